@@ -1,0 +1,1 @@
+"""Enterprise innovation points: from departments' records to published points."""

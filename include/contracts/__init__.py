@@ -1,0 +1,26 @@
+"""Dataset contracts: what a department promises to deliver, one YAML per dataset, and what everything derives from it.
+
+One declaration gives the Parquet schemas, the Great Expectations suite, the conforming rules and the data dictionary.
+"""
+
+from include.contracts.model import (
+    Column,
+    Contract,
+    Entity,
+    Versions,
+    Volume,
+    contracts,
+    load_contract,
+    require_contract,
+)
+
+__all__ = [
+    "Column",
+    "Contract",
+    "Entity",
+    "Versions",
+    "Volume",
+    "contracts",
+    "load_contract",
+    "require_contract",
+]

@@ -1,0 +1,186 @@
+"""The shape of a dataset contract, and the loader that refuses anything it does not know."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from include.kernel.errors import BadInput
+
+Severity = Literal["quarantine_rows", "reject_snapshot", "warn"]
+ColumnType = Literal["string", "code", "integer", "decimal", "date", "datetime", "month", "people"]
+
+DATASETS = Path(__file__).parent / "datasets"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Strict):
+    """One field: what the department calls it, what we call it, and what must hold.
+
+    `type` says how the native text is read: `code` is folded and upper-cased text; `month` is YYYYMM or YYYY-MM, kept as
+    the first day; `people` is a list of person names that landing replaces by keyed hashes before anything is written.
+    `native_unit: 万元` with `unit: 元` multiplies by 10,000 when validation casts. `min`/`max` are inclusive.
+    """
+
+    native: str
+    zh: str
+    type: ColumnType
+    required: bool = False
+    decimals: int = 0
+    unit: str | None = None
+    native_unit: str | None = None
+    pattern: str | None = None
+    allowed: list[str] | None = None
+    min: str | None = None
+    max: str | None = None
+    severity: Severity = "quarantine_rows"
+    privacy: Literal["public", "business", "person"] = "business"
+    note: str | None = None
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The type of the accepted column. Decimals are exact: 38 digits with the declared scale."""
+        return {
+            "string": pa.string(),
+            "code": pa.string(),
+            "people": pa.string(),
+            "integer": pa.int64(),
+            "decimal": pa.decimal128(24, self.decimals),
+            "date": pa.date32(),
+            "month": pa.date32(),
+            "datetime": pa.timestamp("us", tz="Asia/Shanghai"),
+        }[self.type]
+
+
+class Entity(_Strict):
+    """How a row names its enterprise. Codes are tried in this order, then names; a name links only on exact equality.
+
+    `names` is a text list split on `;` and `；`: each part that is an enterprise gives one conformed row, with
+    `owners` = the number of parts, so that co-owners share.
+    """
+
+    codes: list[str] = Field(default_factory=list)
+    name: str | None = None
+    names: str | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Entity:
+        if not (self.codes or self.name or self.names):
+            raise ValueError("names no column that identifies the enterprise")
+        return self
+
+
+class Versions(_Strict):
+    """Which rows supersede which: of the rows that share `group`, only those of the latest filing stay.
+
+    `group` names what is restated (the filing's subject, without its id); `latest_by` orders the filings, highest last;
+    `filing` names the column whose rows stay together (all rows of the winning filing are kept); without it, one row stays.
+    Rows whose `void` column holds one of the given values are dropped first.
+    """
+
+    group: list[str]
+    latest_by: list[str]
+    filing: str | None = None
+    void: dict[str, list[str]] = Field(default_factory=dict)
+
+
+class Volume(_Strict):
+    """Row-count bounds of a snapshot: an absolute floor, and a share of the last accepted snapshot of the same scope."""
+
+    min_rows: int = 1
+    min_share_of_last: float = 0.5
+    max_share_of_last: float = 3.0
+    severity: Severity = "reject_snapshot"
+
+
+class Contract(_Strict):
+    """One dataset. Columns are keyed by our name; `ignore` lists native fields that are known and never landed."""
+
+    dataset: str
+    version: int
+    title_zh: str
+    title_en: str
+    owner: str
+    source: str
+    scope: Literal["district", "city"]
+    grain: str
+    key: list[str] = Field(min_length=1)
+    arrival: str
+    entity: Entity
+    versions: Versions | None = None
+    history_years: int | None = None
+    max_age_days: int
+    volume: Volume = Volume()
+    max_quarantined_share: float = 0.05
+    ignore: list[str] = Field(default_factory=list)
+    columns: dict[str, Column]
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Contract:
+        named = [*self.key, self.arrival, *self.entity.codes]
+        named += [n for n in (self.entity.name, self.entity.names) if n]
+        if self.versions:
+            named += [*self.versions.group, *self.versions.latest_by, *self.versions.void]
+            named += [self.versions.filing] if self.versions.filing else []
+        for name in named:
+            if name not in self.columns:
+                raise ValueError(f"{name!r} is not one of its columns")
+        natives = [c.native for c in self.columns.values()] + self.ignore
+        if twice := {n for n in natives if natives.count(n) > 1}:
+            raise ValueError(f"native fields named twice: {sorted(twice)}")
+        return self
+
+    @property
+    def people(self) -> list[str]:
+        """Our names of the columns that hold person names."""
+        return [name for name, column in self.columns.items() if column.type == "people"]
+
+    def landing_schema(self) -> pa.Schema:
+        """Landing: every registered native field as the text the source wrote, with where it stood in the reply."""
+        fields = [pa.field(column.native, pa.string()) for column in self.columns.values()]
+        return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
+
+    def accepted_schema(self) -> pa.Schema:
+        """Accepted: our names, cast types, canonical units; `_page`, `_ordinal` lead back to the landed row."""
+        fields = [pa.field(name, column.arrow_type) for name, column in self.columns.items()]
+        return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
+
+
+def load_contract(path: Path) -> Contract:
+    """Read one contract file; errors name the file, the key, what was found and what is allowed."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        contract = Contract.model_validate(raw)
+    except yaml.YAMLError as error:
+        raise BadInput("not readable YAML: " + " ".join(str(error).split()), where=str(path)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(file)"
+        raise BadInput(
+            f"key {key}: {first['msg']}", where=str(path), kept="the project's other contracts", todo="correct the file"
+        ) from None
+    if contract.dataset != path.stem:
+        raise BadInput(f"dataset {contract.dataset!r} does not match the file name", where=str(path))
+    return contract
+
+
+@cache
+def contracts() -> dict[str, Contract]:
+    """Every contract, by dataset code, in the order of the file names."""
+    return {path.stem: load_contract(path) for path in sorted(DATASETS.glob("*.yaml"))}
+
+
+def require_contract(dataset: str) -> Contract:
+    """The contract of a dataset, or one line that lists what exists."""
+    found = contracts().get(dataset)
+    if found is None:
+        raise BadInput(f"unknown dataset {dataset!r:.40}", todo=f"use one of {', '.join(contracts())}")
+    return found

@@ -1,0 +1,1 @@
+"""What every room shares and nothing more: ids, periods, exact numbers, errors, settings, references."""

@@ -1,0 +1,50 @@
+"""Exact numbers: decimals written as text, scaled integers, and the one place where rounding happens (half up).
+
+>>> ratio_half_up(1, 3, decimals=4)
+3333
+>>> ratio_half_up(-1, 2, decimals=0)   # half away from zero, as 四舍五入 does on both sides
+-1
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_PLAIN = re.compile(r"[+-]?\d{1,24}(\.\d{1,12})?", re.ASCII)
+
+
+def parse_decimal(text: str) -> Decimal:
+    """A plain decimal (`-12.50`) → Decimal; NaN, Infinity, 1e5, 1,234, １２, '' and 12% raise ValueError."""
+    if not _PLAIN.fullmatch(text):
+        raise ValueError(f"not a plain decimal: {text!r:.40}")
+    value = Decimal(text)
+    return abs(value) if value == 0 else value
+
+
+def to_scaled(value: Decimal, decimals: int) -> int:
+    """Decimal → integer in units of 10**-decimals; refuses to lose a digit."""
+    scaled = value.scaleb(decimals)
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"more than {decimals} decimals")
+    return int(scaled)
+
+
+def from_scaled(scaled: int, decimals: int) -> Decimal:
+    """Inverse of `to_scaled`, with trailing zeros kept, so that 12500 at 3 decimals prints 12.500."""
+    return Decimal(scaled).scaleb(-decimals).quantize(Decimal(1).scaleb(-decimals))
+
+
+def ratio_half_up(numerator: int, denominator: int, decimals: int) -> int:
+    """numerator / denominator in units of 10**-decimals, rounded half away from zero. Exact for any size."""
+    if denominator == 0:
+        raise ZeroDivisionError("ratio with a zero denominator")
+    sign = -1 if (numerator < 0) != (denominator < 0) else 1
+    scaled, divisor = abs(numerator) * 10**decimals, abs(denominator)
+    return sign * ((2 * scaled + divisor) // (2 * divisor))
+
+
+def round_half_up(value: Decimal, decimals: int) -> Decimal:
+    """Decimal rounded half away from zero to `decimals` places."""
+    numerator, denominator = value.as_integer_ratio()
+    return from_scaled(ratio_half_up(numerator, denominator, decimals), decimals)

@@ -1,0 +1,36 @@
+"""Identifiers of an enterprise: the unified social credit code (GB 32100-2015) and names made comparable."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from stdnum.cn import uscc as stdnum_uscc
+
+_INVISIBLE = re.compile("[\\s\\u200b-\\u200f\\u202a-\\u202e\\u2060\\ufeff]+")
+_CODE = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}", re.ASCII)
+
+
+def fold(text: str) -> str:
+    """Full width to half width, blanks and invisible characters out: what two spellings of one thing share."""
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+
+
+def normal_code(text: str) -> str:
+    """A credit code in its one spelling (folded, upper case). The length and check digit are not judged here."""
+    return fold(text).upper()
+
+
+def is_code_shape(code: str) -> bool:
+    """18 characters of the GB 32100 alphabet (no I O S V Z), digits 3 to 8 numeric."""
+    return _CODE.fullmatch(code) is not None
+
+
+def check_digit_holds(code: str) -> bool:
+    """The last character fits. A warning, never a rejection: a real code that fails has been published."""
+    return is_code_shape(code) and stdnum_uscc.calc_check_digit(code[:-1]) == code[-1]
+
+
+def normal_name(text: str) -> str:
+    """An enterprise name for exact comparison: folded, upper case, every bracket the half-width one."""
+    return fold(text).upper().translate(str.maketrans("【】〔〕[]{}", "()()()()"))

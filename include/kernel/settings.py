@@ -1,0 +1,53 @@
+"""Every setting of the pipeline, typed and read in one place. Secrets are not settings: they come by Connection."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from include.kernel.errors import BadInput
+from include.kernel.periods import SHANGHAI
+
+
+class Settings(BaseSettings):
+    """Environment variables `INNOPOINTS_*`; the README lists them."""
+
+    model_config = SettingsConfigDict(env_prefix="INNOPOINTS_", env_ignore_empty=True)
+
+    home: Path = Path("var")
+    warehouse_url: str = ""
+    lake: str = ""
+    sandbox_seed: int = 20210430
+    sandbox_enterprises: int = 2791
+    sandbox_port: int = 8090
+    airflow_port: int = 8080
+    as_of: date | None = None
+
+    @property
+    def warehouse(self) -> str:
+        """SQLAlchemy URL of the published tables."""
+        return self.warehouse_url or f"sqlite:///{(self.home / 'warehouse.sqlite').absolute()}"
+
+    @property
+    def lake_root(self) -> str:
+        """Path or fsspec URL of the snapshots."""
+        return self.lake or str((self.home / "lake").absolute())
+
+    def business_date(self) -> date:
+        """The date that a refresh without one means: the setting, else today in Shanghai."""
+        return self.as_of or datetime.now(SHANGHAI).date()
+
+
+def settings() -> Settings:
+    """The settings of this process, read anew at each call so that tests and tasks see their own environment."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(
+            f"setting INNOPOINTS_{str(first['loc'][0]).upper()} is not usable: {first['msg']}",
+            todo="correct the environment variable",
+        ) from None
