@@ -25,8 +25,9 @@ class _Strict(BaseModel):
 class Column(_Strict):
     """One field: what the department calls it, what we call it, and what must hold.
 
-    `type` says how the native text is read: `code` is folded and upper-cased text; `month` is YYYYMM or YYYY-MM, kept as
-    the first day; `people` is a list of person names that landing replaces by keyed hashes before anything is written.
+    `type` says how the native text is read: `code` is folded and upper-cased text; `month` is YYYYMM or YYYY-MM, kept
+    as its first day; `datetime` is wall time in Shanghai, without a zone (DuckDB needs an extension to reckon with one);
+    `people` is a list of person names that landing replaces by keyed hashes before anything is written.
     `native_unit: 万元` with `unit: 元` multiplies by 10,000 when validation casts. `min`/`max` are inclusive.
     """
 
@@ -56,7 +57,7 @@ class Column(_Strict):
             "decimal": pa.decimal128(24, self.decimals),
             "date": pa.date32(),
             "month": pa.date32(),
-            "datetime": pa.timestamp("us", tz="Asia/Shanghai"),
+            "datetime": pa.timestamp("us"),
         }[self.type]
 
 
@@ -82,18 +83,20 @@ class Versions(_Strict):
     """Which rows supersede which: of the rows that share `group`, only those of the latest filing stay.
 
     `group` names what is restated (the filing's subject, without its id); `latest_by` orders the filings, highest last;
-    `filing` names the column whose rows stay together (all rows of the winning filing are kept); without it, one row stays.
-    Rows whose `void` column holds one of the given values are dropped first.
+    `filing` names the column whose rows stay together (all rows of the winning filing); without it, one row stays.
+    Rows whose `void` column holds one of the given values are dropped first. `first` names a column whose earliest
+    value over all filings of the group is kept beside as `first_<column>` (when was the return first filed?).
     """
 
     group: list[str]
     latest_by: list[str]
     filing: str | None = None
     void: dict[str, list[str]] = Field(default_factory=dict)
+    first: str | None = None
 
 
 class Volume(_Strict):
-    """Row-count bounds of a snapshot: an absolute floor, and a share of the last accepted snapshot of the same scope."""
+    """Row-count bounds of a snapshot: a floor, and shares of the last accepted snapshot of the same scope."""
 
     min_rows: int = 1
     min_share_of_last: float = 0.5
@@ -129,7 +132,7 @@ class Contract(_Strict):
         named += [n for n in (self.entity.name, self.entity.names) if n]
         if self.versions:
             named += [*self.versions.group, *self.versions.latest_by, *self.versions.void]
-            named += [self.versions.filing] if self.versions.filing else []
+            named += [n for n in (self.versions.filing, self.versions.first) if n]
         for name in named:
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not one of its columns")

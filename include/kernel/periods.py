@@ -1,7 +1,7 @@
 """Business dates, arrival cut-offs and the year that yearly figures speak of. The clock is never read here.
 
-The refresh *as of* D sees every record that had arrived **before D began in Shanghai**. So the night's run at 01:00 on D
-and a back-fill of D three weeks later see the same records, and give the same bytes.
+The refresh *as of* D sees every record that had arrived **before D began in Shanghai**. So the night's run at 01:00
+on D and a back-fill of D three weeks later see the same records, and give the same bytes.
 """
 
 from __future__ import annotations

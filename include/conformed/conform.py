@@ -1,0 +1,133 @@
+"""Accepted rows to conformed rows: the enterprise resolved, void and superseded filings dropped, nothing aggregated."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.conformed.enterprises import Directory
+from include.contracts import Contract
+
+UNRESOLVED = pa.schema([pa.field("dataset", pa.string()), pa.field("tier", pa.string()), pa.field("rows", pa.int64())])
+_SEPARATORS = re.compile("[;；]")
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """`table`: the contract's columns with `uscc` resolved (and `owners` for name lists), sorted by uscc and key.
+    `unresolved`: rows of this dataset that link to no enterprise of the district, counted per tier (`UNRESOLVED`).
+    """
+
+    table: pa.Table
+    unresolved: pa.Table
+
+
+def conformed_schema(contract: Contract) -> pa.Schema:
+    """`uscc`, the accepted columns, `owners` where a text list names the enterprises, `first_<column>` if declared."""
+    accepted = contract.accepted_schema()
+    fields = [pa.field("uscc", pa.string())] + [field for field in accepted if field.name != "uscc"]
+    if contract.entity.names:
+        fields.append(pa.field("owners", pa.int64()))
+    if contract.versions and contract.versions.first:
+        fields.append(accepted.field(contract.versions.first).with_name(f"first_{contract.versions.first}"))
+    return pa.schema(fields)
+
+
+def conform(contract: Contract, accepted: pa.Table, directory: Directory, participating: frozenset[str]) -> Conformed:
+    """Conform one dataset for one district.
+
+    `accepted` holds rows of that district or of the whole city; enterprises that do not take part are left out.
+    A city dataset names mostly enterprises of other districts, so only its ambiguous names are counted as unresolved.
+    """
+    linked, tiers = (
+        _link_names(contract, accepted, directory) if contract.entity.names else _link(contract, accepted, directory)
+    )
+    counted = {tier: n for tier, n in tiers.items() if contract.scope == "district" or tier == "ambiguous"}
+    unresolved = pa.Table.from_pylist(
+        [{"dataset": contract.dataset, "tier": tier, "rows": n} for tier, n in sorted(counted.items())], UNRESOLVED
+    )
+    taking_part = pc.is_in(linked["uscc"], value_set=pa.array(sorted(participating), pa.string()))
+    return Conformed(_latest(contract, linked.filter(taking_part)), unresolved)
+
+
+def quarantined_pairs(contract: Contract, quarantine: pa.Table, directory: Directory) -> set[tuple[str, str]]:
+    """(uscc, dataset) of enterprises that have rows in quarantine, as far as those rows can be read."""
+    found: set[tuple[str, str]] = set()
+    for text in quarantine["entity"].to_pylist():
+        for part in _SEPARATORS.split(text or ""):
+            uscc, _ = directory.resolve((part,), part)
+            if uscc:
+                found.add((uscc, contract.dataset))
+    return found
+
+
+def _link(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
+    columns = [accepted[name].to_pylist() for name in contract.entity.codes]
+    names = accepted[contract.entity.name].to_pylist() if contract.entity.name else [None] * accepted.num_rows
+    known: dict[tuple, tuple[str | None, str]] = {}
+    resolved: list[str | None] = []
+    tiers: dict[str, int] = {}
+    for i, name in enumerate(names):
+        identifiers = (*(column[i] for column in columns), name)
+        if identifiers not in known:
+            known[identifiers] = directory.resolve(identifiers[:-1], name)
+        uscc, tier = known[identifiers]
+        resolved.append(uscc)
+        if uscc is None:
+            tiers[tier] = tiers.get(tier, 0) + 1
+    return _with_uscc(contract, accepted, resolved), tiers
+
+
+def _link_names(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
+    assert contract.entity.names
+    take: list[int] = []
+    resolved: list[str | None] = []
+    owners: list[int] = []
+    tiers: dict[str, int] = {}
+    for i, text in enumerate(accepted[contract.entity.names].to_pylist()):
+        parts = {part.strip() for part in _SEPARATORS.split(text or "") if part.strip()}
+        for part in sorted(parts):
+            uscc, tier = directory.by_name(part)
+            if uscc is None:
+                tiers[tier] = tiers.get(tier, 0) + 1
+            else:
+                take.append(i)
+                resolved.append(uscc)
+                owners.append(len(parts))
+    table = _with_uscc(contract, accepted.take(pa.array(take, pa.int64())), resolved)
+    return table.append_column("owners", pa.array(owners, pa.int64())), tiers
+
+
+def _with_uscc(contract: Contract, table: pa.Table, resolved: list[str | None]) -> pa.Table:
+    rest = table.drop_columns(["uscc"]) if "uscc" in table.column_names else table
+    return rest.add_column(0, "uscc", pa.array(resolved, pa.string()))
+
+
+def _latest(contract: Contract, table: pa.Table) -> pa.Table:
+    """Drop void rows, then keep per group the latest filing whole (or the latest row), in a total order."""
+    order = ", ".join(dict.fromkeys(["uscc", *contract.key, "_page", "_ordinal"]))
+    where, qualify, first = "", "", ""
+    if versions := contract.versions:
+        void = [f"{name} NOT IN ({', '.join(map(_text, texts))})" for name, texts in versions.void.items()]
+        where = f"WHERE {' AND '.join(void)}" if void else ""
+        latest = ", ".join(f"{name} DESC NULLS LAST" for name in [*versions.latest_by, "_page", "_ordinal"])
+        group = ", ".join(dict.fromkeys(["uscc", *versions.group]))
+        window = f"OVER (PARTITION BY {group} ORDER BY {latest})"
+        if versions.first:
+            first = f", min({versions.first}) OVER (PARTITION BY {group}) AS first_{versions.first}"
+        if versions.filing:
+            qualify = f"QUALIFY {versions.filing} = first_value({versions.filing}) {window}"
+        else:
+            qualify = f"QUALIFY row_number() {window} = 1"
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("linked", table)
+        latest_rows = connection.sql(f"SELECT *{first} FROM linked {where} {qualify} ORDER BY {order}").to_arrow_table()
+    return latest_rows.cast(conformed_schema(contract))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,97 @@
+"""Conforming: one enterprise key, superseded filings dropped, names linked only on exact equality."""
+
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from include.conformed.conform import conform, conformed_schema, quarantined_pairs
+from include.conformed.enterprises import Directory, participants
+from include.contracts import Contract, require_contract
+
+A, B, YOUNG = "91320411YY00000018", "91320411YY00000026", "91320411YY00000034"
+IN_BUSINESS = "存续（在营、开业、在册）"
+
+
+def accepted(contract: Contract, rows: list[dict]) -> pa.Table:
+    """Rows of an accepted table; fields that a case does not mention are null."""
+    names = contract.accepted_schema().names
+    filled = [{name: row.get(name) for name in names} | {"_page": 1, "_ordinal": i} for i, row in enumerate(rows)]
+    return pa.Table.from_pylist(filled, schema=contract.accepted_schema())
+
+
+@pytest.fixture()
+def registry() -> pa.Table:
+    firms = [
+        {"uscc": A, "name": "常州甲科技有限公司", "former_names": "常州旧名有限公司@2023-05-01", "state": IN_BUSINESS},
+        {"uscc": B, "name": "常州乙(江苏)有限公司", "state": IN_BUSINESS},
+        {"uscc": YOUNG, "name": "常州丙有限公司", "state": IN_BUSINESS, "established_on": date(2026, 1, 2)},
+        {"uscc": "91320411YY00000042", "name": "常州丁有限公司", "state": "注销"},
+    ]
+    return accepted(require_contract("REG_ENT"), [{"established_on": date(2015, 3, 1)} | firm for firm in firms])
+
+
+def test_a_firm_takes_part_from_the_day_it_is_one_full_year_old(registry: pa.Table) -> None:
+    def taking_part(as_of: date) -> list[str]:
+        return participants(registry, "320411", as_of)["uscc"].to_pylist()
+
+    assert taking_part(date(2027, 1, 1)) == [A, B]
+    assert taking_part(date(2027, 1, 2)) == [A, B, YOUNG]
+
+
+def test_the_latest_correction_replaces_the_whole_filing_and_void_filings_never_count(registry: pa.Table) -> None:
+    contract = require_contract("TAX_CIT")
+
+    def row(filing: str, line: int, correction: int, void: str = "N", filed: date = date(2026, 5, 20)) -> dict:
+        return {
+            "filing_id": filing, "uscc": A, "taxpayer_no": A, "period_from": date(2025, 1, 1), "form_code": "A100000",
+            "row_number": line, "correction_no": correction, "void_flag": void, "filed_on": filed,
+        }  # fmt: skip
+
+    rows = [
+        row("f0", 1, 0),
+        row("f0", 2, 0),
+        row("f1", 1, 1, filed=date(2026, 9, 1)),
+        row("f2", 1, 2, void="Y", filed=date(2026, 10, 1)),
+    ]
+    table = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A})).table
+    assert table.schema == conformed_schema(contract)
+    assert table.select(["filing_id", "row_number"]).to_pylist() == [{"filing_id": "f1", "row_number": 1}]
+    assert table["first_filed_on"].to_pylist() == [date(2026, 5, 20)]
+
+
+def test_co_owners_are_counted_and_former_names_and_full_width_brackets_link(registry: pa.Table) -> None:
+    contract = require_contract("IP_PAT")
+    rows = [
+        {
+            "publication_no": "CN1A",
+            "assignees": "常州旧名有限公司；常州乙（江苏）有限公司; 某大学",
+            "legal_status": "有效",
+        },
+        {"publication_no": "CN2A", "assignees": "常州甲科技股份有限公司"},
+    ]
+    table = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A, B})).table
+    linked = table.select(["uscc", "publication_no", "owners"]).to_pylist()
+    assert linked == [
+        {"uscc": A, "publication_no": "CN1A", "owners": 3},
+        {"uscc": B, "publication_no": "CN1A", "owners": 3},
+    ]
+
+
+def test_a_well_formed_code_that_is_not_registered_here_is_not_overruled_by_a_name(registry: pa.Table) -> None:
+    directory = Directory.of(registry)
+    assert directory.resolve(("91320411YY00000099",), "常州甲科技有限公司") == (None, "code_not_registered_here")
+    assert directory.resolve(("320400000012345",), "常州甲科技有限公司") == (A, "exact")
+    assert directory.resolve(("９１320411yy0000001 8",), None) == (A, "code")
+
+
+def test_a_name_that_two_enterprises_carried_links_to_neither(registry: pa.Table) -> None:
+    twin = accepted(require_contract("REG_ENT"), [{"uscc": B, "name": "常州旧名有限公司", "state": IN_BUSINESS}])
+    directory = Directory.of(pa.concat_tables([registry, twin]))
+    assert directory.by_name("常州旧名有限公司") == (None, "ambiguous")
+
+
+def test_quarantined_rows_are_traced_to_their_enterprise(registry: pa.Table) -> None:
+    quarantine = pa.table({"entity": ["常州甲科技有限公司;某大学", B, None, "unknown"]})
+    pairs = quarantined_pairs(require_contract("IP_PAT"), quarantine, Directory.of(registry))
+    assert pairs == {(A, "IP_PAT"), (B, "IP_PAT")}
