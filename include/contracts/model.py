@@ -26,7 +26,7 @@ class Column(_Strict):
     """One field: what the department calls it, what we call it, and what must hold.
 
     `type` says how the native text is read: `code` is folded and upper-cased text; `month` is YYYYMM or YYYY-MM, kept
-    as its first day; `datetime` is wall time in Shanghai, without a zone (DuckDB needs an extension to reckon with one);
+    as its first day; `datetime` is wall time in Shanghai, without a zone (DuckDB reckons with none);
     `people` is a list of person names that landing replaces by keyed hashes before anything is written.
     `native_unit: 万元` with `unit: 元` multiplies by 10,000 when validation casts. `min`/`max` are inclusive.
     """

@@ -1,0 +1,5 @@
+"""`python -m include` is `innopoints`."""
+
+from include.cli import main
+
+main()

@@ -1,0 +1,178 @@
+"""The same steps from a shell, without Airflow: `innopoints …`.
+
+Exit status: 0 good; 2 bad input, one clear line on stderr; 1 failure, one clear line on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include.kernel.areas import areas, require_area
+from include.kernel.connections import from_environment
+from include.kernel.errors import InnopointsError
+from include.kernel.periods import parse_as_of
+from include.kernel.settings import settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+scheme_app = typer.Typer(no_args_is_help=True, help="Schemes: the rules as data.")
+sandbox_app = typer.Typer(no_args_is_help=True, help="The stand-in departments.")
+app.add_typer(scheme_app, name="scheme")
+app.add_typer(sandbox_app, name="sandbox")
+
+DEFAULT_SCHEME = "changzhou_v1"
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Business date YYYY-MM-DD; default INNOPOINTS_AS_OF or today.")]
+Scheme = Annotated[str, typer.Option("--scheme", help="Scheme id.")]
+
+
+@app.command()
+def refresh(
+    as_of: AsOf = None,
+    district: Annotated[list[str] | None, typer.Option("--district", help="Area code; repeat; default all.")] = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+) -> None:
+    """Land, validate, conform, measure, compute, score each district, then publish."""
+    from include.steps.refresh import refresh as refresh_all
+
+    chosen = [require_area(code) for code in district] if district else list(areas())
+    done = refresh_all(_date(as_of), chosen, scheme, lookup=from_environment, say=_say)
+    _say(f"generation {done['generation']} of {done['as_of']} is {done['status']}")
+
+
+@app.command()
+def publish(as_of: AsOf = None, scheme: Scheme = DEFAULT_SCHEME, reason: str = "") -> None:
+    """Publish what is scored as of a date."""
+    from include import steps
+
+    steps.rank(_date(as_of), scheme, holder="shell/publish")
+    done = steps.publish(_date(as_of), scheme, holder="shell/publish", reason=reason)
+    _say(f"generation {done['generation']} of {done['as_of']} is {done['status']}")
+
+
+@app.command()
+def rollback(
+    to: Annotated[int, typer.Option("--to", help="Generation id.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the generation that is left.")] = "",
+) -> None:
+    """Point the published views at an earlier generation."""
+    from include.publish.generations import rollback as roll_back
+    from include.steps.stores import open_stores
+
+    generation = roll_back(open_stores().engine, to, reason=reason)
+    _say(f"generation {generation.id} of {generation.as_of} is current again")
+
+
+@app.command()
+def generations() -> None:
+    """List the publications, newest first."""
+    from include.publish.generations import generations as list_generations
+    from include.steps.stores import open_stores
+
+    for row in list_generations(open_stores().engine):
+        _say(f"{row.id:>5}  {row.as_of}  {row.scheme_id:<16}  {row.status:<11}  {row.published_at}  {row.reason or ''}")
+
+
+@app.command()
+def explain(
+    uscc: Annotated[str, typer.Argument(help="Unified social credit code.")],
+    indicator: Annotated[str | None, typer.Option("--indicator", help="Indicator id, such as INP-03.")] = None,
+    as_of: AsOf = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+) -> None:
+    """From total to category to indicator to the source records, re-derived and proved equal to the ledger."""
+    import json
+
+    from include.steps.explain import explain as explain_points
+    from include.steps.explain import render
+
+    found = explain_points(uscc, scheme, indicator=indicator, as_of=parse_as_of(as_of) if as_of else None)
+    _say(json.dumps(found, ensure_ascii=False, indent=1, default=str) if as_json else render(found))
+
+
+@app.command()
+def score(
+    scheme: Annotated[str, typer.Option("--scheme", help="Scheme id or directory.")],
+    measures: Annotated[Path, typer.Option("--measures", help="CSV: uscc, stage, measure, value.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV: uscc, stage, indicator, value, status, points.")],
+) -> None:
+    """Score measures that somebody supplies (what-if, golden cases)."""
+    from include.steps.supplied import score_file
+
+    lines = score_file(scheme, measures, out)
+    _say(f"{lines} lines written to {out}")
+
+
+@scheme_app.command("lint")
+def scheme_lint(directory: Annotated[Path, typer.Argument(help="A scheme's directory.")]) -> None:
+    """Check a scheme before it is published; exit status 2 when something is found."""
+    from include.steps.supplied import lint_directory
+
+    findings = lint_directory(directory)
+    for finding in findings:
+        _say(str(finding))
+    _say(f"{len(findings)} findings in {directory}")
+    if findings:
+        raise typer.Exit(2)
+
+
+@scheme_app.command("list")
+def scheme_list() -> None:
+    """The schemes that are installed."""
+    from include.schemes.model import schemes
+
+    for scheme in schemes().values():
+        _say(f"{scheme.id:<16} {scheme.version:<8} {scheme.title_zh}")
+
+
+Enterprises = Annotated[int | None, typer.Option("--enterprises", help="Default INNOPOINTS_SANDBOX_ENTERPRISES.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Default INNOPOINTS_SANDBOX_SEED.")]
+
+
+@sandbox_app.command("generate")
+def sandbox_generate(enterprises: Enterprises = None, seed: Seed = None) -> None:
+    """Write the deterministic world that the stand-in departments serve."""
+    from include.sandbox.serve import generate
+
+    chosen = settings()
+    home = generate(chosen.home, enterprises or chosen.sandbox_enterprises, chosen.sandbox_seed if seed is None else seed)
+    _say(f"world written to {home}")
+
+
+@sandbox_app.command("serve")
+def sandbox_serve(
+    enterprises: Enterprises = None,
+    seed: Seed = None,
+    port: Annotated[int | None, typer.Option("--port", help="Default INNOPOINTS_SANDBOX_PORT.")] = None,
+) -> None:
+    """Run the stand-in departments in the foreground until interrupted."""
+    from include.sandbox.serve import serve
+
+    chosen = settings()
+    serve(
+        chosen.home,
+        enterprises or chosen.sandbox_enterprises,
+        chosen.sandbox_seed if seed is None else seed,
+        port or chosen.sandbox_port,
+    )
+
+
+def main() -> None:
+    """Entry point of the console script: project errors become one line and an exit status."""
+    try:
+        app()
+    except InnopointsError as error:
+        sys.stderr.write(f"innopoints: {error}\n")
+        raise SystemExit(error.exit_code) from None
+
+
+def _date(text: str | None):
+    return parse_as_of(text) if text else settings().business_date()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,21 @@
+"""The only place where I/O meets logic: each step reads the previous room's tables, calls one room, and commits.
+
+A step is a transaction: it writes beside, verifies, and commits; running it twice changes nothing. Steps take and give
+keys and counts, so Airflow (XCom) and the command line can carry them. Heavy libraries are imported inside the steps.
+"""
+
+from include.steps.city import due_publications, publish, rank
+from include.steps.district import compute, conform, measure, score
+from include.steps.snapshots import land, validate
+
+__all__ = [
+    "compute",
+    "conform",
+    "due_publications",
+    "land",
+    "measure",
+    "publish",
+    "rank",
+    "score",
+    "validate",
+]

@@ -1,0 +1,124 @@
+"""What needs every district: ranks, lists, and the publication of a generation."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from include.kernel.areas import areas
+from include.kernel.errors import TerminalError
+from include.kernel.references import ResultKey
+from include.steps.district import compiled
+from include.steps.stores import Stores, open_stores
+from include.store import lake as places
+from include.store.ledger import ResultRow
+
+
+def due_publications(today: date, *, sweep: bool) -> list[dict[str, str]]:
+    """The (as_of, scheme) whose scored districts are not yet published, oldest first.
+
+    Tonight waits until every district is scored, or until the sweep publishes with the last good result of the missing.
+    """
+    due = open_stores().ledger.due(districts=list(areas()), today=today, sweep=sweep)
+    return [{"as_of": as_of.isoformat(), "scheme": scheme} for as_of, scheme in due]
+
+
+def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
+    """Rank the city, draw up the lists, and commit the tables to be published."""
+    from include.points.lists import lists, once_only, stage_distribution
+    from include.points.rank import rank as rank_points
+
+    stores, rules = open_stores(), compiled(scheme, as_of)
+    results = _results(stores, as_of, scheme)
+
+    def gather(table: str) -> pa.Table:
+        return pa.concat_tables([stores.lake.read(places.points(row.result), table) for row in results])
+
+    profile, ledger = gather("profile"), gather("ledger")
+    points = rank_points(gather("points"), profile)
+    values = pa.concat_tables([stores.lake.read(places.values(row.result), "values") for row in results])
+    measures = pa.concat_tables(
+        [stores.lake.read(places.measures(row.result.district, row.result.as_of), "measures") for row in results]
+    )
+    tables = {
+        "enterprise_profile": profile,
+        "enterprise_points": points,
+        "points_ledger": ledger,
+        **lists(rules, points=points, profile=profile, values=values, measures=measures, ledger=ledger),
+        "stage_distribution": stage_distribution(profile),
+        "once_only": once_only(rules, profile=profile, values=values),
+        "source_quality": _source_quality(stores, results, as_of),
+    }
+    members = sorted({tuple(member) for row in results for member in row.members})
+    older = {row.result.district: row.result.as_of.isoformat() for row in results if row.result.as_of != as_of}
+    facts = {
+        "scheme_version": rules.version,
+        "snapshot_set": [list(member) for member in members],
+        "districts": {row.result.district: row.points_sha for row in results},
+        "last_good": older,
+        "without_result": sorted(set(areas()) - {row.result.district for row in results}),
+    }
+    stores.lake.commit(places.ranked(as_of, scheme), tables, facts)
+    return {
+        "as_of": as_of.isoformat(),
+        "scheme": scheme,
+        "enterprises": points.num_rows,
+        "districts_on_last_good": len(older),
+        **{name: tables[name].num_rows for name in ("honours", "project_recommendation", "credit_list")},
+    }
+
+
+def publish(as_of: date, scheme: str, *, holder: str, reason: str = "") -> dict[str, Any]:
+    """Write the ranked tables as a new generation, audit it, and move the pointer, in one transaction."""
+    from include.publish.generations import publish as publish_generation
+
+    stores = open_stores()
+    place = places.ranked(as_of, scheme)
+    ranked = stores.lake.require(place)
+    notes = [reason] if reason else []
+    if ranked.facts["last_good"]:
+        notes.append("last good result of " + ", ".join(f"{d} ({on})" for d, on in ranked.facts["last_good"].items()))
+    if ranked.facts["without_result"]:
+        notes.append("no result of " + ", ".join(ranked.facts["without_result"]))
+    with stores.lease("publish", holder) as lease:
+        generation = publish_generation(
+            stores.engine,
+            lease=lease,
+            as_of=as_of,
+            scheme_id=scheme,
+            scheme_version=ranked.facts["scheme_version"],
+            snapshot_set=stores.ledger.snapshot_set(ranked.facts["snapshot_set"]),
+            content_sha=ranked.sha256,
+            tables={name: stores.lake.read(place, name) for name in ranked.tables},
+            reason="; ".join(notes),
+        )
+    return {"as_of": as_of.isoformat(), "scheme": scheme, "generation": generation.id, "status": generation.status}
+
+
+def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
+    """Each district's result as of the date, else its last good one before."""
+    found = [stores.ledger.last_scored(district, scheme, as_of) for district in areas()]
+    results = [row for row in found if row is not None]
+    if not results:
+        raise TerminalError(
+            "no district is scored",
+            where=f"{scheme} as of {as_of}",
+            kept="the generation now published",
+            todo="run a district's refresh first",
+        )
+    return results
+
+
+def _source_quality(stores: Stores, results: list[ResultRow], as_of: date) -> pa.Table:
+    """One line per dataset and scope: what tonight's snapshot came to, and how old the one in use is."""
+    from include.publish.tables import source_quality
+
+    in_use = sorted({tuple(member[:3]) for row in results for member in row.members})
+    return source_quality(
+        [(stores.ledger.snapshot_of(dataset, scope, date.fromisoformat(on)), as_of) for dataset, scope, on in in_use]
+    )
+
+
+__all__ = ["ResultKey", "due_publications", "publish", "rank"]

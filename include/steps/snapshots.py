@@ -1,0 +1,160 @@
+"""Land and validate one dataset for one scope as of one date."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from include.contracts import Contract, require_contract
+from include.kernel.connections import Connection, Lookup
+from include.kernel.errors import TerminalError
+from include.kernel.periods import arrival_cutoff
+from include.kernel.references import SnapshotKey
+from include.sources.declaration import source_of
+from include.sources.pull import Request, pull
+from include.steps.stores import open_stores
+from include.store import lake as places
+
+PRIVACY_CONNECTION = "innopoints_privacy"
+
+
+def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
+    """Copy what the department holds for `scope`, as it wrote it, and prove the copy complete.
+
+    An accepted snapshot of the same key and contract version is reused, and so is a landing that was interrupted before
+    validation. A rejected one is pulled again: the department may have repaired it.
+    """
+    contract = require_contract(dataset)
+    key = SnapshotKey(dataset, scope, as_of)
+    stores = open_stores()
+    with stores.lease(f"snapshot/{key}", holder) as lease:
+        held = stores.ledger.snapshot(key)
+        if held and held.contract_version == contract.version and held.verdict != "rejected":
+            return {**key.to_json(), "outcome": "reused", "rows": held.received}
+        source = source_of(contract)
+        request = Request(dataset, scope, as_of, arrival_cutoff(as_of), _period_floor(contract, as_of))
+        pseudonym = _pseudonym(lookup(PRIVACY_CONNECTION)) if contract.people else None
+        reply = pull(source, contract, request, lookup(source.connection))
+        rows: list[dict[str, Any]] = []
+        labels: list[str] = []
+        raw = places.raw(key)
+        for page in reply:
+            if pseudonym is None:  # a raw reply with persons in it is never written
+                stores.lake.keep_raw(raw, page.label, page.raw)
+            labels.append(page.label)
+            rows.extend(_landed(contract, row, page.number, i, pseudonym) for i, row in enumerate(page.rows))
+            lease.renew()
+        manifest = stores.lake.commit(
+            places.landing(key),
+            {"data": pa.Table.from_pylist(rows, contract.landing_schema())},
+            {
+                "contract_version": contract.version,
+                "declared": reply.declared,
+                "arrived_before": request.arrived_before.isoformat(),
+                "pages": labels,
+                "unregistered_fields": sorted(reply.unregistered),
+            },
+        )
+        stores.ledger.record_landed(
+            key,
+            lease=lease,
+            contract_version=contract.version,
+            declared=reply.declared,
+            received=len(rows),
+            landing_sha=manifest.sha256,
+        )
+        stores.lake.drop_raw(raw)
+    return {**key.to_json(), "outcome": "landed", "rows": len(rows), "unregistered": len(reply.unregistered)}
+
+
+def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str, Any]:
+    """Judge a landed snapshot; commit what is accepted and what is quarantined; say so in the ledger and in a report.
+
+    A rejected snapshot raises, after its counts and its quarantine have been kept: the last accepted one stays in use.
+    """
+    from include.validation.judge import judge
+    from include.validation.report import render_report
+
+    contract = require_contract(dataset)
+    key = SnapshotKey(dataset, scope, as_of)
+    stores = open_stores()
+    with stores.lease(f"snapshot/{key}", holder) as lease:
+        held = stores.ledger.snapshot(key)
+        if held is None:
+            raise TerminalError("nothing has landed", where=str(key), todo="run its land step first")
+        if held.verdict is None:
+            last = stores.ledger.last_accepted(dataset, scope, as_of - timedelta(days=1))
+            landed = stores.lake.read(places.landing(key))
+            judgement = judge(contract, landed, as_of=as_of, last_rows=last.accepted if last else None)
+            lease.renew()
+            facts = {"contract_version": contract.version, "landing": held.landing_sha, **judgement.to_json()}
+            stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts)
+            accepted_sha = None
+            if judgement.verdict == "accepted":
+                accepted_sha = stores.lake.commit(places.accepted(key), {"data": judgement.accepted}, facts).sha256
+            stores.lake.write_text(places.report(key), render_report(contract, str(key), judgement.to_json()))
+            stores.ledger.record_verdict(
+                key,
+                lease=lease,
+                verdict=judgement.verdict,
+                rows_in=landed.num_rows,
+                duplicates=judgement.duplicates,
+                accepted=judgement.accepted.num_rows,
+                quarantined=judgement.quarantine.num_rows,
+                reason=judgement.reason,
+                checks=judgement.to_json()["checks"],
+                accepted_sha=accepted_sha,
+            )
+            held = stores.ledger.snapshot(key)
+            assert held is not None
+        last = stores.ledger.last_accepted(dataset, scope, as_of)
+    counts = {name: getattr(held, name) for name in ("rows_in", "duplicates", "accepted", "quarantined")}
+    if held.verdict == "rejected":
+        raise TerminalError(
+            f"snapshot rejected: {held.reason}",
+            where=str(key),
+            kept=f"the accepted snapshot as of {last.as_of}" if last else "nothing accepted yet",
+            todo=f"open the report {places.report(key)}, ask {contract.owner}, then clear this dataset's land task",
+        )
+    return {**key.to_json(), "verdict": held.verdict, **counts}
+
+
+def _period_floor(contract: Contract, as_of: date) -> date | None:
+    """The first business period asked for: 1 January, `history_years` before the year of `as_of`."""
+    return date(as_of.year - contract.history_years, 1, 1) if contract.history_years is not None else None
+
+
+def _landed(
+    contract: Contract, row: dict[str, str | None], page: int, ordinal: int, pseudonym: Callable[[str], str] | None
+) -> dict[str, Any]:
+    """Registered fields only; person names replaced by keyed hashes; nothing else changed."""
+    landed: dict[str, Any] = {column.native: row.get(column.native) for column in contract.columns.values()}
+    for name in contract.people:
+        native = contract.columns[name].native
+        if pseudonym and landed[native] is not None:
+            landed[native] = pseudonym(landed[native])
+    return landed | {"_page": page, "_ordinal": ordinal}
+
+
+def _pseudonym(connection: Connection) -> Callable[[str], str]:
+    """Names parted by `;` → keyed hashes parted by `;`, each led by the key's id. The key lives in a Connection only."""
+    secret, key_id = connection.password.encode(), connection.login
+    if len(secret) < 16 or not key_id:
+        raise TerminalError(
+            f"Connection {connection.conn_id!r} needs a key id (login) and a key of at least 16 characters (password)",
+            kept="nothing was landed",
+            todo="set both in Airflow (Admin > Connections)",
+        )
+
+    def replace(text: str) -> str:
+        names = [name.strip() for name in re.split("[;；]", text) if name.strip()]
+        digests = [hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:32] for name in names]
+        return ";".join(f"{key_id}:{digest}" for digest in digests)
+
+    return replace

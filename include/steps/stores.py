@@ -1,0 +1,53 @@
+"""Open the stores that the settings name: the lake of snapshots, the warehouse, the ledger of runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from include.kernel.errors import TransientError
+from include.kernel.settings import settings
+from include.store.lake import Lake
+from include.store.ledger import Lease, Ledger
+from include.store.warehouse import create_engine, migrate
+
+LEASE_SECONDS = 120
+PATIENCE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What every step works on."""
+
+    lake: Lake
+    engine: Engine
+    ledger: Ledger
+
+    @contextmanager
+    def lease(self, name: str, holder: str, patience: float = PATIENCE_SECONDS) -> Iterator[Lease]:
+        """Hold the lock `name`, waiting a while for whoever has it now (seven districts want the city's patents)."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                lease = self.ledger.acquire(name, holder, LEASE_SECONDS)
+                break
+            except TransientError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+
+def open_stores() -> Stores:
+    """Stores of this process's settings; the warehouse is migrated to the version this code expects."""
+    chosen = settings()
+    engine = create_engine(chosen.warehouse)
+    migrate(engine)
+    return Stores(Lake(chosen.lake_root), engine, Ledger(engine))
