@@ -1,0 +1,279 @@
+"""The lake: immutable snapshots as Parquet files, each place made visible at once by its manifest.
+
+A place (`accepted/TAX_CIT/320411/as_of=2026-11-23`) is committed when its `manifest.json` exists. Data files carry
+their own digest in their name and are written first; the manifest is written last, by atomic replace. So a reader finds
+the whole of a commit or nothing of it, a repeated commit of the same tables gives the same bytes, and a damaged file
+is named instead of read. The root is a folder or an fsspec URL.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from include.kernel.errors import BadInput, TerminalError
+from include.kernel.references import ResultKey, SnapshotKey
+
+MANIFEST = "manifest.json"
+
+
+def landing(key: SnapshotKey) -> str:
+    """What the department sent, as text."""
+    return _snapshot("landing", key)
+
+
+def accepted(key: SnapshotKey) -> str:
+    """The rows that passed, typed, under our names."""
+    return _snapshot("accepted", key)
+
+
+def quarantine(key: SnapshotKey) -> str:
+    """The rows held back, with their reasons."""
+    return _snapshot("quarantine", key)
+
+
+def raw(key: SnapshotKey) -> str:
+    """Raw replies, kept only until the landing is committed."""
+    return _snapshot("raw", key)
+
+
+def report(key: SnapshotKey) -> str:
+    """The validation report that a person opens: a file, not a place with a manifest."""
+    return _snapshot("reports", key) + "/report.html"
+
+
+def conformed(district: str, as_of: date) -> str:
+    """A district's datasets under one enterprise key."""
+    return f"conformed/{district}/as_of={as_of.isoformat()}"
+
+
+def measures(district: str, as_of: date) -> str:
+    """One exact number per enterprise and measure."""
+    return f"measures/{district}/as_of={as_of.isoformat()}"
+
+
+def values(result: ResultKey) -> str:
+    """Indicator values under a scheme."""
+    return _result("values", result)
+
+
+def points(result: ResultKey) -> str:
+    """Stage, points and ledger lines of one district."""
+    return _result("points", result)
+
+
+def ranked(as_of: date, scheme: str) -> str:
+    """The city's tables, ready to be published."""
+    return f"ranked/{scheme}/as_of={as_of.isoformat()}"
+
+
+def _snapshot(room: str, key: SnapshotKey) -> str:
+    return f"{room}/{key.dataset}/{key.scope}/as_of={key.as_of.isoformat()}"
+
+
+def _result(room: str, result: ResultKey) -> str:
+    return f"{room}/{result.scheme}/{result.district}/as_of={result.as_of.isoformat()}"
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One table of a place: its file beside the manifest, and what must be found in it."""
+
+    file: str
+    rows: int
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a commit holds. `sha256` is the digest of facts and tables: the identity of the snapshot."""
+
+    facts: dict[str, Any]
+    tables: dict[str, TableFile]
+    sha256: str
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], tables: Mapping[str, TableFile]) -> Manifest:
+        """Facts are taken through JSON, so that a manifest just written equals the same manifest read back."""
+        content = _canonical(
+            {"facts": facts, "tables": {name: asdict(table) for name, table in sorted(tables.items())}}
+        )
+        return cls(json.loads(content)["facts"], dict(sorted(tables.items())), _sha256(content))
+
+    def to_bytes(self) -> bytes:
+        """The manifest file: canonical JSON that carries its own digest."""
+        tables = {name: asdict(table) for name, table in self.tables.items()}
+        return _canonical({"facts": self.facts, "sha256": self.sha256, "tables": tables})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Manifest:
+        """Inverse of `to_bytes`; ValueError when a single byte differs from what was written."""
+        raw_manifest = json.loads(content)
+        try:
+            tables = {name: TableFile(**entry) for name, entry in raw_manifest["tables"].items()}
+            found = cls.of(raw_manifest["facts"], tables)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("not a manifest") from error
+        if found.to_bytes() != content:
+            raise ValueError("the digest does not fit the content")
+        return found
+
+
+class Lake:
+    """Reads and writes places under one root."""
+
+    def __init__(self, root: str) -> None:
+        self.root = UPath(root)
+
+    def commit(self, place: str, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> Manifest:
+        """Write the tables, then make them visible all at once. Facts are JSON-ready and hold no wall clock.
+
+        Until the manifest is replaced, readers keep seeing the commit before, or nothing.
+        """
+        written: dict[str, TableFile] = {}
+        for name, table in tables.items():
+            content = _parquet(table)
+            digest = _sha256(content)
+            file = f"{name}-{digest[:16]}.parquet"
+            self._write(f"{place}/{file}", content)
+            written[name] = TableFile(file, table.num_rows, digest, len(content))
+        manifest = Manifest.of(facts, written)
+        self._write(f"{place}/{MANIFEST}", manifest.to_bytes())
+        return manifest
+
+    def manifest(self, place: str) -> Manifest | None:
+        """The manifest of a place, None when nothing is committed there. A damaged one is an error, never None."""
+        path = self._path(f"{place}/{MANIFEST}")
+        try:
+            return Manifest.from_bytes(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise _damaged(path, "the manifest is damaged") from None
+
+    def require(self, place: str) -> Manifest:
+        """The manifest of a place that must be committed."""
+        manifest = self.manifest(place)
+        if manifest is None:
+            raise TerminalError("nothing is committed", where=place, todo="run the step that writes it first")
+        return manifest
+
+    def read(self, place: str, table: str = "data", columns: list[str] | None = None) -> pa.Table:
+        """A committed table, proved to hold exactly the bytes that were committed."""
+        entry = self.require(place).tables.get(table)
+        if entry is None:
+            raise TerminalError(f"no table {table!r}", where=place, todo="run the step that writes it again")
+        path = self._path(f"{place}/{entry.file}")
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise _damaged(path, "the file that the manifest names is missing") from None
+        if len(content) != entry.bytes or _sha256(content) != entry.sha256:
+            raise _damaged(path, f"the file is damaged: {len(content)} bytes, SHA-256 or length not as committed")
+        return pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
+
+    def keep_raw(self, place: str, label: str, content: bytes) -> None:
+        """Keep one raw reply, so that nothing is lost before its snapshot is committed."""
+        self._write(f"{place}/{label}.gz", gzip.compress(content, mtime=0))
+
+    def drop_raw(self, place: str) -> None:
+        """Forget the raw replies of a place; the committed snapshot holds their rows."""
+        path = self._path(place)
+        if path.exists():
+            path.fs.rm(path.path, recursive=True)
+
+    def write_text(self, place: str, text: str) -> None:
+        """A file for people, such as a report; replaced as a whole."""
+        self._write(place, text.encode("utf-8"))
+
+    def sweep(self, place: str) -> list[str]:
+        """Remove the files of a place that its manifest does not name, left by an interrupted or replaced commit.
+
+        Only whoever may commit to the place may sweep it: a commit under way has files that no manifest names yet.
+        """
+        manifest, directory = self.manifest(place), self._path(place)
+        named = {MANIFEST, *(entry.file for entry in manifest.tables.values())} if manifest else set()
+        left = [path for path in directory.iterdir() if path.name not in named] if directory.exists() else []
+        for path in left:
+            path.unlink()
+        return sorted(path.name for path in left)
+
+    def _path(self, place: str) -> UPath:
+        parts = PurePosixPath(place).parts
+        if not parts or place.startswith("/") or ".." in parts:
+            raise BadInput(f"{place!r:.80} is not a place in the lake", kept="nothing was touched")
+        return self.root.joinpath(*parts)
+
+    def _write(self, place: str, content: bytes) -> None:
+        path = self._path(place)
+        try:
+            if isinstance(path, Path):
+                _replace_durably(path, content)
+            else:  # an object store makes an object visible whole or not at all
+                path.write_bytes(content)
+        except OSError as error:
+            raise TerminalError(
+                f"cannot write: {error.strerror or type(error).__name__}",
+                where=str(path),
+                kept="what was committed before",
+                todo="free space or mend the volume, then run the step again",
+            ) from None
+
+
+def _replace_durably(path: Path, content: bytes) -> None:
+    """Beside, to disk, then renamed over: a crash leaves the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with open(beside, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    """The same rows in the same order give the same bytes, however the table was chunked or annotated."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(None).combine_chunks(), sink, compression="zstd", write_page_checksum=True
+    )
+    return sink.getvalue().to_pybytes()
+
+
+def _canonical(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1).encode("utf-8") + b"\n"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _damaged(path: UPath, what: str) -> TerminalError:
+    return TerminalError(
+        what,
+        where=str(path),
+        kept="the source's records; nothing was read from this file",
+        todo="restore the file from a backup, or delete the folder and run the step that writes it again",
+    )

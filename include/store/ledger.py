@@ -1,0 +1,420 @@
+"""The ledger of runs: who holds which lock, what landed, how it was judged, what is scored, what was published.
+
+It is the one place that decides what happens next, so every entry is fenced: the writer's lease is checked in the same
+transaction, and a writer that was replaced meanwhile is refused however late it wakes. Moments live here and nowhere in
+the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, Connection, Engine, ForeignKey, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import JSON, Date, Integer, Text
+
+from include.kernel.errors import TerminalError, TransientError
+from include.kernel.periods import SHANGHAI
+from include.kernel.references import ResultKey, SnapshotKey
+from include.store.warehouse import Moment, clock, metadata, reading, writing
+
+run_lease = Table(
+    "run_lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+
+run_snapshot = Table(
+    "run_snapshot",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("contract_version", Integer, nullable=False),
+    Column("declared", Integer),
+    Column("received", Integer, nullable=False),
+    Column("landing_sha", Text, nullable=False),
+    Column("landed_at", Moment, nullable=False),
+    Column("landed_by", Text, nullable=False),
+    Column("verdict", Text),
+    Column("rows_in", Integer),
+    Column("duplicates", Integer),
+    Column("accepted", Integer),
+    Column("quarantined", Integer),
+    Column("reason", Text),
+    Column("checks", JSON),
+    Column("accepted_sha", Text),
+    Column("judged_at", Moment),
+    Column("judged_by", Text),
+    CheckConstraint("verdict IN ('accepted', 'rejected')", name="verdict"),
+    CheckConstraint("rows_in = duplicates + accepted + quarantined", name="every_row_is_somewhere"),
+    CheckConstraint("rows_in = received", name="all_that_landed_is_judged"),
+    CheckConstraint(
+        "verdict IS NULL OR (rows_in IS NOT NULL AND duplicates IS NOT NULL AND accepted IS NOT NULL"
+        " AND quarantined IS NOT NULL)",
+        name="a_verdict_has_counts",
+    ),
+    CheckConstraint("verdict <> 'accepted' OR accepted_sha IS NOT NULL", name="accepted_names_its_snapshot"),
+)
+
+run_snapshot_set = Table(
+    "run_snapshot_set", metadata, Column("id", Text, primary_key=True), Column("members", JSON, nullable=False)
+)
+
+run_result = Table(
+    "run_result",
+    metadata,
+    Column("as_of", Date, primary_key=True),
+    Column("district", Text, primary_key=True),
+    Column("scheme", Text, primary_key=True),
+    Column("snapshot_set", ForeignKey(run_snapshot_set.c.id), nullable=False),
+    Column("enterprises", Integer, nullable=False),
+    Column("points_sha", Text, nullable=False),
+    Column("scored_at", Moment, nullable=False),
+    Column("scored_by", Text, nullable=False),
+)
+
+# One row per generation, kept when the generation itself is pruned: a date once published is not due again.
+run_publication = Table(
+    "run_publication",
+    metadata,
+    Column("generation_id", Integer, primary_key=True, autoincrement=False),
+    Column("as_of", Date, nullable=False),
+    Column("scheme", Text, nullable=False),
+    Column("snapshot_set", ForeignKey(run_snapshot_set.c.id), nullable=False),
+    Column("content_sha", Text, nullable=False),
+    Column("published_by", Text, nullable=False),
+    Column("covers_until", Moment, nullable=False),
+)
+
+Member = list[str]
+"""One accepted snapshot in use: dataset, scope, as_of, SHA-256 of its manifest."""
+
+
+@dataclass(frozen=True)
+class SnapshotRow:
+    """What the ledger knows of one snapshot. The counts are None until it is judged."""
+
+    dataset: str
+    scope: str
+    as_of: date
+    contract_version: int
+    declared: int | None
+    received: int
+    landing_sha: str
+    landed_at: datetime
+    landed_by: str
+    verdict: str | None
+    rows_in: int | None
+    duplicates: int | None
+    accepted: int | None
+    quarantined: int | None
+    reason: str | None
+    checks: Any
+    accepted_sha: str | None
+    judged_at: datetime | None
+    judged_by: str | None
+
+    @property
+    def key(self) -> SnapshotKey:
+        """Which snapshot this is."""
+        return SnapshotKey(self.dataset, self.scope, self.as_of)
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """The scored points of one district, and the accepted snapshots they stand on."""
+
+    result: ResultKey
+    snapshot_set: str
+    members: list[Member]
+    enterprises: int
+    points_sha: str
+    scored_at: datetime
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A held lock. `token` grows with each holder: whoever carries a lower one has been replaced."""
+
+    engine: Engine
+    name: str
+    holder: str
+    token: int
+    seconds: float
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.release()
+
+    def renew(self) -> None:
+        """Hold it for its full time from now; a writer that was replaced is refused."""
+        with writing(self.engine) as connection:
+            self.assert_held(connection)
+            connection.execute(self._mine().values(expires_at=clock() + timedelta(seconds=self.seconds)))
+
+    def assert_held(self, connection: Connection) -> None:
+        """Fence: refuse the transaction of a writer that was replaced. Keeps others out until the transaction ends."""
+        token = connection.scalar(sa.select(run_lease.c.token).where(run_lease.c.name == self.name).with_for_update())
+        if token != self.token:
+            raise TerminalError(
+                f"fenced: {self.holder} (token {self.token}) has been replaced by token {token}",
+                where=f"lock {self.name}",
+                kept="the work of the newer holder; nothing of this one was written",
+                todo="nothing: the newer attempt carries on",
+            )
+
+    def release(self) -> None:
+        """Let the next one in. Releasing a lock that was taken over changes nothing."""
+        with writing(self.engine) as connection:
+            connection.execute(self._mine().values(expires_at=clock()))
+
+    def _mine(self) -> sa.Update:
+        return sa.update(run_lease).where(run_lease.c.name == self.name, run_lease.c.token == self.token)
+
+
+class Ledger:
+    """Reads and writes the ledger in the warehouse's database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def acquire(self, name: str, holder: str, seconds: float) -> Lease:
+        """Take the lock `name`; as a context manager the lease releases it.
+
+        Held by somebody else and not expired: TransientError saying by whom and until when. The same holder is a retry
+        of the same task and takes over at once; its earlier attempt is fenced off by the higher token.
+        """
+        now = clock()
+        with writing(self.engine) as connection:
+            _insert_missing(connection, run_lease, {"name": name, "holder": "", "token": 0, "expires_at": now})
+            held = connection.execute(sa.select(run_lease).where(run_lease.c.name == name).with_for_update()).one()
+            if held.holder != holder and held.expires_at > now:
+                raise TransientError(
+                    f"held by {held.holder} until {held.expires_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",
+                    where=f"lock {name}",
+                    kept="the work of the holder",
+                    todo="wait for it",
+                )
+            token = held.token + 1
+            connection.execute(
+                sa.update(run_lease)
+                .where(run_lease.c.name == name)
+                .values(holder=holder, token=token, expires_at=now + timedelta(seconds=seconds))
+            )
+        return Lease(self.engine, name, holder, token, seconds)
+
+    def record_landed(
+        self,
+        key: SnapshotKey,
+        *,
+        lease: Lease,
+        contract_version: int,
+        declared: int | None,
+        received: int,
+        landing_sha: str,
+    ) -> None:
+        """A landing is committed. One that lands again (the department repaired it) waits for a new verdict."""
+        entry = {
+            "contract_version": contract_version,
+            "declared": declared,
+            "received": received,
+            "landing_sha": landing_sha,
+            "landed_at": clock(),
+            "landed_by": lease.holder,
+        }
+        with writing(self.engine) as connection:
+            lease.assert_held(connection)
+            _replace(connection, run_snapshot, _identity(key), entry)
+
+    def record_verdict(
+        self,
+        key: SnapshotKey,
+        *,
+        lease: Lease,
+        verdict: str,
+        rows_in: int,
+        duplicates: int,
+        accepted: int,
+        quarantined: int,
+        reason: str | None,
+        checks: Any,
+        accepted_sha: str | None,
+    ) -> None:
+        """A landing is judged, once. The database refuses counts that do not add up to what landed."""
+        judged = sa.update(run_snapshot).where(
+            *_matches(run_snapshot, _identity(key)), run_snapshot.c.verdict.is_(None)
+        )
+        with writing(self.engine) as connection:
+            lease.assert_held(connection)
+            done = connection.execute(
+                judged.values(
+                    verdict=verdict,
+                    rows_in=rows_in,
+                    duplicates=duplicates,
+                    accepted=accepted,
+                    quarantined=quarantined,
+                    reason=reason,
+                    checks=checks,
+                    accepted_sha=accepted_sha,
+                    judged_at=clock(),
+                    judged_by=lease.holder,
+                )
+            )
+            if done.rowcount != 1:
+                raise TerminalError("no landing waits for a verdict", where=str(key), todo="run its land step first")
+
+    def snapshot(self, key: SnapshotKey) -> SnapshotRow | None:
+        """What is known of a snapshot; None when it never landed."""
+        return self._snapshot(sa.select(run_snapshot).where(*_matches(run_snapshot, _identity(key))))
+
+    def last_accepted(self, dataset: str, scope: str, on_or_before: date) -> SnapshotRow | None:
+        """The newest accepted snapshot with a business date not after `on_or_before`."""
+        return self._snapshot(
+            sa.select(run_snapshot)
+            .where(
+                run_snapshot.c.dataset == dataset,
+                run_snapshot.c.scope == scope,
+                run_snapshot.c.as_of <= on_or_before,
+                run_snapshot.c.verdict == "accepted",
+            )
+            .order_by(run_snapshot.c.as_of.desc())
+            .limit(1)
+        )
+
+    def snapshot_set(self, members: list[Member]) -> str:
+        """The id of a set of accepted snapshots, whatever order they are given in; the set is kept under it."""
+        with writing(self.engine) as connection:
+            return _keep_set(connection, members)
+
+    def record_scored(
+        self, result: ResultKey, *, lease: Lease, snapshot_set: list[Member], enterprises: int, points_sha: str
+    ) -> None:
+        """A district is scored. Scoring it again to the same bytes changes nothing, so it is not due again either."""
+        with writing(self.engine) as connection:
+            lease.assert_held(connection)
+            set_id = _keep_set(connection, snapshot_set)
+            held = connection.execute(
+                sa.select(run_result).where(*_matches(run_result, _identity(result)))
+            ).one_or_none()
+            if held and (held.points_sha, held.snapshot_set) == (points_sha, set_id):
+                return
+            entry = {
+                "snapshot_set": set_id,
+                "enterprises": enterprises,
+                "points_sha": points_sha,
+                "scored_at": clock(),
+                "scored_by": lease.holder,
+            }
+            _replace(connection, run_result, _identity(result), entry)
+
+    def result(self, result: ResultKey) -> ResultRow | None:
+        """The scored points of one district as of exactly this date."""
+        return next(iter(self._results(*_matches(run_result, _identity(result)))), None)
+
+    def last_scored(self, district: str, scheme: str, on_or_before: date) -> ResultRow | None:
+        """The newest scored result of a district with a business date not after `on_or_before`."""
+        found = self._results(
+            run_result.c.district == district, run_result.c.scheme == scheme, run_result.c.as_of <= on_or_before
+        )
+        return found[-1] if found else None
+
+    def due(self, *, districts: list[str], today: date, sweep: bool) -> list[tuple[date, str]]:
+        """The (as_of, scheme) with a result that no publication of theirs covers, oldest first.
+
+        A publication covers what was scored before it began, from snapshots it names. One that its audit blocked covers
+        too: the same results would be blocked again. Today waits for its last district, unless the sweep is asking.
+        """
+        scored: dict[tuple[date, str], list[ResultRow]] = defaultdict(list)
+        for row in self._results(run_result.c.district.in_(districts)):
+            scored[row.result.as_of, row.result.scheme].append(row)
+        covered = self._covered()
+        return [
+            (as_of, scheme)
+            for (as_of, scheme), rows in sorted(scored.items())
+            if (sweep or as_of != today or len(rows) == len(districts))
+            and not all(_covers(covered.get((as_of, scheme)), row) for row in rows)
+        ]
+
+    def _covered(self) -> dict[tuple[date, str], tuple[datetime, set[tuple[str, ...]]]]:
+        """(as_of, scheme) → until when its latest publication covers, and the snapshots it stands on."""
+        publications = (
+            sa.select(run_publication, run_snapshot_set.c.members)
+            .join(run_snapshot_set)
+            .order_by(run_publication.c.covers_until, run_publication.c.generation_id)
+        )
+        with reading(self.engine) as connection:
+            rows = connection.execute(publications).all()
+        return {(row.as_of, row.scheme): (row.covers_until, set(map(tuple, row.members))) for row in rows}
+
+    def _snapshot(self, query: sa.Select) -> SnapshotRow | None:
+        with reading(self.engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return SnapshotRow(**row._mapping) if row else None
+
+    def _results(self, *conditions: sa.ColumnElement[bool]) -> list[ResultRow]:
+        query = (
+            sa.select(run_result, run_snapshot_set.c.members)
+            .join(run_snapshot_set)
+            .where(*conditions)
+            .order_by(run_result.c.as_of, run_result.c.district, run_result.c.scheme)
+        )
+        with reading(self.engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            ResultRow(
+                ResultKey(row.as_of, row.district, row.scheme),
+                row.snapshot_set,
+                row.members,
+                row.enterprises,
+                row.points_sha,
+                row.scored_at,
+            )
+            for row in rows
+        ]
+
+
+def _covers(publication: tuple[datetime, set[tuple[str, ...]]] | None, row: ResultRow) -> bool:
+    if publication is None:
+        return False
+    covers_until, members = publication
+    return row.scored_at <= covers_until and set(map(tuple, row.members)) <= members
+
+
+def _identity(key: SnapshotKey | ResultKey) -> dict[str, Any]:
+    return {name: getattr(key, name) for name in key.__dataclass_fields__}
+
+
+def _matches(table: Table, identity: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == value for name, value in identity.items()]
+
+
+def _keep_set(connection: Connection, members: list[Member]) -> str:
+    ordered = sorted(list(member) for member in members)
+    set_id = hashlib.sha256(json.dumps(ordered, ensure_ascii=False).encode("utf-8")).hexdigest()[:16]
+    _insert_missing(connection, run_snapshot_set, {"id": set_id, "members": ordered})
+    return set_id
+
+
+def _insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+    """Insert, unless its key is there: two writers who both find it missing do not collide."""
+    dialect = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name]
+    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+
+
+def _replace(connection: Connection, table: Table, identity: dict[str, Any], entry: dict[str, Any]) -> None:
+    """The row of this key, as given; whatever it said before is gone. The caller holds the key's lease."""
+    connection.execute(sa.delete(table).where(*_matches(table, identity)))
+    connection.execute(sa.insert(table).values(identity | entry))
