@@ -1,0 +1,183 @@
+"""What a source system is: one folder with one `source.yaml`, read strictly. Adding a department adds a folder.
+
+Where it is and how we prove who we are is not declared here: that comes from the Airflow Connection it names.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from include.contracts import Contract, contracts
+from include.kernel.errors import BadInput
+
+FOLDER = Path(__file__).parent
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and (unknown := [key for key in raw if key not in cls.model_fields]):
+            raise ValueError(f"found {', '.join(map(repr, unknown))}, allowed {', '.join(cls.model_fields)}")
+        return raw
+
+
+class Ok(_Strict):
+    """The envelope says success when the value at `path`, as text, equals `equals`."""
+
+    path: str
+    equals: str
+
+
+class Envelope(_Strict):
+    """Where a department puts its verdict, its total, its rows and its message; paths are keys parted by dots."""
+
+    ok: Ok
+    total: str
+    rows: str
+    message: str
+
+
+class Resource(_Strict):
+    """A dataset on the gateway: `/api/<resource>`."""
+
+    resource: str = Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")
+
+
+class View(_Strict):
+    """A dataset in the front-end database. The only place from which identifiers enter a statement."""
+
+    view: Identifier
+    area_column: Identifier
+    arrival_column: Identifier
+    period_column: Identifier | None = None
+
+
+class Files(_Strict):
+    """One kind of file in the drop folder. Its name carries the date it was handed over, as eight digits.
+
+    `header_rows` of 2 means groups above columns: a column is called by its lowest filled cell. `total_row` says that
+    the last row is a 合计, which is checked and left out.
+    """
+
+    glob: str = Field(pattern=r"^[^/\\]+$")
+    format: Literal["csv", "xlsx"]
+    encoding: str = "utf-8"
+    title_rows: int = Field(default=0, ge=0, le=20)
+    header_rows: int = Field(default=1, ge=1, le=4)
+    total_row: bool = False
+
+
+class Drop(_Strict):
+    """A dataset in the drop folder: all its files together."""
+
+    files: list[Files] = Field(min_length=1)
+
+
+class _Source(_Strict):
+    source: str
+    title_zh: str
+    title_en: str
+    owner: str
+    connection: Identifier
+    pool: Identifier
+    pool_slots: int = Field(ge=1, le=64)
+
+
+class RestSource(_Source):
+    """A department behind the signed gateway."""
+
+    kind: Literal["rest"]
+    page_size: int = Field(ge=1, le=1000)
+    requests_per_second: float = Field(gt=0, le=1000)
+    encoding: str = "utf-8"
+    envelope: Envelope
+    datasets: dict[str, Resource] = Field(min_length=1)
+
+
+class DatabaseSource(_Source):
+    """A department that opens read-only views of its front-end database."""
+
+    kind: Literal["database"]
+    datasets: dict[str, View] = Field(min_length=1)
+
+
+class FileDropSource(_Source):
+    """A department that hands over files, each with an `.ok` marker."""
+
+    kind: Literal["filedrop"]
+    datasets: dict[str, Drop] = Field(min_length=1)
+
+
+Source = RestSource | DatabaseSource | FileDropSource
+
+
+_KINDS: dict[str, type[RestSource] | type[DatabaseSource] | type[FileDropSource]] = {
+    "rest": RestSource,
+    "database": DatabaseSource,
+    "filedrop": FileDropSource,
+}
+
+
+def load_source(path: Path) -> Source:
+    """Read one `source.yaml`; errors name the file, the key, what was found and what is allowed."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict) or raw.get("kind") not in _KINDS:
+            found = raw.get("kind") if isinstance(raw, dict) else raw
+            raise BadInput(f"key kind: found {found!r:.40}, allowed {', '.join(_KINDS)}", where=str(path))
+        source = _KINDS[raw["kind"]].model_validate(raw)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput("not readable YAML: " + " ".join(str(error).split()), where=str(path)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(file)"
+        found = "" if first["type"] == "value_error" else f"; found {first['input']!r:.80}"
+        raise BadInput(
+            f"key {key}: {first['msg'].removeprefix('Value error, ')}{found}", where=str(path), todo="correct the file"
+        ) from None
+    if source.source != path.parent.name:
+        raise BadInput(
+            f"key source: found {source.source!r}, allowed {path.parent.name!r}, its folder", where=str(path)
+        )
+    for dataset in source.datasets:
+        contract = contracts().get(dataset)
+        if contract is None or contract.source != source.source:
+            theirs = [name for name, one in contracts().items() if one.source == source.source]
+            raise BadInput(
+                f"key datasets: found {dataset!r}, allowed {', '.join(theirs)}, the contracts of this source",
+                where=str(path),
+            )
+    return source
+
+
+@cache
+def sources() -> dict[str, Source]:
+    """Every source by its name, in the order of the folders."""
+    return {path.parent.name: load_source(path) for path in sorted(FOLDER.glob("*/source.yaml"))}
+
+
+def source_of(contract: Contract) -> Source:
+    """The source that delivers a contract's dataset, or one line that says what to write where."""
+    source = sources().get(contract.source)
+    if source is None:
+        raise BadInput(
+            f"dataset {contract.dataset} names the unknown source {contract.source!r}",
+            todo=f"add include/sources/{contract.source}/source.yaml or use one of {', '.join(sources())}",
+        )
+    if contract.dataset not in source.datasets:
+        raise BadInput(
+            f"dataset {contract.dataset} is not under `datasets`",
+            where=f"include/sources/{contract.source}/source.yaml",
+            todo="say there where the department keeps it",
+        )
+    return source

@@ -1,0 +1,349 @@
+"""Departments behind the signed gateway: a token, signed requests, pages with a total, each department's envelope.
+
+A page is asked for at most `Patience.tries` times, whatever went wrong with it. Every try is signed anew, because a
+signature ages (300 s) and a message id is used once; that is why the retries are ours and not the HTTP adapter's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import time
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+import urllib3
+
+from include.kernel.areas import CITY
+from include.kernel.connections import Connection
+from include.kernel.errors import TerminalError, TransientError
+from include.kernel.periods import SHANGHAI
+from include.sources.declaration import RestSource
+from include.sources.reply import KEPT, Fields, Page, Patience, Request
+
+# No honest page of a thousand rows comes near; a reply that goes on for ever, or a bomb, does.
+LARGEST_PAGE = 128 * 1024 * 1024
+_BLOCK = 64 * 1024
+_BUSY = {408, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True)
+class _Reply:
+    total: int
+    raw: bytes
+    rows: list[dict[str, str | None]]
+
+
+class _Later(TransientError):
+    """Ask for this page again, not before `wait` seconds."""
+
+    def __init__(self, what: str, *, where: str, wait: float = 0) -> None:
+        super().__init__(what, where=where, kept=KEPT, todo="nothing; the task asks again")
+        self.wait = wait
+
+
+def pages(
+    source: RestSource, request: Request, connection: Connection, fields: Fields, patience: Patience, where: str
+) -> Generator[Page, None, int]:
+    """Page after page until the total that the first page declared. Every page must declare the same total, be as
+    long as that total says, and differ from the pages before it.
+    """
+    seen: set[bytes] = set()
+    with _Gateway(source, request, connection, fields, patience, where) as gateway:
+        number, total, last = 1, None, 1
+        while number <= last:
+            reply = gateway.page(number, seen)
+            if total is None:
+                total = reply.total
+                last = max(1, -(-total // source.page_size))
+            elif reply.total != total:
+                raise TransientError(
+                    f"the total changed from {total} to {reply.total} while paging",
+                    where=f"{where} page {number}",
+                    kept=KEPT,
+                    todo="nothing; the task starts again from page 1",
+                )
+            yield Page(number, f"page-{number:05d}.json", reply.raw, reply.rows)
+            number += 1
+    assert total is not None
+    return total
+
+
+class _Gateway:
+    """One department for the length of one pull: the session, the token, the pace.
+
+    It never follows a redirect, takes nothing from the environment (proxies, .netrc) and names no secret in an error.
+    """
+
+    def __init__(
+        self,
+        source: RestSource,
+        request: Request,
+        connection: Connection,
+        fields: Fields,
+        patience: Patience,
+        where: str,
+    ) -> None:
+        self._source, self._request, self._connection = source, request, connection
+        self._fields, self._patience, self._where = fields, patience, where
+        self._base = connection.host.rstrip("/") + (f":{connection.port}" if connection.port else "")
+        if urlsplit(self._base).scheme not in ("http", "https") or not urlsplit(self._base).hostname:
+            raise self._misconfigured("its host is no http(s) address")
+        if not (connection.login and connection.password):
+            raise self._misconfigured("it lacks the appKey (login) or the secret (password)")
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = connection.extra.get("ca", True)
+        self._token: str | None = None
+        self._next_at = 0.0
+
+    def __enter__(self) -> _Gateway:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def page(self, number: int, seen: set[bytes]) -> _Reply:
+        """One page, asked for until it comes whole or patience ends. `seen` holds the digests of the pages before."""
+        growing = tenacity.wait_exponential_jitter(self._patience.backoff, jitter=self._patience.backoff)
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.wait if isinstance(error, _Later) else 0
+            return min(max(asked, growing(state)), self._patience.longest_wait)
+
+        again = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._patience.tries),
+            wait=wait,
+            retry=tenacity.retry_if_exception_type(_Later),
+            reraise=True,
+        )
+        return again(self._page, number, seen)
+
+    def _page(self, number: int, seen: set[bytes]) -> _Reply:
+        where = f"{self._where} page {number}"
+        reply = self._read(self._ask(number, where), where)
+        expected = min(self._source.page_size, reply.total - (number - 1) * self._source.page_size)
+        if len(reply.rows) != max(expected, 0):
+            raise _Later(f"{len(reply.rows)} rows came, {expected} were due of a total of {reply.total}", where=where)
+        digest = hashlib.sha256(json.dumps(reply.rows, sort_keys=True).encode()).digest()
+        if reply.rows and digest in seen:
+            raise _Later("repeats an earlier page", where=where)
+        seen.add(digest)
+        return reply
+
+    def _read(self, raw: bytes, where: str) -> _Reply:
+        envelope = self._source.envelope
+        try:
+            document = json.loads(
+                raw.decode(self._source.encoding).removeprefix("\ufeff"),
+                parse_float=str,
+                parse_int=str,
+                parse_constant=str,
+            )
+        except UnicodeDecodeError as error:
+            raise _Later(f"not {self._source.encoding} at byte {error.start} of {len(raw)}", where=where) from None
+        except (json.JSONDecodeError, RecursionError):
+            raise _Later(f"not whole JSON ({len(raw)} bytes)", where=where) from None
+        if self._scalar(document, envelope.ok.path, where) != envelope.ok.equals:
+            raise _Later(f"the department reports a failure: {_harmless(_at(document, envelope.message))}", where=where)
+        total = self._scalar(document, envelope.total, where) or ""
+        if not re.fullmatch(r"\d{1,12}", total, re.ASCII):
+            raise self._other_envelope(envelope.total, where)
+        rows = _at(document, envelope.rows)
+        if rows is None and int(total) == 0:
+            rows = []
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise self._other_envelope(envelope.rows, where)
+        return _Reply(int(total), raw, [self._row(row, where) for row in rows])
+
+    def _row(self, row: dict[str, Any], where: str) -> dict[str, str | None]:
+        self._fields.account(row, where)
+        try:
+            return {name: _text(row[name]) for name in self._fields.registered if name in row}
+        except TypeError:
+            nested = sorted(name for name in self._fields.registered if isinstance(row.get(name), (list, dict)))
+            raise TerminalError(
+                f"the contract is broken, fields are no longer plain values: {', '.join(nested)}",
+                where=where,
+                kept=KEPT,
+                todo="ask the department what changed, then correct the dataset's contract",
+            ) from None
+
+    def _scalar(self, document: Any, path: str, where: str) -> str | None:
+        try:
+            return _text(_at(document, path))
+        except TypeError:
+            raise self._other_envelope(path, where) from None
+
+    def _ask(self, number: int, where: str) -> bytes:
+        """One signed request. An expired token is renewed once; refused again, it is a matter of credentials."""
+        request = self._request
+        asked = {
+            "pageNo": number,
+            "pageSize": self._source.page_size,
+            "area": None if request.scope == CITY else request.scope,
+            "arrivedBefore": request.arrived_before.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S"),
+            "since": request.since.isoformat() if request.since else None,
+        }
+        body = json.dumps({name: value for name, value in asked.items() if value is not None}).encode()
+        path = f"/api/{self._source.datasets[request.dataset].resource}"
+        for renewed in (False, True):
+            token = self._token = self._token or self._log_in(where)
+            timestamp, message_id = _now(), str(uuid.uuid4())
+            signed_path = urlsplit(self._base).path + path
+            signed = "\n".join(["POST", signed_path, timestamp, message_id, hashlib.sha256(body).hexdigest()])
+            headers = {
+                "Authorization": f"Bearer {token}",
+                "appKey": self._connection.login,
+                "messageId": message_id,
+                "timestamp": timestamp,
+                "sign": self._sign(signed),
+            }
+            status, reply = self._send(path, body, headers, where)
+            if status == 200:
+                return reply
+            if renewed or b"TOKEN_EXPIRED" not in reply:
+                break
+            self._token = None
+        raise self._refused(where)
+
+    def _log_in(self, where: str) -> str:
+        key, timestamp, nonce = self._connection.login, _now(), uuid.uuid4().hex
+        proof = {
+            "appKey": key,
+            "timestamp": timestamp,
+            "nonce": nonce,
+            "sign": self._sign(f"{key}\n{timestamp}\n{nonce}"),
+        }
+        status, reply = self._send("/auth/token", json.dumps(proof).encode(), {}, where)
+        if status != 200:
+            raise self._refused(where)
+        try:
+            token = json.loads(reply)["token"]
+        except (ValueError, KeyError, TypeError):
+            raise _Later("the token reply came broken", where=where) from None
+        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+            raise _Later("the token reply came broken", where=where)
+        return token
+
+    def _sign(self, text: str) -> str:
+        return hmac.new(self._connection.password.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+    def _send(self, path: str, body: bytes, headers: dict[str, str], where: str) -> tuple[int, bytes]:
+        """Status (200, 401 or 403) and whole body of one POST; every other answer and every fault raises."""
+        self._keep_pace()
+        deadline = time.monotonic() + self._patience.page
+        try:
+            with self._session.post(
+                self._base + path,
+                data=body,
+                headers={"Content-Type": "application/json", **headers},
+                timeout=(self._patience.connect, self._patience.read),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                status = response.status_code
+                if status in _BUSY:
+                    wait = self._retry_after(response.headers.get("Retry-After"))
+                    raise _Later(f"HTTP {status}", where=where, wait=wait)
+                if status not in (200, 401, 403):
+                    raise TerminalError(
+                        f"HTTP {status}" + (", a redirect, is not followed" if 300 <= status < 400 else ""),
+                        where=where,
+                        kept=KEPT,
+                        todo=f"check the address in Connection {self._connection.conn_id!r} and the source's resource",
+                    )
+                return status, _body(response, deadline, where)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _Later(f"the connection failed ({type(error).__name__})", where=where) from None
+
+    def _keep_pace(self) -> None:
+        """At most `requests_per_second`, evenly spaced; the Airflow pool bounds how many tasks ask at once."""
+        now = time.monotonic()
+        if now < self._next_at:
+            time.sleep(self._next_at - now)
+        self._next_at = max(now, self._next_at) + 1 / self._source.requests_per_second
+
+    def _retry_after(self, header: str | None) -> float:
+        """Seconds or an HTTP date, never more than the longest wait; what is neither counts as not sent."""
+        if header is None:
+            return 0
+        try:
+            return urllib3.Retry(retry_after_max=int(self._patience.longest_wait)).parse_retry_after(header)
+        except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+            return 0
+
+    def _refused(self, where: str) -> TerminalError:
+        return TerminalError(
+            "the department refuses our credentials",
+            where=where,
+            kept=KEPT,
+            todo=f"correct appKey and secret in Connection {self._connection.conn_id!r}, then clear the task",
+        )
+
+    def _misconfigured(self, what: str) -> TerminalError:
+        return TerminalError(
+            f"Connection {self._connection.conn_id!r}: {what}",
+            where=self._where,
+            kept=KEPT,
+            todo="correct it in Airflow (Admin > Connections)",
+        )
+
+    def _other_envelope(self, path: str, where: str) -> TerminalError:
+        return TerminalError(
+            f"the reply is not this department's envelope: {path!r} is not what it was",
+            where=where,
+            kept=KEPT,
+            todo=f"compare the reply with `envelope` in include/sources/{self._source.source}/source.yaml",
+        )
+
+
+def _body(response: requests.Response, deadline: float, where: str) -> bytes:
+    """The whole body, read as it arrives so that one byte a second cannot hold the task beyond the deadline.
+
+    A body shorter than its Content-Length raises in urllib3.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while piece := response.raw.read1(_BLOCK, decode_content=True):
+        pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST_PAGE:
+            raise TerminalError(f"more than {LARGEST_PAGE} bytes in one page", where=where, kept=KEPT)
+        if time.monotonic() > deadline:
+            raise _Later(f"{size} bytes had come when the time for one page was up", where=where)
+    return b"".join(pieces)
+
+
+def _now() -> str:
+    """The moment a request is signed: protocol, not business; nothing that lands depends on it."""
+    return datetime.now(SHANGHAI).isoformat(timespec="seconds")
+
+
+def _at(document: Any, path: str) -> Any:
+    for key in path.split("."):
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def _text(value: Any) -> str | None:
+    """A JSON value as the text it was written as (numbers arrive here as their literals)."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    raise TypeError("not a plain value")
+
+
+def _harmless(message: Any) -> str:
+    """A department's message, short, one line, digits masked: it may quote what was asked for."""
+    return re.sub(r"\d", "#", " ".join(message.split()))[:80] if isinstance(message, str) and message else "no message"
