@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from include.kernel.errors import BadInput
-from include.schemes.reading import KEPT, Dated, Exact, Strict, Whole, nearest, ordered, parse, read_yaml
+from include.schemes.reading import KEPT, Dated, Exact, Model, Strict, Whole, nearest, ordered, parse, read_yaml
 
 ROOT = Path(__file__).parent
 
@@ -356,14 +356,7 @@ def load_scheme(directory: Path) -> Scheme:
     if not directory.is_dir():
         raise BadInput(f"no scheme directory {directory}", kept=KEPT, todo="name a directory with a scheme.yaml")
 
-    def part(name: str, model: type) -> Strict:
-        return parse(model, read_yaml(directory / name), f"{directory.name}/{name}")
-
-    identity, stages, weights = (
-        part("scheme.yaml", Identity),
-        part("stages.yaml", Stages),
-        part("weights.yaml", Weights),
-    )
+    identity = _part(directory, "scheme.yaml", Identity)
     has_lists, has_measures = (directory / "lists.yaml").exists(), (directory / "measures.yaml").exists()
     categories = [category.id for category in identity.categories]
     if stray := sorted(p.name for p in directory.iterdir() if p.is_dir() and p.name not in categories and _is_ours(p)):
@@ -385,10 +378,10 @@ def load_scheme(directory: Path) -> Scheme:
     scheme = Scheme(
         directory=directory,
         identity=identity,
-        stages=stages,
-        weights=weights,
-        lists=part("lists.yaml", Lists) if has_lists else None,
-        measures=part("measures.yaml", DeclaredMeasures).measures if has_measures else {},
+        stages=_part(directory, "stages.yaml", Stages),
+        weights=_part(directory, "weights.yaml", Weights),
+        lists=_part(directory, "lists.yaml", Lists) if has_lists else None,
+        measures=_part(directory, "measures.yaml", DeclaredMeasures).measures if has_measures else {},
         indicators=indicators,
     )
     _names_exist(scheme)
@@ -420,6 +413,10 @@ def require_scheme(scheme_id: str) -> Scheme:
     return schemes()[scheme_id]
 
 
+def _part(directory: Path, name: str, model: type[Model]) -> Model:
+    return parse(model, read_yaml(directory / name), f"{directory.name}/{name}")
+
+
 def _is_ours(folder: Path) -> bool:
     return not folder.name.startswith((".", "__"))
 
@@ -437,10 +434,10 @@ def _indicator(path: Path, category: str, scheme: str) -> Indicator:
 
 def _names_exist(scheme: Scheme) -> None:
     """Stages, categories and indicators that the parts speak of are the declared ones, each exactly once."""
-    for rule in scheme.identity.maxima:
-        _same_names("scheme.yaml", scheme, f"maxima from {rule.since}", list(rule.stages), scheme.stage_ids)
-        for stage, categories in rule.stages.items():
-            _same_names("scheme.yaml", scheme, f"maxima {stage}", list(categories), scheme.category_ids)
+    for maxima in scheme.identity.maxima:
+        _same_names("scheme.yaml", scheme, f"maxima from {maxima.since}", list(maxima.stages), scheme.stage_ids)
+        for stage, points in maxima.stages.items():
+            _same_names("scheme.yaml", scheme, f"maxima {stage}", list(points), scheme.category_ids)
     for rule in scheme.weights.weights:
         _same_names("weights.yaml", scheme, f"weights from {rule.since}", list(rule.stages), scheme.stage_ids)
         for stage, categories in rule.stages.items():

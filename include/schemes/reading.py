@@ -108,7 +108,7 @@ def parse(model: type[Model], raw: object, where: str) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "(file)"
         found = "" if first["type"] == "missing" else f", found {first['input']!r:.60}"
         message = first["msg"].removeprefix("Value error, ")
