@@ -1,0 +1,32 @@
+"""`python -m include.sandbox generate|serve`: the stand-in departments without the rest of the project."""
+
+from __future__ import annotations
+
+import argparse
+
+from include.kernel.settings import settings
+from include.sandbox.serve import generate, serve
+
+
+def main() -> None:
+    """Parse the command line; settings give the defaults."""
+    chosen = settings()
+    parser = argparse.ArgumentParser(prog="python -m include.sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("generate", "serve"):
+        command = commands.add_parser(name)
+        command.add_argument("--enterprises", type=int, default=chosen.sandbox_enterprises)
+        command.add_argument("--seed", type=int, default=chosen.sandbox_seed)
+        command.add_argument("--dirt", type=float, default=1.0, help="0 = clean, 1 = as in life")
+        command.add_argument("--database-url", help="PostgreSQL for the tax database; default a file")
+        if name == "serve":
+            command.add_argument("--port", type=int, default=chosen.sandbox_port)
+    given = parser.parse_args()
+    if given.command == "generate":
+        generate(chosen.home, given.enterprises, given.seed, given.dirt, given.database_url)
+    else:
+        serve(chosen.home, given.enterprises, given.seed, given.port, given.database_url, dirt=given.dirt)
+
+
+if __name__ == "__main__":
+    main()

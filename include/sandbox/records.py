@@ -1,0 +1,84 @@
+"""The shape in which departments hold records: native text columns, and what the server needs to select by.
+
+`_area` management area, `_arrival` seconds since 1970 in Shanghai wall time, `_period` the business period's first day
+as text (empty = none), `_firm` the enterprise's number in the world, for the truth table; none of the four is served.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from include.sandbox.firms import END, Firms
+from include.sandbox.numbers import Text, dates, joined
+
+HIDDEN = ("_area", "_arrival", "_period", "_firm")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One dataset as a department serves it: over which department, under which path, keyed by what."""
+
+    dataset: str
+    department: str
+    path: str
+    key: tuple[str, ...]
+    numeric: frozenset[str] = frozenset()
+
+
+RESOURCES = {
+    resource.dataset: resource
+    for resource in (
+        Resource("REG_ENT", "registry", "enterprises", ("uniscid",), frozenset({"estdate"})),
+        Resource("TAX_RDD", "tax", "rd-deduction", ("SBUUID",)),
+        Resource("TAX_HNTE", "tax", "high-tech", ("SBUUID",)),
+        Resource("IP_PAT", "ip", "patents", ("PublicationNumber",)),
+        Resource("IP_PCT", "ip", "pct", ("InternationalNumber",)),
+        Resource("HR_INS", "hr", "insured", ("AAB001", "AAE002"), frozenset({"CBRS", "NCZCRS", "YJBYSRS"})),
+        Resource(
+            "HR_STAFF",
+            "hr",
+            "staff",
+            ("AAB001", "TJRQ"),
+            frozenset({"ZCRS", "BKJYS", "SSRS", "BSRS", "ZGJZC", "GJGJYS", "YFGWRS", "YFSSRS", "YFBSRS"}),
+        ),
+    )
+}
+
+
+def table(
+    firms: Firms, firm: np.ndarray, arrival: np.ndarray, columns: dict[str, Text], period: Text | None
+) -> pa.Table:
+    """Native columns plus the hidden ones; records that would arrive after the world's end do not exist."""
+    hidden = {
+        "_area": pa.array(firms.district[firm]),
+        "_arrival": pa.array(arrival.astype("datetime64[s]").astype(np.int64)),
+        "_period": period if period is not None else pa.array([""] * len(firm)),
+        "_firm": pa.array(firm.astype(np.int32)),
+    }
+    built = pa.table({**columns, **hidden})
+    return built.filter(pa.array(arrival < END.astype("datetime64[s]")))
+
+
+def name_on(firms: Firms, firm: np.ndarray, days: np.ndarray) -> pa.Array:
+    """The enterprise's name on a day."""
+    later = ~np.isnat(firms.renamed_on[firm]) & (firms.renamed_on[firm] > days)
+    return pa.array(np.where(later, firms.former_name[firm], firms.name[firm]))
+
+
+def taxpayer(firms: Firms, firm: np.ndarray, days: np.ndarray) -> dict[str, Text]:
+    """The three columns by which the tax bureau names an enterprise."""
+    code = pa.array(firms.uscc).take(pa.array(firm))
+    return {"NSRSBH": code, "SHXYDM": code, "NSRMC": name_on(firms, firm, days)}
+
+
+def identifier(prefix: str, firm: np.ndarray, *parts: Text) -> pa.Array:
+    """A record's own id: prefix, enterprise number, what else makes it unique."""
+    return joined(prefix, pa.array(np.char.zfill(firm.astype(str), 6)), *parts)
+
+
+def dotted(days: np.ndarray) -> pa.Array:
+    """The patent office's `2026.06.15`."""
+    return pa.compute.replace_substring(dates(days), "-", ".")

@@ -1,0 +1,158 @@
+"""One command: write the world once, then let the departments answer until interrupted.
+
+Layout under `<home>/sandbox`: `world/` (same seed and size → same bytes), and `connections.json`, readable by its owner
+only, with secrets drawn anew at every generation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from include.sandbox.database import write_postgresql, write_sqlite
+from include.sandbox.dropfolder import write_lists
+from include.sandbox.gateway import create_app, load_shelves, write_shelf
+from include.sandbox.records import RESOURCES
+from include.sandbox.world import world
+
+GENERATION = 1  # raised when the same seed gives another world, so that a kept one is not reused
+DEPARTMENTS = {
+    "registry": "innopoints_registry",
+    "tax": "innopoints_tax_innovation",
+    "ip": "innopoints_ip_office",
+    "hr": "innopoints_human_resources",
+}
+DATABASE, DROP_FOLDER = "innopoints_tax_database", "innopoints_science_bureau"
+
+
+def generate(home: Path, enterprises: int, seed: int, dirt: float = 1.0, database_url: str | None = None) -> Path:
+    """Write the world, or keep the one that is there if it is the same. Returns `<home>/sandbox`.
+
+    It is written beside and moved in whole; the marker `world.json` says which one it is. The tax database goes to
+    `database_url` (PostgreSQL) or into a file.
+    """
+    folder = (home / "sandbox").absolute()
+    wanted = {
+        "generation": GENERATION,
+        "seed": seed,
+        "enterprises": enterprises,
+        "dirt": dirt,
+        "database": "postgresql" if database_url else "sqlite",
+    }
+    if _kept(folder) == wanted:
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix="world-", dir=folder))
+    try:
+        reader_url = _write(beside, enterprises, seed, dirt, database_url)
+        (beside / "world.json").write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+        (folder / "connections.json").unlink(missing_ok=True)
+        shutil.rmtree(folder / "world", ignore_errors=True)
+        beside.chmod(0o755)
+        beside.rename(folder / "world")
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    _write_private(folder / "connections.json", _connections(folder / "world", reader_url))
+    return folder
+
+
+def serve(
+    home: Path,
+    enterprises: int,
+    seed: int,
+    port: int,
+    database_url: str | None = None,
+    ready: Callable[[], None] | None = None,
+    dirt: float = 1.0,
+) -> None:
+    """Generate if need be, then answer on 127.0.0.1:`port` until interrupted. Says one line when ready."""
+    folder = generate(home, enterprises, seed, dirt, database_url)
+    given = _addressed(folder, port)
+    applications = {
+        given[conn_id]["login"]: (department, given[conn_id]["password"]) for department, conn_id in DEPARTMENTS.items()
+    }
+    app = create_app(load_shelves(folder / "world" / "gateway"), applications)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                sys.stdout.write(
+                    f"departments ready: {enterprises} enterprises, seed {seed}, http://127.0.0.1:{port}\n"
+                )
+                sys.stdout.flush()
+                if ready:
+                    ready()
+
+    Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)).run()
+
+
+def connections(home: Path) -> dict[str, dict[str, Any]]:
+    """The Connections of the stand-in departments: conn_id → {conn_type, host, login, password, extra}."""
+    return json.loads((home / "sandbox" / "connections.json").read_text(encoding="utf-8"))
+
+
+def _kept(folder: Path) -> dict[str, Any] | None:
+    marker = folder / "world" / "world.json"
+    if not marker.is_file() or not (folder / "connections.json").is_file():
+        return None
+    return json.loads(marker.read_text(encoding="utf-8"))
+
+
+def _write(folder: Path, enterprises: int, seed: int, dirt: float, database_url: str | None) -> str | None:
+    made = world(seed, enterprises, dirt)
+    for part in ("gateway", "drop"):
+        (folder / part).mkdir()
+    for dataset, resource in RESOURCES.items():
+        write_shelf(folder / "gateway" / f"{dataset}.parquet", made.tables[dataset], resource)
+    write_lists(folder / "drop", made.tables["ST_QUAL"])
+    if database_url:
+        return write_postgresql(database_url, made.tables)
+    write_sqlite(folder / "front_end.sqlite", made.tables)
+    return None
+
+
+def _connections(folder: Path, reader_url: str | None) -> dict[str, dict[str, Any]]:
+    """Fresh secrets; the gateway's address follows when it is served."""
+    http = {
+        conn_id: {
+            "conn_type": "http",
+            "host": "",
+            "login": f"app-{department}-{secrets.token_hex(4)}",
+            "password": secrets.token_urlsafe(32),
+            "extra": {},
+        }
+        for department, conn_id in DEPARTMENTS.items()
+    }
+    url = reader_url or f"sqlite:///{folder / 'front_end.sqlite'}"
+    generic = {"conn_type": "generic", "host": "", "login": "", "password": ""}
+    return http | {
+        DATABASE: generic | {"extra": {"url": url}},
+        DROP_FOLDER: generic | {"extra": {"path": str(folder / "drop")}},
+    }
+
+
+def _addressed(folder: Path, port: int) -> dict[str, dict[str, Any]]:
+    given = json.loads((folder / "connections.json").read_text(encoding="utf-8"))
+    for conn_id in DEPARTMENTS.values():
+        given[conn_id]["host"] = f"http://127.0.0.1:{port}"
+    _write_private(folder / "connections.json", given)
+    return given
+
+
+def _write_private(path: Path, content: dict[str, Any]) -> None:
+    beside = path.with_name(path.name + ".new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.write("\n")
+    beside.replace(path)

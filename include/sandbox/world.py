@@ -1,0 +1,51 @@
+"""The deterministic world: the same seed and number of enterprises give the same bytes, on any machine and any day.
+
+The clock is never read. The time line runs to the end of 2027 and every record carries its arrival time, so that any
+as_of between 2024 and 2027 finds what had arrived by then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from include.sandbox import lists, patents, people, registry, tax
+from include.sandbox.firms import Figures, Firms, figures, firms
+from include.sandbox.lists import Certificates
+from include.sandbox.patents import Patents
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true, and the tables in which the departments hold it (dataset code → native text columns)."""
+
+    seed: int
+    firms: Firms
+    figures: Figures
+    patents: Patents
+    certificates: Certificates
+    tables: dict[str, pa.Table]
+
+
+def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
+    """The world as the departments hold it; `dirt` scales their faults, 0 = none."""
+    them = firms(seed, enterprises)
+    numbers = figures(seed, them)
+    inventions = patents.patents(seed, them)
+    held = lists.certificates(seed, them)
+    tables = {
+        "REG_ENT": registry.registrations(seed, them),
+        "TAX_CIT": tax.returns(seed, them, numbers),
+        "TAX_RDD": tax.super_deductions(seed, them, numbers),
+        "TAX_HNTE": tax.high_tech_relief(seed, them, numbers, lists.number_by_year(them, held)),
+        "TAX_VAT": tax.vat_returns(seed, them, numbers),
+        "TAX_PAY": tax.payments(seed, them, numbers),
+        "TAX_FIN": tax.statements(seed, them, numbers),
+        "HR_INS": people.insured(seed, them, numbers),
+        "HR_STAFF": people.staff_structure(seed, them, numbers),
+        "IP_PAT": patents.publications(seed, them, inventions),
+        "IP_PCT": patents.international_applications(seed, them, inventions),
+        "ST_QUAL": lists.qualification_lists(seed, them, numbers, held),
+    }
+    return World(seed, them, numbers, inventions, held, tables)
