@@ -6,6 +6,7 @@ Exit status: 0 good; 2 bad input, one clear line on stderr; 1 failure, one clear
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,9 @@ app.add_typer(scheme_app, name="scheme")
 app.add_typer(sandbox_app, name="sandbox")
 
 DEFAULT_SCHEME = "changzhou_v1"
-AsOf = Annotated[str | None, typer.Option("--as-of", help="Business date YYYY-MM-DD; default INNOPOINTS_AS_OF or today.")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="Business date YYYY-MM-DD; default INNOPOINTS_AS_OF or today.")
+]
 Scheme = Annotated[str, typer.Option("--scheme", help="Scheme id.")]
 
 
@@ -138,7 +141,9 @@ def sandbox_generate(enterprises: Enterprises = None, seed: Seed = None) -> None
     from include.sandbox.serve import generate
 
     chosen = settings()
-    home = generate(chosen.home, enterprises or chosen.sandbox_enterprises, chosen.sandbox_seed if seed is None else seed)
+    home = generate(
+        chosen.home, enterprises or chosen.sandbox_enterprises, chosen.sandbox_seed if seed is None else seed
+    )
     _say(f"world written to {home}")
 
 
@@ -169,7 +174,7 @@ def main() -> None:
         raise SystemExit(error.exit_code) from None
 
 
-def _date(text: str | None):
+def _date(text: str | None) -> date:
     return parse_as_of(text) if text else settings().business_date()
 
 

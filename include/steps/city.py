@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from include.kernel.areas import areas
 from include.kernel.errors import TerminalError
-from include.kernel.references import ResultKey
+from include.kernel.references import SnapshotKey
 from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
@@ -112,13 +112,17 @@ def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
 
 
 def _source_quality(stores: Stores, results: list[ResultRow], as_of: date) -> pa.Table:
-    """One line per dataset and scope: what tonight's snapshot came to, and how old the one in use is."""
-    from include.publish.tables import source_quality
+    """One line per dataset and scope: the snapshot that the points stand on, and what came tonight."""
+    from include.validation.quality import InUse, source_quality
 
-    in_use = sorted({tuple(member[:3]) for row in results for member in row.members})
-    return source_quality(
-        [(stores.ledger.snapshot_of(dataset, scope, date.fromisoformat(on)), as_of) for dataset, scope, on in in_use]
-    )
-
-
-__all__ = ["ResultKey", "due_publications", "publish", "rank"]
+    newest: dict[tuple[str, str], date] = {}
+    for dataset, scope, day, _ in (member for row in results for member in row.members):
+        newest[dataset, scope] = max(newest.get((dataset, scope), date.min), date.fromisoformat(day))
+    in_use = []
+    for (dataset, scope), on in newest.items():
+        held = stores.ledger.snapshot(SnapshotKey(dataset, scope, on))
+        tonight = stores.ledger.snapshot(SnapshotKey(dataset, scope, as_of))
+        assert held is not None
+        counts = {name: getattr(held, name) for name in ("rows_in", "duplicates", "accepted", "quarantined")}
+        in_use.append(InUse(dataset, scope, on, **counts, tonight=tonight.verdict if tonight else None))
+    return source_quality(in_use, as_of)

@@ -21,7 +21,7 @@ REGISTRY = "REG_ENT"
 
 
 def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
-    """Conform the newest accepted snapshot of every dataset; refuse when one is missing or older than its contract allows."""
+    """Conform the newest accepted snapshot of every dataset; refuse when one is missing or older than allowed."""
     from include.conformed.conform import conform as conform_dataset
     from include.conformed.conform import quarantined_pairs
     from include.conformed.enterprises import Directory, participants
@@ -36,9 +36,7 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
     quarantined: set[tuple[str, str]] = set()
     for dataset, snapshot in chosen.items():
         contract = contracts()[dataset]
-        conformed = conform_dataset(
-            contract, stores.lake.read(places.accepted(snapshot.key)), directory, taking_part
-        )
+        conformed = conform_dataset(contract, stores.lake.read(places.accepted(snapshot.key)), directory, taking_part)
         tables[dataset.lower()] = conformed.table
         unresolved.append(conformed.unresolved)
         held_back = stores.lake.read(places.quarantine(snapshot.key), columns=["entity"])

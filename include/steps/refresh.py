@@ -37,8 +37,8 @@ def refresh(
                 say(f"{district} {dataset}: {error}")
                 continue
             say(
-                f"{district} {dataset}: {landed['outcome']}, {judged['rows_in']} rows = {judged['duplicates']} duplicates"
-                f" + {judged['accepted']} accepted + {judged['quarantined']} quarantined"
+                f"{district} {dataset}: {landed['outcome']}, {judged['rows_in']} rows = "
+                f"{judged['duplicates']} duplicates + {judged['accepted']} accepted + {judged['quarantined']} quarantined"
             )
         try:
             steps.conform(district, as_of, holder=holder)

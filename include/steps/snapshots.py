@@ -143,7 +143,7 @@ def _landed(
 
 
 def _pseudonym(connection: Connection) -> Callable[[str], str]:
-    """Names parted by `;` → keyed hashes parted by `;`, each led by the key's id. The key lives in a Connection only."""
+    """Names parted by `;` to keyed hashes, each led by the key's id. The key lives in a Connection only."""
     secret, key_id = connection.password.encode(), connection.login
     if len(secret) < 16 or not key_id:
         raise TerminalError(
