@@ -27,14 +27,8 @@ class Conformed:
 
 
 def conformed_schema(contract: Contract) -> pa.Schema:
-    """`uscc`, the accepted columns, `owners` where a text list names the enterprises, `first_<column>` if declared."""
-    accepted = contract.accepted_schema()
-    fields = [pa.field("uscc", pa.string())] + [field for field in accepted if field.name != "uscc"]
-    if contract.entity.names:
-        fields.append(pa.field("owners", pa.int64()))
-    if contract.versions and contract.versions.first:
-        fields.append(accepted.field(contract.versions.first).with_name(f"first_{contract.versions.first}"))
-    return pa.schema(fields)
+    """The shape of a conformed table: the contract derives it."""
+    return contract.conformed_schema()
 
 
 def conform(contract: Contract, accepted: pa.Table, directory: Directory, participating: frozenset[str]) -> Conformed:

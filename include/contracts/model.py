@@ -156,6 +156,16 @@ class Contract(_Strict):
         fields = [pa.field(name, column.arrow_type) for name, column in self.columns.items()]
         return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
 
+    def conformed_schema(self) -> pa.Schema:
+        """`uscc`, the accepted columns, `owners` where a text list names the enterprises, `first_<column>` if declared."""
+        accepted = self.accepted_schema()
+        fields = [pa.field("uscc", pa.string())] + [field for field in accepted if field.name != "uscc"]
+        if self.entity.names:
+            fields.append(pa.field("owners", pa.int64()))
+        if self.versions and self.versions.first:
+            fields.append(accepted.field(self.versions.first).with_name(f"first_{self.versions.first}"))
+        return pa.schema(fields)
+
 
 def load_contract(path: Path) -> Contract:
     """Read one contract file; errors name the file, the key, what was found and what is allowed."""
