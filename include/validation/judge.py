@@ -1,0 +1,182 @@
+"""Judge a landed snapshot: which rows are accepted, which wait in quarantine and why, and whether it may be used."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Literal
+
+import great_expectations as gx
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.contracts import Contract
+from include.contracts.model import Severity
+from include.kernel.errors import TerminalError
+from include.validation.cast import Cast, cast
+from include.validation.suite import Check, checks_of, expectation_suite, frame
+
+SHARE = "snapshot.quarantined_share"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found, in counts: safe to log, to show and to hand on. `checked` and `failed` count rows, or are 1
+    and 0 or 1 for a check of the whole snapshot.
+    """
+
+    id: str
+    title_zh: str
+    column: str
+    severity: Severity
+    checked: int
+    failed: int
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`accepted` has the contract's accepted schema, sorted by key. `quarantine` has the landed columns, `reasons` (ids
+    of the checks that failed) and `entity` (what the row says about its enterprise). Of a rejected snapshot `accepted`
+    holds the rows that would have been.
+    """
+
+    accepted: pa.Table
+    quarantine: pa.Table
+    duplicates: int
+    verdict: Literal["accepted", "rejected"]
+    reason: str
+    checks: list[CheckResult]
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts only, for manifest, ledger and report."""
+        accepted, quarantined = self.accepted.num_rows, self.quarantine.num_rows
+        reasons = pc.value_counts(pc.list_flatten(self.quarantine["reasons"]).combine_chunks()).to_pylist()
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "rows_in": self.duplicates + accepted + quarantined,
+            "duplicates": self.duplicates,
+            "accepted": accepted,
+            "quarantined": quarantined,
+            "reasons": {one["values"]: one["counts"] for one in sorted(reasons, key=lambda one: one["values"])},
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+
+def judge(contract: Contract, landed: pa.Table, *, as_of: date, last_rows: int | None) -> Judgement:
+    """Judge `landed` (the contract's landing schema). Every landed row is a duplicate, accepted or quarantined.
+
+    `last_rows`: how many rows the last accepted snapshot of the same scope had, None if there is none.
+    """
+    landed = landed.combine_chunks()
+    rows = _without_duplicates(contract, landed)
+    columns = {name: cast(column, rows[column.native].combine_chunks()) for name, column in contract.columns.items()}
+    checks = checks_of(contract, as_of, last_rows)
+    failed, results = _run(contract, checks, frame(contract, columns), rows.num_rows)
+
+    held_back = _reasons(checks, failed, rows.num_rows)
+    mask = pc.is_valid(held_back)
+    quarantine = _quarantine(contract, rows, held_back).filter(mask)
+    accepted = _accepted(contract, rows, columns, pc.invert(mask))
+    duplicates = landed.num_rows - rows.num_rows
+    assert landed.num_rows == duplicates + accepted.num_rows + quarantine.num_rows
+
+    too_many = quarantine.num_rows > contract.max_quarantined_share * rows.num_rows
+    title = f"隔离比例不超过 {contract.max_quarantined_share:.0%}"
+    results.append(CheckResult(SHARE, title, "", "reject_snapshot", 1, int(too_many), not too_many))
+    reason = _reason(results, rows.num_rows, quarantine.num_rows)
+    return Judgement(accepted, quarantine, duplicates, "rejected" if reason else "accepted", reason, results)
+
+
+def _without_duplicates(contract: Contract, landed: pa.Table) -> pa.Table:
+    """The first of the rows that agree in every native field, in the order in which they came."""
+    natives = [column.native for column in contract.columns.values()]
+    ordered = landed.sort_by([("_page", "ascending"), ("_ordinal", "ascending")])
+    position = pa.array(range(ordered.num_rows), pa.int64())
+    firsts = ordered.append_column("_position", position).group_by(natives).aggregate([("_position", "min")])
+    return ordered.take(pa.array(sorted(firsts["_position_min"].to_pylist()), pa.int64()))
+
+
+def _run(
+    contract: Contract, checks: list[Check], batch: pd.DataFrame, rows: int
+) -> tuple[dict[str, list[int]], list[CheckResult]]:
+    """Run the suite: positions of the rows that failed, by check, and every check's counts.
+
+    Great Expectations reports an exception inside an expectation as a quiet failure; here it stops the task.
+    """
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("landed").add_dataframe_asset(contract.dataset)
+    definition = asset.add_batch_definition_whole_dataframe("whole")
+    report = definition.get_batch({"dataframe": batch}).validate(
+        expectation_suite(contract, checks),
+        result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
+    )
+    found = {one.expectation_config.meta["check"]: one for one in report.results}
+    failed: dict[str, list[int]] = {}
+    results: list[CheckResult] = []
+    for check in checks:
+        one = found[check.id]
+        of_rows = "unexpected_count" in one.result
+        if of_rows:
+            failed[check.id] = [int(position) for position in one.result["unexpected_index_list"] or []]
+        count = len(failed[check.id]) if of_rows else int(not one.success)
+        if _raised(one.exception_info) or bool(count) == bool(one.success):
+            raise TerminalError(
+                f"check {check.id} could not be run",
+                where=contract.dataset,
+                kept="the landed snapshot and the last accepted one",
+                todo="correct the contract or the check, then clear the validate task",
+            )
+        checked = rows if of_rows else 1
+        results.append(
+            CheckResult(check.id, check.title_zh, check.column, check.severity, checked, count, passed=not count)
+        )
+    return failed, results
+
+
+def _raised(info: dict[str, Any]) -> bool:
+    """`exception_info` is flat, or one entry per metric."""
+    entries = [info] if "raised_exception" in info else list(info.values())
+    return any(entry["raised_exception"] for entry in entries)
+
+
+def _reasons(checks: list[Check], failed: dict[str, list[int]], rows: int) -> pa.Array:
+    """Per row the ids of the failed checks that keep it out, in the order of the checks; null for none."""
+    reasons: list[list[str] | None] = [None] * rows
+    for check in checks:
+        if check.severity != "warn":
+            for position in failed.get(check.id, []):
+                reasons[position] = [*(reasons[position] or []), check.id]
+    return pa.array(reasons, pa.list_(pa.string()))
+
+
+def _quarantine(contract: Contract, rows: pa.Table, reasons: pa.Array) -> pa.Table:
+    """Landed columns as they are, why each row waits, and everything it says about its enterprise, parted by `;`."""
+    entity = contract.entity
+    said = [*entity.codes, *(name for name in (entity.name, entity.names) if name)]
+    natives = [rows[contract.columns[name].native] for name in said]
+    text = pc.binary_join_element_wise(*natives, ";", null_handling="skip")
+    return rows.append_column("reasons", reasons).append_column("entity", text)
+
+
+def _accepted(contract: Contract, rows: pa.Table, columns: dict[str, Cast], mask: pa.Array) -> pa.Table:
+    """The rows that the mask keeps, typed, sorted by key; where a row stood in the reply breaks ties."""
+    values = [columns[name].value for name in contract.columns]
+    table = pa.Table.from_arrays([*values, rows["_page"], rows["_ordinal"]], schema=contract.accepted_schema())
+    order = list(dict.fromkeys([*contract.key, "_page", "_ordinal"]))
+    return table.filter(mask).sort_by([(name, "ascending") for name in order])
+
+
+def _reason(results: list[CheckResult], rows: int, quarantined: int) -> str:
+    """Why the snapshot is rejected, in one line; empty if it is not."""
+    broken = []
+    for check in results:
+        whole = check.id.startswith("snapshot.")
+        if check.passed or check.severity == "warn" or (check.severity == "quarantine_rows" and not whole):
+            continue
+        counted = {SHARE: f"{quarantined} of {rows} rows", "snapshot.min_rows": f"{rows} rows"}
+        broken.append(f"{check.id} ({counted.get(check.id, f'{check.failed} of {check.checked}')})")
+    return "; ".join(broken)

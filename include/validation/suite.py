@@ -1,0 +1,193 @@
+"""What must hold of a snapshot, derived from its contract alone: the checks, and the Great Expectations suite of them.
+
+The batch they run on (`frame`) has for each column its text; for typed columns also `value:<name>`, the value as a
+whole number (days, microseconds, cents …) so that every comparison is exact, and `readable:<name>`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.contracts import Column, Contract
+from include.contracts.model import Severity
+from include.kernel.exact import parse_decimal, to_scaled
+from include.kernel.identity import check_digit_holds, is_code_shape
+from include.kernel.periods import arrival_cutoff
+from include.validation.cast import Cast
+
+# Great Expectations tells every function it registers to the log, and asks for consent to telemetry it no longer has.
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+logging.getLogger("great_expectations").setLevel(logging.WARNING)
+
+import great_expectations as gx  # noqa: E402
+
+USCC = "uscc"
+_TEXT_TYPES = ("string", "code", "people")
+_EPOCH = date(1970, 1, 1)
+_LARGEST = 2**63 - 1
+_GX_SEVERITY = {"reject_snapshot": "critical", "quarantine_rows": "warning", "warn": "info"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold. `column` is empty for a check of the whole snapshot."""
+
+    id: str
+    title_zh: str
+    column: str
+    severity: Severity
+    expectation: str
+    arguments: dict[str, Any]
+
+
+def checks_of(contract: Contract, as_of: date, last_rows: int | None) -> list[Check]:
+    """Every check of a contract, in the order of its columns, the key and the size of the snapshot last.
+
+    A column's severity holds for all its checks; but a row without a readable key or arrival can never be accepted.
+    """
+    checks: list[Check] = []
+    for name, column in contract.columns.items():
+        checks.extend(_of_column(contract, name, column))
+    cutoff = _position(contract.columns[contract.arrival], arrival_cutoff(as_of).replace(tzinfo=None))
+    arrived = {"column": f"value:{contract.arrival}", "max_value": cutoff, "strict_max": True}
+    checks.append(
+        _check(contract, contract.arrival, "arrived", "早于数据截止时刻", "expect_column_values_to_be_between", arrived)
+    )
+    return [*checks, _unique_key(contract), *_volume(contract, last_rows)]
+
+
+def expectation_suite(contract: Contract, checks: list[Check]) -> gx.ExpectationSuite:
+    """The checks as a Great Expectations suite; each expectation carries its check's id."""
+    expectations = [
+        {
+            "type": check.expectation,
+            "kwargs": check.arguments,
+            "meta": {"check": check.id},
+            "severity": _GX_SEVERITY[check.severity],
+        }
+        for check in checks
+    ]
+    return gx.ExpectationSuite(name=f"{contract.dataset}-{contract.version}", expectations=expectations)
+
+
+def frame(contract: Contract, columns: dict[str, Cast]) -> pd.DataFrame:
+    """The batch of cast columns that the suite runs on, one row per landed row, in the same order."""
+    series: dict[str, pd.Series] = {}
+    for name, column in contract.columns.items():
+        held = columns[name]
+        if column.type in _TEXT_TYPES:
+            series[name] = held.value.to_pandas().astype("str")
+            if name == USCC:
+                series[f"check_digit:{name}"] = _check_digits(held.value)
+        else:
+            series[name] = held.text.to_pandas().astype("str")
+            series[f"readable:{name}"] = held.readable.to_pandas()
+            series[f"value:{name}"] = _positions(column, held.value)
+    return pd.DataFrame(series)
+
+
+def _of_column(contract: Contract, name: str, column: Column) -> Iterator[Check]:
+    between: dict[str, Any] = {}
+    if column.min is not None:
+        between["min_value"] = _bound(column, column.min)
+    if column.max is not None:
+        between["max_value"] = _bound(column, column.max)
+    if column.required or name in contract.key or name == contract.arrival:
+        yield _check(contract, name, "not_null", "必填", "expect_column_values_to_not_be_null", {"column": name})
+    if column.type not in _TEXT_TYPES:
+        readable = {"column": f"readable:{name}", "value_set": [True]}
+        yield _check(contract, name, "cast", "格式可解析", "expect_column_values_to_be_in_set", readable)
+    if column.pattern:
+        pattern = {"column": name, "regex": rf"\A(?:{column.pattern})\Z"}
+        yield _check(contract, name, "pattern", "符合编码格式", "expect_column_values_to_match_regex", pattern)
+    if column.allowed:
+        allowed = {"column": name, "value_set": column.allowed}
+        yield _check(contract, name, "allowed", "在允许的取值内", "expect_column_values_to_be_in_set", allowed)
+    if between:
+        between["column"] = f"value:{name}"
+        yield _check(contract, name, "between", "在合理范围内", "expect_column_values_to_be_between", between)
+    if name == USCC:
+        digits = {"column": f"check_digit:{name}", "value_set": [True]}
+        title = f"{column.zh}:校验位正确"
+        yield Check(f"{name}.check_digit", title, name, "warn", "expect_column_values_to_be_in_set", digits)
+
+
+def _check(contract: Contract, name: str, rule: str, title: str, expectation: str, arguments: dict[str, Any]) -> Check:
+    column = contract.columns[name]
+    indispensable = name in contract.key or name == contract.arrival
+    severity: Severity = "quarantine_rows" if indispensable and column.severity == "warn" else column.severity
+    return Check(f"{name}.{rule}", f"{column.zh}:{title}", name, severity, expectation, arguments)
+
+
+def _unique_key(contract: Contract) -> Check:
+    """Rows that share a key and differ: none of them can be told to be the right one."""
+    title = f"主键唯一({'、'.join(contract.columns[name].zh for name in contract.key)})"
+    columns = [name if contract.columns[name].type in _TEXT_TYPES else f"value:{name}" for name in contract.key]
+    if len(columns) == 1:
+        return Check(
+            "key.unique", title, contract.key[0], "quarantine_rows", "expect_column_values_to_be_unique",
+            {"column": columns[0]},
+        )  # fmt: skip
+    arguments = {"column_list": columns, "ignore_row_if": "any_value_is_missing"}
+    return Check("key.unique", title, "", "quarantine_rows", "expect_compound_columns_to_be_unique", arguments)
+
+
+def _volume(contract: Contract, last_rows: int | None) -> Iterator[Check]:
+    """Row counts after exact duplicates are gone: an absolute floor, and shares of the last accepted snapshot."""
+    volume = contract.volume
+    expectation = "expect_table_row_count_to_be_between"
+    floor = {"min_value": volume.min_rows}
+    yield Check("snapshot.min_rows", f"至少 {volume.min_rows} 行", "", "reject_snapshot", expectation, floor)
+    if last_rows:
+        bounds = {
+            "min_value": math.ceil(last_rows * Decimal(str(volume.min_share_of_last))),
+            "max_value": math.floor(last_rows * Decimal(str(volume.max_share_of_last))),
+        }
+        yield Check("snapshot.volume", "与上次相比行数合理", "", volume.severity, expectation, bounds)
+
+
+def _bound(column: Column, text: str) -> int:
+    if column.type in ("decimal", "integer"):
+        return to_scaled(parse_decimal(text), column.decimals)
+    return _position(column, datetime.fromisoformat(text))
+
+
+def _position(column: Column, moment: datetime) -> int:
+    """A moment as the whole number that `_positions` gives for it."""
+    days = (moment.date() - _EPOCH).days
+    if column.type in ("date", "month"):
+        return days
+    clock = (moment.hour * 60 + moment.minute) * 60 + moment.second
+    return (days * 86_400 + clock) * 1_000_000
+
+
+def _positions(column: Column, value: pa.Array) -> pd.Series:
+    """Typed values as whole numbers. An amount beyond 64 bits stands at their end, which no bound reaches."""
+    if column.type == "decimal":
+        scaled = pa.Array.from_buffers(pa.decimal128(24, 0), len(value), value.buffers(), offset=value.offset)
+        end = pa.scalar(Decimal(_LARGEST), pa.decimal128(24, 0))
+        capped = pc.min_element_wise(scaled, end, skip_nulls=False)
+        value = pc.cast(pc.max_element_wise(capped, pc.negate(end), skip_nulls=False), pa.int64())
+    elif column.type in ("date", "month"):
+        value = pc.cast(pc.cast(value, pa.int32()), pa.int64())
+    elif column.type == "datetime":
+        value = pc.cast(value, pa.int64())
+    return value.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+
+
+def _check_digits(codes: pa.Array) -> pd.Series:
+    """True, false, or null where there is no code of that shape to judge."""
+    spelled = codes.dictionary_encode()
+    held = [check_digit_holds(code) if is_code_shape(code) else None for code in spelled.dictionary.to_pylist()]
+    return pa.array(held, pa.bool_()).take(spelled.indices).to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
