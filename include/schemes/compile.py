@@ -35,9 +35,17 @@ from include.schemes.model import (
     Scheme,
 )
 from include.schemes.reading import KEPT, in_force
+from include.schemes.status import VALUE_DECIMALS
 
 COVERAGE_DECIMALS = 6
 """Coverage, percentiles and shares are fractions with six places."""
+
+RESULTS = {
+    "total": Quantity(POINT_DECIMALS, parse_unit("分")),
+    "coverage": Quantity(COVERAGE_DECIMALS, ()),
+    "percentile_stage": Quantity(COVERAGE_DECIMALS, ()),
+}
+"""What a list's condition may name beside measures and indicator values."""
 
 Result = TypeVar("Result")
 
@@ -97,10 +105,19 @@ class CompiledLists:
     robust_shift: Decimal
     veto: tuple[Question, ...]
     tie_break: tuple[str, ...]
+    known: dict[str, Quantity]
     honours: dict[str, tuple[HonourRule, tuple[Question, ...]]]
     products: dict[str, tuple[ProductRule, tuple[Question, ...]]]
     programmes: dict[str, tuple[ProgrammeRule, tuple[Question, ...]]]
     ladder: dict[str, tuple[Question, tuple[Question, ...]]]
+
+    @property
+    def questions(self) -> list[Question]:
+        """Every condition of every list."""
+        ruled = [*self.honours.values(), *self.products.values(), *self.programmes.values()]
+        asked = [question for _, conditions in ruled for question in conditions]
+        rungs = [question for holds, conditions in self.ladder.values() for question in (holds, *conditions)]
+        return [*self.veto, *asked, *rungs]
 
 
 @dataclass(frozen=True)
@@ -223,13 +240,8 @@ def _basis(scheme: Scheme, basis: Basis, known: Mapping[str, Quantity]) -> Compi
 def _lists(scheme: Scheme, as_of: date, measures: Mapping[str, Quantity]) -> CompiledLists:
     rules, file = scheme.lists, scheme.where("lists.yaml")
     assert rules is not None
-    values = {value_name(i.id): Quantity(i.decimals, parse_unit(i.unit)) for i in scheme.indicators.values()}
-    results = {
-        "total": Quantity(POINT_DECIMALS, parse_unit("分")),
-        "coverage": Quantity(COVERAGE_DECIMALS, ()),
-        "percentile_stage": Quantity(COVERAGE_DECIMALS, ()),
-    }
-    known = {**measures, **values, **results}
+    values = {value_name(i.id): Quantity(VALUE_DECIMALS, parse_unit(i.unit)) for i in scheme.indicators.values()}
+    known = {**measures, **values, **RESULTS}
 
     def ask(conditions: list[Condition], where: str) -> tuple[Question, ...]:
         return tuple(
@@ -256,6 +268,7 @@ def _lists(scheme: Scheme, as_of: date, measures: Mapping[str, Quantity]) -> Com
         robust_shift=in_force(rules.robust_shift, as_of, f"{file}: robust_shift").value,
         veto=ask(in_force(rules.veto, as_of, f"{file}: veto").conditions, f"{file}: veto"),
         tie_break=tuple(tie_break.indicators),
+        known=known,
         honours={name: (rule, ask(rule.conditions, f"{file}: {name}")) for name, rule in honours.items()},
         products={name: (rule, ask(rule.conditions, f"{file}: {name}")) for name, rule in products.items()},
         programmes={name: (rule, ask(rule.conditions, f"{file}: {name}")) for name, rule in programmes.items()},
