@@ -52,7 +52,7 @@ run_snapshot = Table(
     Column("accepted", Integer),
     Column("quarantined", Integer),
     Column("reason", Text),
-    Column("checks", JSON),
+    Column("checks", JSON(none_as_null=True)),
     Column("accepted_sha", Text),
     Column("judged_at", Moment),
     Column("judged_by", Text),

@@ -14,10 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Connection, Engine, ForeignKey, MetaData, Table, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError, StatementError
+from sqlalchemy.exc import ArgumentError, StatementError
 from sqlalchemy.types import (
     JSON,
     Boolean,
@@ -245,7 +246,7 @@ _published(
     _key("rung"),
     _required("holds", Boolean),
     _required("eligible", Boolean),
-    Column("failed_conditions", JSON),
+    Column("failed_conditions", JSON(none_as_null=True)),
 )
 _published(
     "stage_distribution",
@@ -324,7 +325,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.connect().execution_options(writing=True) as connection, connection.begin():
             yield connection
-    except StatementError as error:
+    except (StatementError, psycopg.Error) as error:  # COPY raises the driver's own
         raise _in_one_line(error) from None
 
 
@@ -339,13 +340,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
         raise _in_one_line(error) from None
 
 
-def _in_one_line(error: StatementError) -> InnopointsError:
-    if isinstance(error.orig, InnopointsError):  # raised by one of the column types above
-        return error.orig
-    kind, kept = type(error.orig).__name__, "nothing of this transaction; what was published stays"
-    if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError | ProgrammingError | sa.exc.DataError):
-        return TransientError(f"the warehouse did not answer ({kind})", kept=kept, todo="the next retry may succeed")
-    return TerminalError(f"the warehouse refused a statement ({kind})", kept=kept, todo="report it with the task's log")
+def _in_one_line(error: Exception) -> InnopointsError:
+    cause = error.orig if isinstance(error, StatementError) and error.orig else error
+    if isinstance(cause, InnopointsError):  # raised by one of the column types above
+        return cause
+    kinds, kept = {base.__name__ for base in type(cause).__mro__}, "what was published; nothing of this transaction"
+    if kinds & {"OperationalError", "InterfaceError", "InternalError"}:  # the DB-API's names, the same in each driver
+        return TransientError(
+            f"the warehouse did not carry out a statement ({type(cause).__name__})", kept=kept, todo="retry"
+        )
+    return TerminalError(
+        f"the warehouse refused a statement ({type(cause).__name__})", kept=kept, todo="report it with the task's log"
+    )
 
 
 def migrate(engine: Engine) -> None:

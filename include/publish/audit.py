@@ -1,0 +1,152 @@
+"""What must hold of a generation before anybody may read it, checked on the rows as the warehouse holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func
+
+from include.store.warehouse import PUBLISHED, ExactDecimal
+
+CATEGORIES = ("foundation", "input", "management", "output", "environment")
+NEVER_EMPTY = ("enterprise_profile", "enterprise_points", "points_ledger", "stage_distribution", "source_quality")
+LISTS = ("honours", "project_recommendation", "credit_list", "ladder")
+
+
+def findings(connection: Connection, generation_id: int, given: Mapping[str, int]) -> list[str]:
+    """One line per rule that is broken, with the number of offenders and never their names or figures.
+
+    `given` is the number of rows that each table must hold. No rule is written for a key that occurs twice or a
+    required figure that is absent: the tables themselves refuse it.
+    """
+    broken = []
+    for name, table in PUBLISHED.items():
+        of_generation = sa.select(func.count()).select_from(table).where(table.c.generation_id == generation_id)
+        if (held := connection.scalar(of_generation)) != given[name]:
+            broken.append(f"{name} holds {held} rows of {given[name]} given")
+    for rule, offenders in _rules(generation_id):
+        count = connection.scalar(sa.select(func.count()).select_from(offenders.subquery()))
+        if count:
+            broken.append(f"{rule} ({count})")
+    return broken
+
+
+def _rules(generation_id: int) -> Iterator[tuple[str, Select]]:
+    """(what is wrong, its offenders). Tables are read as `rows` of this generation only."""
+    rows = {
+        name: sa.select(table).where(table.c.generation_id == generation_id).subquery(name)
+        for name, table in PUBLISHED.items()
+    }
+    profile, points, ledger = rows["enterprise_profile"], rows["enterprise_points"], rows["points_ledger"]
+
+    for name in NEVER_EMPTY:
+        yield f"{name} is empty", sa.select(sa.literal(1)).where(~sa.exists().select_from(rows[name]))
+
+    for name in ("enterprise_points", "points_ledger", *LISTS):
+        yield f"{name}: enterprises without a profile", _absent(rows[name], profile)
+    for name in ("enterprise_points", "points_ledger"):
+        yield f"enterprises without {name}", _absent(profile, rows[name])
+    yield (
+        "enterprises whose stage differs between profile and points",
+        sa.select(points.c.uscc)
+        .join(profile, profile.c.uscc == points.c.uscc)
+        .where(profile.c.stage != points.c.stage),
+    )
+
+    yield (
+        "ledger lines of an unknown category",
+        sa.select(ledger.c.uscc).where(ledger.c.category.not_in(CATEGORIES)),
+    )
+    lines = (
+        sa.select(
+            ledger.c.uscc,
+            *(
+                func.sum(sa.case((ledger.c.category == category, _units(ledger.c.points)), else_=0)).label(category)
+                for category in CATEGORIES
+            ),
+        )
+        .group_by(ledger.c.uscc)
+        .subquery("lines")
+    )
+    yield (
+        "enterprises whose ledger lines do not sum to their categories",
+        sa.select(points.c.uscc)
+        .join(lines, lines.c.uscc == points.c.uscc)
+        .where(sa.or_(*(lines.c[category] != _units(points.c[category]) for category in CATEGORIES))),
+    )
+    categories = [_units(points.c[category]) for category in CATEGORIES]
+    yield (
+        "enterprises whose categories do not sum to their total",
+        sa.select(points.c.uscc).where(_units(points.c.total) != sum(categories[1:], categories[0])),
+    )
+    yield (
+        "enterprises whose total is outside its interval, or whose coverage is no fraction",
+        sa.select(points.c.uscc).where(
+            sa.or_(
+                _units(points.c.total) < _units(points.c.total_low),
+                _units(points.c.total) > _units(points.c.total_high),
+                ~_units(points.c.coverage).between(0, 10**6),
+            )
+        ),
+    )
+
+    placed = (
+        sa.select(
+            points.c.rank_all,
+            points.c.rank_stage,
+            points.c.rank_district,
+            _place(points).label("all"),
+            _place(points, points.c.stage).label("stage"),
+            _place(points, profile.c.district).label("district"),
+        )
+        .join(profile, profile.c.uscc == points.c.uscc)
+        .subquery("placed")
+    )
+    yield (
+        "enterprises whose rank is not 1 + the number of higher totals",
+        sa.select(placed.c.rank_all).where(
+            sa.or_(
+                placed.c.rank_all != placed.c.all,
+                placed.c.rank_stage != placed.c.stage,
+                placed.c.rank_district != placed.c.district,
+            )
+        ),
+    )
+
+    distribution = rows["stage_distribution"]
+    counted = (
+        sa.select(profile.c.district, profile.c.stage, func.count().label("enterprises"))
+        .group_by(profile.c.district, profile.c.stage)
+        .subquery("counted")
+    )
+    same_place = sa.and_(distribution.c.district == counted.c.district, distribution.c.stage == counted.c.stage)
+    yield (
+        "district and stage pairs whose number of enterprises differs from the profiles",
+        sa.select(counted.c.district)
+        .join(distribution, same_place, isouter=True)
+        .where(sa.func.coalesce(distribution.c.enterprises, 0) != counted.c.enterprises),
+    )
+    yield (
+        "enterprises in the stage distribution that no profile holds",
+        sa.select(distribution.c.district)
+        .join(counted, same_place, isouter=True)
+        .where(distribution.c.enterprises > 0, counted.c.enterprises.is_(None)),
+    )
+
+
+def _absent(some: sa.Subquery, there: sa.Subquery) -> Select:
+    """Enterprises of `some` that are not in `there`."""
+    return sa.select(some.c.uscc).where(some.c.uscc.not_in(sa.select(there.c.uscc))).distinct()
+
+
+def _units(figure: ColumnElement) -> ColumnElement[int]:
+    """An exact figure as a whole number of its last decimals: sums and comparisons are exact on every store."""
+    assert isinstance(figure.type, ExactDecimal)
+    units = sa.literal_column(str(10**figure.type.scale), sa.Integer)
+    return cast(func.round(figure * units, type_=sa.Numeric), BigInteger)
+
+
+def _place(points: sa.Subquery, scope: ColumnElement | None = None) -> ColumnElement[int]:
+    """Competition rank (1, 2, 2, 4) by total, highest first."""
+    return func.rank().over(partition_by=scope, order_by=_units(points.c.total).desc())

