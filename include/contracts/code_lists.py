@@ -19,7 +19,7 @@ def code_list(name: str, as_of: date) -> pa.Table:
     """The rows of `codes/<name>.yaml` that hold on `as_of`.
 
     A list that officers change carries `editions` (`from`, `reference`, `rows`): the last edition begun by then holds
-    whole, and before the first one the list is undefined, an error. A list of plain `rows` says when by its own columns.
+    whole, and before the first one the list is undefined, an error. Plain `rows` hold always.
     """
     document = _read(name)
     if "editions" not in document:

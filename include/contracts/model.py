@@ -157,7 +157,7 @@ class Contract(_Strict):
         return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
 
     def conformed_schema(self) -> pa.Schema:
-        """`uscc`, the accepted columns, `owners` where a text list names the enterprises, `first_<column>` if declared."""
+        """`uscc`, the accepted columns, `owners` where a list names the enterprises, `first_<column>` if declared."""
         accepted = self.accepted_schema()
         fields = [pa.field("uscc", pa.string())] + [field for field in accepted if field.name != "uscc"]
         if self.entity.names:

@@ -3,7 +3,6 @@ subject: enterprise
 grain: one row per enterprise
 inputs: [enterprises, industry_tiers, average_wage]
 outputs:
-  age_days: {unit: 天, decimals: 0, datasets: [REG_ENT], zh: 成立天数}
   age_years: {unit: 年, decimals: 4, datasets: [REG_ENT], zh: 成立年限}
   registered_capital_yuan: {unit: 元, decimals: 2, datasets: [REG_ENT], zh: 注册资本}
   paid_in_capital_yuan: {unit: 元, decimals: 2, datasets: [REG_ENT], zh: 实收资本}
@@ -11,7 +10,7 @@ outputs:
   industry_tier: {unit: 档, decimals: 0, datasets: [REG_ENT], zh: 行业归属档次(区主导3、战新2、高技术1、其他0)}
   average_wage_yuan: {unit: 元/人, decimals: 0, datasets: [], zh: 本市城镇单位就业人员平均工资(本年)}
 */
--- A year of age is 365.25 days (1461/4), half up at four decimals; both stand still over the day.
+-- A year of age is 365.25 days (1461/4), half up at four decimals.
 -- The tier is the highest whose list holds a prefix of the class; the list says 区主导 3, 战新 2, 高技术 1.
 WITH
 tier AS (
@@ -32,7 +31,6 @@ wage AS (
 
 SELECT
     e.uscc,
-    date_diff('day', e.established_on, getvariable('as_of')) AS age_days,
     ((date_diff('day', e.established_on, getvariable('as_of')) * 80000 + 1461) // 2922) * 0.0001 AS age_years,
     e.registered_capital_yuan,
     e.paid_in_capital_yuan,

@@ -5,7 +5,6 @@ inputs: [enterprises, tax_cit, tax_form_rows, tax_vat, tax_pay]
 outputs:
   operating_revenue_yuan: {unit: 元, decimals: 2, datasets: [TAX_CIT], zh: 营业收入}
   operating_revenue_yuan_prior1: {unit: 元, decimals: 2, datasets: [TAX_CIT], zh: 上年营业收入}
-  operating_revenue_yuan_prior2: {unit: 元, decimals: 2, datasets: [TAX_CIT], zh: 两年前营业收入}
   operating_revenue_yuan_prior3: {unit: 元, decimals: 2, datasets: [TAX_CIT], zh: 三年前营业收入}
   operating_cost_yuan: {unit: 元, decimals: 2, datasets: [TAX_CIT], zh: 营业成本}
   total_profit_yuan: {unit: 元, decimals: 2, datasets: [TAX_CIT], zh: 利润总额}
@@ -69,7 +68,6 @@ cit AS (
         uscc,
         sum(amount_yuan) FILTER (WHERE item = 'operating_revenue_yuan' AND ago = 0) AS operating_revenue_yuan,
         sum(amount_yuan) FILTER (WHERE item = 'operating_revenue_yuan' AND ago = 1) AS operating_revenue_yuan_prior1,
-        sum(amount_yuan) FILTER (WHERE item = 'operating_revenue_yuan' AND ago = 2) AS operating_revenue_yuan_prior2,
         sum(amount_yuan) FILTER (WHERE item = 'operating_revenue_yuan' AND ago = 3) AS operating_revenue_yuan_prior3,
         sum(amount_yuan) FILTER (WHERE item = 'operating_cost_yuan' AND ago = 0) AS operating_cost_yuan,
         sum(amount_yuan) FILTER (WHERE item = 'total_profit_yuan' AND ago = 0) AS total_profit_yuan,
@@ -134,7 +132,6 @@ SELECT
     e.uscc,
     c.operating_revenue_yuan,
     c.operating_revenue_yuan_prior1,
-    c.operating_revenue_yuan_prior2,
     c.operating_revenue_yuan_prior3,
     c.operating_cost_yuan,
     c.total_profit_yuan,
