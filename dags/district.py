@@ -1,0 +1,140 @@
+"""The night of one district: one DAG per area, its landing tasks built from the source declarations."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, dag, get_current_context, get_parsing_context, task, task_group
+
+from include.kernel.areas import CITY, Area, areas
+from include.sources.declaration import Source, sources
+from plugins.run_plan import POINTS, TIMEZONE, date_param, planned, scheme_param
+from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, run_step
+
+AT_THREE_IN_THE_MORNING = """
+### {area} · one night
+
+`plan` → per source, per dataset `land` → `validate` → `conform` → `measure` → `compute` → `score` → *points/{code}*
+
+**At 3 a.m.** Open the red task; the last line of its log says what, where, what was kept and what to do.
+
+- `plan`: the run's configuration was refused. Trigger again with `as_of` YYYY-MM-DD and an installed `scheme`.
+- `….land`, waiting for a retry: a department is down. Wait; four retries span a quarter of an hour.
+- `….land`, failed: refused, or down for longer. The last accepted snapshot is in use; call the department in the
+  morning, then *clear* the task and all after it.
+- `….validate`: the snapshot was rejected, its report is named in the log. As above: the last good one is in use.
+- `conform`: a dataset has no accepted snapshot that its contract still allows. Get it landed, clear its `land`.
+- `measure`, `compute`, `score`: a rule or a figure the code does not know. The district keeps its last good points;
+  call an engineer.
+
+Nothing is half-written: every task may be cleared at any time, and running it twice changes nothing. To redo past
+days: *Trigger → Backfill*, or `airflow backfill create --dag-id innopoints_{code} --from-date … --to-date …`
+(give the dates with `+08:00`).
+"""
+
+
+def scope_of(dataset: str, district: str) -> str:
+    """A city dataset is landed once for all: the first district that comes lands it, the others reuse it."""
+    from include.contracts import require_contract
+
+    return CITY if require_contract(dataset).scope == "city" else district
+
+
+@task
+def plan() -> dict[str, str]:
+    return planned(get_current_context())
+
+
+@task
+def land(district: str, dataset: str, run: dict[str, str]) -> dict[str, Any]:
+    from include import steps
+
+    return run_step(
+        steps.land,
+        dataset,
+        scope_of(dataset, district),
+        date.fromisoformat(run["as_of"]),
+        lookup=connection_from_airflow,
+    )
+
+
+@task
+def validate(district: str, dataset: str, run: dict[str, str]) -> dict[str, Any]:
+    from include import steps
+
+    return run_step(steps.validate, dataset, scope_of(dataset, district), date.fromisoformat(run["as_of"]))
+
+
+@task(trigger_rule="all_done_min_one_success")  # the plan must hold; a dataset may fail: the last good snapshot is used
+def conform(district: str, run: dict[str, str]) -> dict[str, Any]:
+    from include import steps
+
+    return run_step(steps.conform, district, date.fromisoformat(run["as_of"]))
+
+
+@task
+def measure(district: str, run: dict[str, str]) -> dict[str, Any]:
+    from include import steps
+
+    return run_step(steps.measure, district, date.fromisoformat(run["as_of"]))
+
+
+@task
+def compute(district: str, run: dict[str, str]) -> dict[str, Any]:
+    from include import steps
+
+    return run_step(steps.compute, district, date.fromisoformat(run["as_of"]), run["scheme"])
+
+
+@task
+def score(district: str, run: dict[str, str]) -> dict[str, Any]:
+    from include import steps
+
+    return run_step(steps.score, district, date.fromisoformat(run["as_of"]), run["scheme"])
+
+
+def landing(source: Source, district: str, run: Any) -> Any:
+    """One group per source system, mapped over its datasets: each fails, waits and is cleared on its own."""
+    label = f"{district} {{{{ task.op_kwargs['dataset'] }}}}"
+
+    @task_group(group_id=source.source, tooltip=source.title_zh)
+    def one_dataset(dataset: str, run: dict[str, str]) -> None:
+        landed = land.override(pool=source.pool, map_index_template=label)(district=district, dataset=dataset, run=run)
+        landed >> validate.override(map_index_template=label)(district=district, dataset=dataset, run=run)
+
+    return one_dataset.partial(run=run).expand(dataset=sorted(source.datasets))
+
+
+def build(area: Area) -> None:
+    """The DAG of one area. No start date: switching it on waits for the next 01:00 instead of running the last one."""
+
+    @dag(
+        dag_id=f"innopoints_{area.code}",
+        dag_display_name=f"企业创新积分 · {area.name_zh}",
+        description=f"Nightly refresh of {area.name_en}",
+        doc_md=AT_THREE_IN_THE_MORNING.format(area=area.name_zh, code=area.code),
+        schedule=CronTriggerTimetable("0 1 * * *", timezone=TIMEZONE),
+        catchup=False,
+        max_active_runs=1,
+        default_args=TASK_DEFAULTS,
+        params={
+            "as_of": date_param("Business date 业务日期 (empty: the run's day)", nullable=True),
+            "scheme": scheme_param(),
+        },
+        tags=["innopoints", "district", area.name_zh],
+    )
+    def district() -> None:
+        run = plan()
+        landed = [landing(source, area.code, run) for source in sources().values()]
+        conformed, measured, computed = conform(area.code, run), measure(area.code, run), compute(area.code, run)
+        scored = score.override(outlets=[POINTS[area.code]])(area.code, run)
+        landed >> conformed >> measured >> computed >> scored
+
+    district()
+
+
+wanted = get_parsing_context().dag_id
+for _area in areas().values():
+    if wanted in (None, f"innopoints_{_area.code}"):
+        build(_area)

@@ -1,0 +1,187 @@
+"""`make demo`: bring everything up, refresh tonight in every district before the reader's eyes, and sum it up."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from include.embedded import environment, supervisor
+from include.embedded.airflow_api import FINISHED, Airflow, Run
+from include.embedded.summary import publication, summary
+from include.kernel.areas import areas
+from include.kernel.errors import BadInput, TerminalError
+from include.kernel.settings import Settings
+
+STATE = ("airflow", "airflow.env", "earlier", "lake", "run", "sandbox", "warehouse.sqlite")
+SCHEME = "changzhou_v1"
+PUBLISH = "innopoints_publish"
+REFRESH_SECONDS = 40 * 60
+POLL_SECONDS = 3
+
+
+def demo(settings: Settings, *, keep: bool) -> bool:
+    """True when tonight is published. Ctrl-C, a failure to start, and `keep=False` stop everything."""
+    console, home = Console(highlight=False), settings.home.absolute()
+    finished = published = False
+    try:
+        started = time.monotonic()
+        bring_up(settings, console)
+        airflow = Airflow(
+            f"http://127.0.0.1:{settings.airflow_port}", environment.USER, environment.secrets_of(home)["password"]
+        )
+        up = time.monotonic()
+        published = refresh(settings, airflow, console)
+        refreshed = time.monotonic()
+        if published:
+            summary(settings.warehouse, console)
+        console.print(f"\nstarted in {up - started:.0f} s, refreshed in {refreshed - up:.0f} s")
+        finished = True
+    except KeyboardInterrupt:
+        console.print("interrupted")
+    finally:
+        if finished and keep:
+            console.print(_where(settings))
+        else:
+            console.print("stopping")
+            supervisor.stop(home)
+    return published
+
+
+def bring_up(settings: Settings, console: Console) -> None:
+    """A supervisor of this world that says it is ready: the one that runs already, or a new one."""
+    home = settings.home.absolute()
+    state = supervisor.read_state(home)
+    wanted = [settings.airflow_port, settings.sandbox_port]
+    if supervisor.is_supervised(home):
+        if state.get("world") == supervisor.world(settings) and state.get("ports") == wanted:
+            console.print("already up")
+        else:
+            console.print("stopping the one that runs with other settings")
+            supervisor.stop(home)
+    if not supervisor.is_supervised(home):
+        set_earlier_world_aside(settings, console)
+        supervisor.start(settings)
+    told = ""
+    began = last_seen = time.monotonic()
+    while (state := supervisor.read_state(home)).get("phase") != "ready":
+        if state.get("phase") == "failed":
+            raise TerminalError(f"start failed: {state['detail']}", kept=str(home), todo="then `make demo` again")
+        now = time.monotonic()
+        last_seen = now if supervisor.is_supervised(home) else last_seen
+        if now - last_seen > 20:
+            raise TerminalError("the supervisor is gone", todo=f"read {home / 'run' / 'supervisor.log'}")
+        line = f"{state.get('phase', 'supervisor')}: {state.get('detail', 'starting')}"
+        if line != told:
+            console.print(f"[{now - began:4.0f} s] {line}", markup=False)
+            told = line
+        time.sleep(0.3)
+
+
+def set_earlier_world_aside(settings: Settings, console: Console) -> None:
+    """Snapshots of another seed or size must not be taken for tonight's: that state moves to `<home>/earlier/`."""
+    home, mark = settings.home.absolute(), settings.home.absolute() / "run" / "world"
+    now = f"{settings.sandbox_seed} {settings.sandbox_enterprises}"
+    before = mark.read_text(encoding="utf-8") if mark.exists() else now
+    if before != now:
+        outside = [name for name in ("warehouse_url", "lake") if getattr(settings, name)]
+        if outside:
+            raise BadInput(
+                f"seed and size were {before!r}, now {now!r}",
+                where=f"INNOPOINTS_{outside[0].upper()}",
+                kept="the results of the other world, which are not ours to move",
+                todo="set it to an empty place",
+            )
+        aside = home / "earlier" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        aside.mkdir(parents=True)
+        for name in ("airflow", "lake", "sandbox", "warehouse.sqlite"):
+            if (home / name).exists():
+                (home / name).rename(aside / name)
+        console.print(f"seed and size were {before}, now {now}: the earlier state is in {aside}")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(now, encoding="utf-8")
+
+
+def refresh(settings: Settings, airflow: Airflow, console: Console) -> bool:
+    """Trigger every district for the business date, show how far each is, wait for the city's publication."""
+    as_of = settings.business_date()
+    dags = {f"innopoints_{code}": area.name_zh for code, area in areas().items()}
+    deadline = time.monotonic() + REFRESH_SECONDS
+    while missing := {*dags, PUBLISH} - airflow.dag_ids("innopoints"):
+        if time.monotonic() > deadline:
+            raise TerminalError(f"Airflow does not show {min(missing)}", todo="`airflow dags list-import-errors`")
+        time.sleep(1)
+    console.print(f"refresh as of {as_of}, scheme {SCHEME}: {len(dags)} districts")
+    run_id = f"demo__{as_of}__{datetime.now(UTC).strftime('%H%M%S%f')}"
+    for dag_id in dags:
+        airflow.trigger(dag_id, run_id, {"as_of": as_of.isoformat(), "scheme": SCHEME}, note="make demo")
+    runs = _watch(airflow, dags, run_id, deadline, console)
+    failed = [run.dag_id for run in runs if run.state != "success"]
+    for dag_id in dags:
+        for line in airflow.failures(dag_id, run_id):
+            console.print(f"failed: {line}", markup=False)
+    if failed:
+        console.print(f"not published: {len(failed)} districts failed; the sweep at 05:00 publishes the others")
+        return False
+    return _await_publication(settings, airflow, console, deadline)
+
+
+def _watch(airflow: Airflow, dags: dict[str, str], run_id: str, deadline: float, console: Console) -> list[Run]:
+    """Poll until every run is finished. A terminal sees bars; anything else a line per finished district."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    done: dict[str, Run] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bars = {dag_id: progress.add_task(f"{dag_id} {name}", total=None) for dag_id, name in dags.items()}
+        began = said = time.monotonic()
+        while len(done) < len(dags) and time.monotonic() < deadline:
+            settled = tasks = 0
+            for dag_id in dags:
+                run = done.get(dag_id) or airflow.run(dag_id, run_id)
+                progress.update(bars[dag_id], completed=run.settled, total=run.tasks or None)
+                settled, tasks = settled + run.settled, tasks + run.tasks
+                if run.state in FINISHED and dag_id not in done:
+                    done[dag_id] = run
+                    progress.stop_task(bars[dag_id])
+                    if not console.is_terminal:
+                        console.print(f"[{time.monotonic() - began:4.0f} s] {dag_id} {run.state}", markup=False)
+            if not console.is_terminal and time.monotonic() - said > 15:
+                said = time.monotonic()
+                console.print(f"[{said - began:4.0f} s] {settled} of {tasks} tasks", markup=False)
+            time.sleep(POLL_SECONDS)
+    return [done.get(dag_id) or airflow.run(dag_id, run_id) for dag_id in dags]
+
+
+def _await_publication(settings: Settings, airflow: Airflow, console: Console, deadline: float) -> bool:
+    """Until the publishing DAG is at rest; then the current generation must be tonight's."""
+    quiet = 0
+    while quiet < 3 and time.monotonic() < deadline:
+        quiet = 0 if airflow.unfinished_runs(PUBLISH) else quiet + 1
+        time.sleep(POLL_SECONDS)
+    current = publication(settings.warehouse)
+    if current is not None and str(current["as_of"]) == settings.business_date().isoformat():
+        return True
+    latest = airflow.latest_run_id(PUBLISH)
+    for line in airflow.failures(PUBLISH, latest) if latest else []:
+        console.print(f"failed: {line}", markup=False)
+    console.print(f"not published: the current generation is of {current['as_of'] if current else 'no date'}")
+    return False
+
+
+def _where(settings: Settings) -> str:
+    home = settings.home.absolute()
+    password = environment.secrets_of(home)["password"]
+    return "\n".join(
+        [
+            f"Airflow   http://127.0.0.1:{settings.airflow_port}   user {environment.USER}   password {password}",
+            f"sandbox   http://127.0.0.1:{settings.sandbox_port}",
+            f"shell     . {_short(home / 'airflow.env')}   then airflow … and innopoints …",
+            "stop      make down",
+        ]
+    )
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,104 @@
+"""Which day and scheme a run is for, what its configuration may say, and the assets by which districts ring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Asset, Param
+
+import include
+from include.kernel.areas import areas, require_area
+from include.kernel.errors import BadInput
+from include.kernel.periods import business_date, parse_as_of
+
+TIMEZONE = "Asia/Shanghai"
+SCHEMES = sorted(path.parent.name for path in Path(include.__path__[0]).glob("schemes/*/scheme.yaml"))
+DEFAULT_SCHEME = "changzhou_v1"
+MOST_RUNS = 1000  # Airflow maps at most 1,024 tasks
+
+POINTS = {code: Asset(name=f"points/{code}", uri=f"innopoints://points/{code}", group="innopoints") for code in areas()}
+PUBLISH_REQUEST = Asset(name="publish_request", uri="innopoints://publish_request", group="innopoints")
+
+
+def date_param(title: str, *, nullable: bool) -> Param:
+    """A date picker; the server refuses what is not YYYY-MM-DD."""
+    allowed = ["null", "string"] if nullable else "string"
+    options: dict[str, Any] = {"type": allowed, "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$", "title": title}
+    return Param(None, **options) if nullable else Param(**options)
+
+
+def scheme_param() -> Param:
+    """The scheme, one of those installed."""
+    return Param(DEFAULT_SCHEME, type="string", enum=SCHEMES, title="Scheme 积分方案")
+
+
+def run_moment(context: Mapping[str, Any]) -> datetime:
+    """The moment a run stands for: its logical date, else (manual and asset-triggered runs have none) its run-after."""
+    return context.get("logical_date") or context["dag_run"].run_after
+
+
+def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
+    """Airflow checks the parameters it knows and lets any other key of the configuration pass: we do not."""
+    allowed = sorted(context["dag"].params)
+    unknown = sorted(set(context["dag_run"].conf or {}) - set(allowed))
+    if unknown:
+        raise BadInput(
+            f"unknown key {unknown[0]!r:.40} in the run's configuration",
+            where=context["dag_run"].run_id,
+            kept="nothing was started",
+            todo=f"use only {', '.join(allowed) or 'an empty configuration'}",
+        )
+
+
+def planned(context: Mapping[str, Any]) -> dict[str, str]:
+    """The business date and scheme of a district's run. The date is decided here and nowhere else.
+
+    Parameter `as_of`, else the Shanghai day of the run's moment: at 01:00 in Shanghai the UTC day is still yesterday.
+    A day that has not begun has records yet to arrive, so its snapshot could never be repeated: refused.
+    """
+    refuse_unknown_keys(context)
+    params = context["params"]
+    today = business_date(context["dag_run"].run_after)
+    as_of = parse_as_of(params["as_of"]) if params["as_of"] else business_date(run_moment(context))
+    if as_of > today:
+        raise BadInput(f"as_of {as_of} has not begun", kept="nothing was started", todo=f"use {today} or earlier")
+    if params["scheme"] not in SCHEMES:
+        raise BadInput(f"unknown scheme {params['scheme']!r:.40}", todo=f"use one of {', '.join(SCHEMES)}")
+    return {"as_of": as_of.isoformat(), "scheme": params["scheme"]}
+
+
+def planned_backfill(context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every date × district of the form as one run of that district's DAG, oldest date first.
+
+    The run ids are derived from the form's run: a cleared task finds and resets its own run instead of adding another.
+    """
+    refuse_unknown_keys(context)
+    params, form = context["params"], context["dag_run"]
+    first, last, today = parse_as_of(params["date_from"]), parse_as_of(params["date_to"]), business_date(form.run_after)
+    if not first <= last <= today:
+        raise BadInput(
+            f"dates {first} to {last} are not a range that ends by {today}",
+            kept="nothing was started",
+            todo="give date_from <= date_to <= today",
+        )
+    districts = [require_area(code) for code in params["districts"]]
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    if len(days) * len(districts) > MOST_RUNS:
+        raise BadInput(
+            f"{len(days)} dates x {len(districts)} districts are more than {MOST_RUNS} runs",
+            kept="nothing was started",
+            todo="split the range",
+        )
+    stamp = form.run_after.strftime("%Y%m%dT%H%M%S%f")
+    return [
+        {
+            "trigger_dag_id": f"innopoints_{district}",
+            "trigger_run_id": f"backfill_form__{day}__{stamp}",
+            "conf": {"as_of": day.isoformat(), "scheme": params["scheme"]},
+        }
+        for day in days
+        for district in districts
+    ]
