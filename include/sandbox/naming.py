@@ -8,8 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 _MARKS = "澜栖岳霁禾蔚珩弈沐煦旻琨澄翎钧骁泓奕岚曜朔筠湛樾昱珂霖衡璟漾茗峤沅翊骥昶瑭溯皓彧槿屿晗铄"
+# Outside GBK, inside GB18030: what a careless export turns into question marks.
+_RARE_MARKS = "䶮㛃𬭎"
 _SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜"
 _GIVEN = "伟芳秀敏静强磊洋勇艳杰娟涛明超霞平刚桂文辉玲宇浩凯健俊帆雪倩博晨"
+
+_RARE_SHARE = 0.006
 
 INSTITUTIONS = ("常州云溪大学", "江苏清渚理工大学", "龙城材料研究院", "东渚工业技术研究院", "南栖大学")
 
@@ -45,11 +49,15 @@ def company_names(random: np.random.Generator, words: list[list[str]]) -> list[s
     """One unique name per entry of `words`, the words its industry uses; about a quarter put the city in brackets."""
     base = len(_MARKS)
     brands = random.choice(base**3, size=len(words), replace=False)
-    forms = random.random(len(words))
+    forms, rarity = random.random(len(words)), random.random(len(words))
     picks = random.integers(0, 1 << 30, len(words))
     names = []
-    for brand, form, pick, choices in zip(brands.tolist(), forms.tolist(), picks.tolist(), words, strict=True):
+    rare = set(np.argsort(rarity, kind="stable")[: max(1, round(len(words) * _RARE_SHARE))].tolist())
+    for number, (brand, form, pick, choices) in enumerate(
+        zip(brands.tolist(), forms.tolist(), picks.tolist(), words, strict=True)
+    ):
         mark = _MARKS[brand % base] + _MARKS[brand // base % base] + _MARKS[brand // base // base]
+        mark += _RARE_MARKS[number % len(_RARE_MARKS)] if number in rare else ""
         word = choices[pick % len(choices)]
         if form < 0.25:
             names.append(f"{mark}（常州）{word}有限公司")

@@ -37,6 +37,7 @@ class Patents:
     lapsed: np.ndarray
     lapse: np.ndarray
     partner: np.ndarray  # text: co-owner's name or ""
+    partner_firm: np.ndarray  # the co-owner's enterprise number, -1 = none, a person or an institution
     buyer: np.ndarray  # enterprise number of the new owner, -1 = never sold
     sold: np.ndarray
     pledged: np.ndarray  # 万元, 0 = none
@@ -46,19 +47,19 @@ class Patents:
     number: np.ndarray  # application number without dot
     ipc: np.ndarray
 
-    @property
-    def owners(self) -> np.ndarray:
-        """How many share it; a buyer takes over the first applicant's share."""
-        return np.where(self.partner == "", 1, 2)
-
-    def valid_on(self, day: np.datetime64) -> np.ndarray:
-        """Granted and not lapsed as the office had it entered before `day` began."""
-        entered = self.granted + _GRANT_LAG < day
-        return entered & ~(self.lapsed + _LAPSE_LAG < day)
+    def valid_shares(self, day: np.datetime64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(application, enterprise, share) of the valid inventions, by what had been entered before `day` began."""
+        valid = (self.kind == INVENTION) & (self.granted + _GRANT_LAG < day) & ~(self.lapsed + _LAPSE_LAG < day)
+        first = np.where(self.sold + _TRANSFER_LAG < day, self.buyer, self.firm)
+        share = np.where(self.partner == "", 1.0, 0.5)
+        alone, allied = np.flatnonzero(valid), np.flatnonzero(valid & (self.partner_firm >= 0))
+        application = np.concatenate([alone, allied])
+        return application, np.concatenate([first[alone], self.partner_firm[allied]]), share[application]
 
 
 _GRANT_LAG = np.timedelta64(4, "D")
 _LAPSE_LAG = np.timedelta64(40, "D")
+_TRANSFER_LAG = np.timedelta64(15, "D")
 
 
 def patents(seed: int, firms: Firms) -> Patents:
@@ -105,16 +106,19 @@ def patents(seed: int, firms: Firms) -> Patents:
     lapse = np.where(unpaid <= expires, "未缴年费终止", "期限届满").astype(object)
 
     shared = random.random(m)
-    other_firm = random.integers(0, n, m)
+    other_firm, ally = random.integers(0, n, m), random.integers(0, n, m)
     institution = np.array(INSTITUTIONS, dtype=object)[random.integers(0, len(INSTITUTIONS), m)]
     people = np.array([person(i * 97 + 5) for i in range(500)], dtype=object)[random.integers(0, 500, m)]
     partner = np.full(m, "", dtype=object)
     partner[shared < 0.035] = institution[shared < 0.035]
     by_person = (shared > 0.035) & (shared < 0.042)
     partner[by_person] = people[by_person]
+    partner_firm = np.where((shared > 0.042) & (shared < 0.06) & (ally != firm), ally, -1)
+    by_firm = partner_firm >= 0
+    partner[by_firm] = name_on(firms, ally, applied).filter(pa.array(by_firm)).to_pylist()
     sold_to = random.random(m) < 0.015
     sold = np.where(sold_to & is_granted, later(granted, 60, 1500), _NEVER)
-    sold = np.where(sold < lapsed, sold, _NEVER)
+    sold = np.where((sold < lapsed) & (other_firm != firm) & (other_firm != partner_firm), sold, _NEVER)
     strategic = np.array([p["strategic"] or "" for p in industries()], dtype=object)[firms.industry][firm]
     strategic = np.where(is_invention & (random.random(m) < 0.5), strategic, "")
     licensed = np.where((random.random(m) < 0.02) & is_granted, later(granted, 30, 1200), _NEVER)
@@ -149,6 +153,7 @@ def patents(seed: int, firms: Firms) -> Patents:
         lapsed=lapsed,
         lapse=lapse,
         partner=partner,
+        partner_firm=partner_firm,
         buyer=np.where(sold < _NEVER, other_firm, -1),
         sold=sold,
         pledged=pledged,
@@ -174,11 +179,11 @@ def publications(seed: int, firms: Firms, patents: Patents) -> pa.Table:
         (p.refused < _NEVER, False, p.refused + np.timedelta64(20, "D"), None, p.refused),
         (p.lapsed < _NEVER, True, p.lapsed + _LAPSE_LAG, None, p.lapsed),
         (is_invention & (p.lapsed < _NEVER), False, p.lapsed + _LAPSE_LAG, None, p.lapsed),
-        (p.sold < _NEVER, True, p.sold + np.timedelta64(15, "D"), "有效", p.granted),
+        (p.sold < _NEVER, True, p.sold + _TRANSFER_LAG, "有效", p.granted),
         (
             (p.licensed < _NEVER) & (p.licensed < p.lapsed),
             True,
-            p.licensed + np.timedelta64(15, "D"),
+            p.licensed + _TRANSFER_LAG,
             "有效",
             p.granted,
         ),

@@ -1,7 +1,8 @@
 """The shape in which departments hold records: native text columns, and what the server needs to select by.
 
 `_area` management area, `_arrival` seconds since 1970 in Shanghai wall time, `_period` the business period's first day
-as text (empty = none), `_firm` the enterprise's number in the world, for the truth table; none of the four is served.
+as text (empty = none), `_firm` the enterprise's number in the world, `_fate` what becomes of the record, both
+for the truth tables. No column that begins with `_` is served.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow as pa
 from include.sandbox.firms import END, Firms
 from include.sandbox.numbers import Text, dates, joined
 
+# What the server selects by.
 HIDDEN = ("_area", "_arrival", "_period", "_firm")
 
 
@@ -57,6 +59,7 @@ def table(
         "_arrival": pa.array(arrival.astype("datetime64[s]").astype(np.int64)),
         "_period": period if period is not None else pa.array([""] * len(firm)),
         "_firm": pa.array(firm.astype(np.int32)),
+        "_fate": pa.array([""] * len(firm)),
     }
     built = pa.table({**columns, **hidden})
     return built.filter(pa.array(arrival < END.astype("datetime64[s]")))

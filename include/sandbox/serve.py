@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import uvicorn
 
 from include.sandbox.database import write_postgresql, write_sqlite
@@ -24,7 +25,7 @@ from include.sandbox.gateway import create_app, load_shelves, write_shelf
 from include.sandbox.records import RESOURCES
 from include.sandbox.world import world
 
-GENERATION = 1  # raised when the same seed gives another world, so that a kept one is not reused
+GENERATION = 2  # raised when the same seed gives another world, so that a kept one is not reused
 DEPARTMENTS = {
     "registry": "innopoints_registry",
     "tax": "innopoints_tax_innovation",
@@ -115,6 +116,8 @@ def _write(folder: Path, enterprises: int, seed: int, dirt: float, database_url:
     for dataset, resource in RESOURCES.items():
         write_shelf(folder / "gateway" / f"{dataset}.parquet", made.tables[dataset], resource)
     write_lists(folder / "drop", made.tables["ST_QUAL"])
+    pq.write_table(made.planted, folder / "truth.parquet", compression="zstd")
+    pq.write_table(made.enterprises, folder / "truth_enterprises.parquet", compression="zstd")
     if database_url:
         return write_postgresql(database_url, made.tables)
     write_sqlite(folder / "front_end.sqlite", made.tables)

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from include.sandbox import lists, patents, people, registry, tax
+from include.sandbox.dirt import soil
 from include.sandbox.firms import Figures, Firms, figures, firms
 from include.sandbox.lists import Certificates
 from include.sandbox.patents import Patents
+from include.sandbox.truth import enterprises as enterprises_truth
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class World:
     patents: Patents
     certificates: Certificates
     tables: dict[str, pa.Table]
+    planted: pa.Table  # the truth table of the faults, schema `dirt.TRUTH`
+    enterprises: pa.Table  # the truth per enterprise, see `truth.enterprises`
 
 
 def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
@@ -48,4 +52,6 @@ def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
         "IP_PCT": patents.international_applications(seed, them, inventions),
         "ST_QUAL": lists.qualification_lists(seed, them, numbers, held),
     }
-    return World(seed, them, numbers, inventions, held, tables)
+    tables, planted = soil(seed, them, tables, dirt)
+    truth = enterprises_truth(them, inventions, held, tables)
+    return World(seed, them, numbers, inventions, held, tables, planted, truth)
