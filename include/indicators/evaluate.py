@@ -42,7 +42,7 @@ def evaluate(compiled: Compiled, measures: pa.Table, quarantined: pa.Table) -> p
         load(engine, "measures", measures, read, compiled.measures, ["uscc", *flags])
         for category in compiled.scheme.category_ids:
             computed = [rule for rule in compiled.of_category(category) if rule.formula is not None]
-            found = engine.execute(_select(computed)).to_arrow_table() if computed else None
+            found = engine.sql(_select(computed)).to_arrow_table() if computed else None
             for rule in compiled.of_category(category):
                 name, columns = rule.indicator.id, absent
                 if rule.formula is not None and found is not None:

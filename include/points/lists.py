@@ -1,7 +1,7 @@
 """What the points are used for: honours, project recommendation, the banks' list, the ladder, and two summaries.
 
-Every figure is a dated rule of the scheme's lists.yaml. A condition that cannot be answered (NULL) is not met. Ranks are
-competition ranks; who ties at the last place of a quota is in, so no order but merit decides. Outputs are sorted.
+Every figure is a dated rule of the scheme's lists.yaml. A condition that cannot be answered (NULL) is not met. Ranks
+are competition ranks; who ties at the last place of a quota is in, so no order but merit decides. Outputs are sorted.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def stage_distribution(profile: pa.Table) -> pa.Table:
     """Enterprises per district and stage, with their share of the district; a stage without any is written as 0."""
     with session() as engine:
         engine.register("profile", profile.select(["district", "stage"]))
-        found = engine.execute(
+        found = engine.sql(
             f"""
             WITH every AS (
                 SELECT * FROM (SELECT DISTINCT district FROM profile), (SELECT DISTINCT stage FROM profile)
@@ -117,7 +117,7 @@ def once_only(compiled: Compiled, *, profile: pa.Table, values: pa.Table) -> pa.
         engine.register("profile", profile.select(["uscc", "district", "stage"]))
         engine.register("valued", values.select(["uscc", "indicator", "status"]))
         engine.register("weights", pa.Table.from_pylist(weights))
-        found = engine.execute(
+        found = engine.sql(
             f"""
             WITH pairs AS (
                 SELECT district, weight, status = '{VALUE}' AS held
@@ -151,7 +151,7 @@ def _load_facts(
     ids = {value_name(indicator): indicator for indicator in compiled.indicators}
     of_values = sorted((read & ids.keys()) | {value_name(indicator) for indicator in rules.tie_break})
     facts = points.select(["uscc", "stage", *compiled.scheme.category_ids, *RESULTS]).sort_by("uscc")
-    from_measures = sorted(read & measures.column_names)
+    from_measures = sorted(read.intersection(measures.column_names))
     facts = _beside(facts, measures.select(["uscc", *from_measures]))
     for name in of_values:
         chosen = values.filter(pc.equal(names(values["indicator"]), ids[name])).select(["uscc", "value"])
@@ -180,7 +180,7 @@ def _honours(engine: duckdb.DuckDBPyConnection, compiled: Compiled, rules: Compi
     engine.execute("CREATE TEMP TABLE honoured (uscc VARCHAR, stage VARCHAR)")
     rows: list[dict[str, Any]] = []
     for honour, (rule, conditions) in rules.honours.items():
-        found = engine.execute(_honour_query(compiled, rules, rule, conditions)).to_arrow_table()
+        found = engine.sql(_honour_query(compiled, rules, rule, conditions)).to_arrow_table()
         for line in found.to_pylist():
             among = line["stage"] if rule.ranked == "in_each_stage" else "、".join(rule.stages)
             reason = f"{among}第{line['place']}名，{_because(conditions)}覆盖率不低于{rules.coverage_threshold}"
@@ -231,7 +231,7 @@ def _honour_query(compiled: Compiled, rules: CompiledLists, rule: HonourRule, co
 def _recommendations(engine: duckdb.DuckDBPyConnection, rules: CompiledLists) -> pa.Table:
     rows: list[dict[str, Any]] = []
     for programme, (rule, conditions) in rules.programmes.items():
-        found = engine.execute(
+        found = engine.sql(
             f"""
             WITH placed AS (
                 SELECT uscc, rank() OVER (ORDER BY total DESC) AS place FROM unblocked WHERE {_all_met(conditions)}
@@ -247,7 +247,7 @@ def _recommendations(engine: duckdb.DuckDBPyConnection, rules: CompiledLists) ->
 def _credit(engine: duckdb.DuckDBPyConnection, compiled: Compiled, rules: CompiledLists) -> pa.Table:
     rows: list[dict[str, Any]] = []
     for product, (rule, conditions) in rules.products.items():
-        found = engine.execute(
+        found = engine.sql(
             "SELECT uscc, stage, CAST(total AS BIGINT) AS total, CAST(percentile_stage AS BIGINT) AS percentile"
             f" FROM covered WHERE {_all_met(conditions)} ORDER BY uscc"
         ).to_arrow_table()
@@ -280,9 +280,9 @@ def _ladder(engine: duckdb.DuckDBPyConnection, rules: CompiledLists) -> pa.Table
             f"CASE WHEN {c.formula.sql()} THEN 0 WHEN NOT {c.formula.sql()} THEN 1 ELSE 2 END * {3**place}"
             for place, c in enumerate(conditions)
         ]
-        found = engine.execute(
-            f"SELECT uscc, coalesce({holds.formula.sql()}, FALSE) AS holds, CAST({' + '.join(states)} AS INTEGER) AS code"
-            " FROM facts ORDER BY uscc"
+        found = engine.sql(
+            f"SELECT uscc, coalesce({holds.formula.sql()}, FALSE) AS holds,"
+            f" CAST({' + '.join(states)} AS INTEGER) AS code FROM facts ORDER BY uscc"
         ).to_arrow_table()
         spelt = found["code"].combine_chunks().dictionary_encode()
         texts = pa.array([_failed(conditions, code) for code in spelt.dictionary.to_pylist()], pa.string())

@@ -22,7 +22,7 @@ def rank(points: pa.Table, profile: pa.Table) -> pa.Table:
     with session() as engine:
         engine.register("points", points.select(["uscc", "stage", "total"]))
         engine.register("profile", profile.select(["uscc", "district"]))
-        ranked = engine.execute(
+        ranked = engine.sql(
             f"""
             WITH ranked AS (
                 SELECT

@@ -19,7 +19,7 @@ from include.points.stage import assign
 from include.schemes.compile import COVERAGE_DECIMALS, Compiled, CompiledIndicator
 from include.schemes.curves import FULL
 from include.schemes.engine import session
-from include.schemes.formula import half_up_sql, huge
+from include.schemes.formula import half_up_sql, half_up_within_sql, huge
 from include.schemes.model import POINT_DECIMALS
 from include.schemes.status import NOT_APPLICABLE, STATUSES, VALUE, VALUE_DECIMALS
 
@@ -72,7 +72,9 @@ def score(
         for category in compiled.scheme.category_ids:
             rules = compiled.of_category(category)
             engine.register("wide", _wide(slices, rules, stage_codes))
-            found = engine.execute(_select(compiled, rules)).to_arrow_table()
+            raw, lines_of_stage = _select(compiled, rules)
+            engine.execute(f"CREATE OR REPLACE TEMP TABLE raw AS {raw}")
+            found = engine.sql(lines_of_stage).to_arrow_table()
             for rule in rules:
                 name = rule.indicator.id
                 line = slices[name]
@@ -107,8 +109,9 @@ def _wide(slices: Mapping[str, pa.Table], rules: list[CompiledIndicator], stage_
     return pa.table(columns)
 
 
-def _select(compiled: Compiled, rules: list[CompiledIndicator]) -> str:
-    """Per indicator its line in thousandths; per category the sums that totals, coverage and interval need."""
+def _select(compiled: Compiled, rules: list[CompiledIndicator]) -> tuple[str, str]:
+    """Two narrow stages. Per indicator its raw points, then its line in thousandths; per category the sums that totals,
+    coverage and interval need."""
     inputs, curves, lines, outputs = ["stage"], [], [], []
     sums: dict[str, list[str]] = {name: ["CAST(0 AS BIGINT)"] for name in ("points", "held", "applicable", "missing")}
     has_value, excused = _CODE[VALUE], _CODE[NOT_APPLICABLE]
@@ -126,7 +129,7 @@ def _select(compiled: Compiled, rules: list[CompiledIndicator]) -> str:
             f"WHEN {code} THEN {compiled.weights[stage][name]}" for code, stage in enumerate(compiled.scheme.stage_ids)
         )
         curves.append(f"CAST(CASE stage {by_stage} END AS BIGINT) AS {weight}")
-        line = half_up_sql(f'("{name} raw_points" * {weight})', f"CAST({FULL} AS BIGINT)")
+        line = half_up_within_sql(f'"{name} raw_points" * {weight}', FULL, negative=rule.indicator.is_penalty)
         lines.append(f"coalesce({line}, 0) AS {points}")
         outputs += [f'"{name} status"', f'"{name} segment"', f'"{name} raw_points"', weight, points]
         sums["points"].append(points)
@@ -134,13 +137,11 @@ def _select(compiled: Compiled, rules: list[CompiledIndicator]) -> str:
             status = f'"{name} status"'
             sums["held"].append(f"CASE WHEN {status} = {has_value} THEN {weight} ELSE 0 END")
             sums["applicable"].append(f"CASE WHEN {status} <> {excused} THEN {weight} ELSE 0 END")
-            at_cap = half_up_sql(f"({weight} * {curve.cap})", f"CAST({FULL} AS BIGINT)")
+            at_cap = half_up_within_sql(f"{weight} * {curve.cap}", FULL)
             sums["missing"].append(f"CASE WHEN {status} NOT IN ({has_value}, {excused}) THEN {at_cap} ELSE 0 END")
     added = [f"CAST({' + '.join(parts)} AS BIGINT) AS {name}" for name, parts in sums.items()]
-    return (
-        f"SELECT {', '.join(outputs + added)} FROM (SELECT *, {', '.join(lines)} FROM"
-        f" (SELECT *, {', '.join(curves)} FROM (SELECT {', '.join(inputs)} FROM wide)))"
-    )
+    raw = f"SELECT *, {', '.join(curves)} FROM (SELECT {', '.join(inputs)} FROM wide)"
+    return raw, f"SELECT {', '.join(outputs + added)} FROM (SELECT *, {', '.join(lines)} FROM raw)"
 
 
 def _totals(compiled: Compiled, stages: pa.Table, sums: Mapping[str, list[pa.ChunkedArray]]) -> pa.Table:
@@ -156,9 +157,7 @@ def _totals(compiled: Compiled, stages: pa.Table, sums: Mapping[str, list[pa.Chu
     with session() as engine:
         engine.register("weights", sums_of_weight)
         quotient = half_up_sql(f"(held * {10**COVERAGE_DECIMALS})", "applicable")
-        coverage = engine.execute(f"SELECT CAST(coalesce({quotient}, 0) AS BIGINT) AS c FROM weights").to_arrow_table()[
-            "c"
-        ]
+        coverage = engine.sql(f"SELECT CAST(coalesce({quotient}, 0) AS BIGINT) AS c FROM weights").to_arrow_table()["c"]
     return pa.table(
         {
             "uscc": chunked(stages["uscc"]),

@@ -13,7 +13,7 @@ from include.schemes.formula import huge
 
 
 def assign(compiled: Compiled, measures: pa.Table) -> pa.Table:
-    """uscc, stage, stage_reason of every enterprise. The first basis with a value decides; its highest reading counts."""
+    """uscc, stage, stage_reason of every enterprise. The first basis with a value decides, by its highest reading."""
     measures = sorted_by(measures, "uscc")
     stages = compiled.scheme.stage_ids
     formulas = [formula for basis in compiled.bases for formula in basis.formulas]
@@ -40,7 +40,7 @@ def assign(compiled: Compiled, measures: pa.Table) -> pa.Table:
         decisions[len(decisions)] = (compiled.otherwise, "没有可用的依据，暂列最低阶段")
         query = f"SELECT CASE {' '.join(branches)} ELSE {len(decisions) - 1} END AS decision FROM readings"
         engine.execute(f"CREATE TEMP TABLE readings AS SELECT {', '.join(readings)} FROM measures")
-        codes = engine.execute(query).to_arrow_table()["decision"]
+        codes = engine.sql(query).to_arrow_table()["decision"]
     decided = pa.table(
         {
             "stage": pa.array([stage for stage, _ in decisions.values()], pa.string()),

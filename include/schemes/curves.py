@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Literal
 
 from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up, to_scaled
-from include.schemes.formula import half_up_sql, huge
+from include.schemes.formula import half_up_within_sql, huge
 from include.schemes.model import POINT_DECIMALS, Direction
 from include.schemes.reading import nearest
 
@@ -297,8 +297,9 @@ def _segment_sql(segment: Segment, x: str) -> str:
     if segment.is_flat or segment.lower is None or segment.upper is None:
         return f"CAST({segment.start} AS BIGINT)"
     rise = Fraction(segment.end - segment.start, segment.upper - segment.lower)
-    above = f"({x} - {huge(segment.lower)}) * {rise.numerator} + {huge(segment.start * rise.denominator)}"
-    return f"CAST({half_up_sql(f'({above})', huge(rise.denominator))} AS BIGINT)"
+    above = f"({x} - {huge(segment.lower)}) * {rise.numerator} + {segment.start * rise.denominator}"
+    below_zero = min(segment.start, segment.end) < 0  # curves do not cross zero: both ends have one sign
+    return f"CAST({half_up_within_sql(above, rise.denominator, negative=below_zero)} AS BIGINT)"
 
 
 def _points(thousandths: int) -> Decimal:

@@ -464,6 +464,12 @@ def half_up_sql(numerator: str, denominator: str) -> str:
     return f"CASE WHEN {denominator} <> 0 THEN ({sign}) * ({quotient}) END"
 
 
+def half_up_within_sql(numerator: str, denominator: int, *, negative: bool = False) -> str:
+    """The same for a numerator whose sign is known and a positive constant: a short expression, for hot paths."""
+    sign = "-" if negative else ""
+    return f"{sign}((2 * ({sign}({numerator})) + {denominator}) // {2 * denominator})"
+
+
 def _sql_scaled(node: Node, decimals: int) -> str:
     """The node's number in units of 10**-decimals, rounded half up where it has more."""
     text, surplus = _sql(node), node.quantity.decimals - decimals
