@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import re
 import time
 import uuid
@@ -278,7 +279,7 @@ class _Gateway:
         if header is None:
             return 0
         try:
-            return urllib3.Retry(retry_after_max=int(self._patience.longest_wait)).parse_retry_after(header)
+            return urllib3.Retry(retry_after_max=math.ceil(self._patience.longest_wait)).parse_retry_after(header)
         except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
             return 0
 

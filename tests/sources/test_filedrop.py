@@ -4,7 +4,7 @@ import hashlib
 import struct
 import zipfile
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from io import BytesIO
 from pathlib import Path
 
@@ -72,7 +72,15 @@ def test_a_gb18030_list_comes_in_character_by_character_and_an_empty_cell_is_not
 
 
 def test_a_workbook_with_two_header_rows_gives_text_and_loses_only_its_total(tmp_path: Path) -> None:
-    typed = ["2025-1", 3.0, *ROW[2:6], datetime(2025, 11, 15), date(2028, 11, 14), "有效", "2025-11-15"]
+    typed = [
+        "2025-1",
+        3.0,
+        *ROW[2:6],
+        datetime.combine(date(2025, 11, 15), time(0)),
+        date(2028, 11, 14),
+        "有效",
+        "2025-11-15",
+    ]
     drop(tmp_path / "梯度名单_20251115.xlsx", workbook([typed], ["合计", 1]), 1)
     (page,) = read(tmp_path)
     (row,) = page.rows
