@@ -164,14 +164,14 @@ def _line(
 ) -> dict[str, Any]:
     """The ledger's line beside the same line worked out by the Python reference; a difference raises."""
     indicator, weight = rule.indicator, rules.weights[stage][rule.indicator.id]
-    applicable = rule.applicable is None or bool(rule.applicable.evaluate(measured))
-    value = rule.formula.evaluate(measured) if rule.formula and applicable else None
-    hit = rule.curve.segment_of(Decimal(value)) if value is not None else None
+    applicable = rule.applicable is None or rule.applicable.evaluate(measured) is not False
+    again = rule.formula.evaluate(measured) if rule.formula and applicable else None
+    value = None if again is None else Decimal(again)
+    hit = None if value is None else rule.curve.segment_of(value)
     raw = to_scaled(hit.raw_points, POINT_DECIMALS) if hit else 0
     points = from_scaled(ratio_half_up(raw * weight, 100 * 10**POINT_DECIMALS, 0), POINT_DECIMALS)
-    for name, again in (("value", value), ("points", points)):
-        ours = held[name]
-        if (ours is None) != (again is None) or (ours is not None and Decimal(ours) != again):
+    for name, derived in (("value", value), ("points", points)):
+        if held[name] != derived:
             raise TerminalError(
                 f"{name} of {indicator.id} derived again differs from the ledger",
                 where=f"{held['uscc']} under {rules.scheme.id}",
