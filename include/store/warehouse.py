@@ -216,9 +216,9 @@ _published(
     _required("category", Text),
     Column("value", Fine),
     _required("status", Text),
-    Column("segment", Text),
-    Column("raw_points", Fine),
-    _required("weight", Fine),
+    Column("segment", Integer),
+    Column("raw_points", Points),
+    _required("weight", Points),
     _required("points", Points),
 )
 _published(

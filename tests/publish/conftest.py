@@ -45,7 +45,7 @@ def make_tables(enterprises: int = 12, *, indicators: int = 10, shift: int = 0) 
                     "category": category,
                     "value": Decimal(i * 1000 + j) / 1000000 if j else None,
                     "status": "value" if j else "not_held",
-                    "segment": "linear(0; 0.1)" if j else "",
+                    "segment": j % 3 if j else None,
                     "raw_points": Decimal(milli) / 1000,
                     "weight": Decimal("1"),
                     "points": Decimal(milli) / 1000,
@@ -75,13 +75,12 @@ def make_tables(enterprises: int = 12, *, indicators: int = 10, shift: int = 0) 
     first = profile[0]["uscc"]
     exact = {
         "value": pa.decimal128(24, 6),
-        "raw_points": pa.decimal128(24, 6),
-        "weight": pa.decimal128(24, 6),
-        "points": pa.decimal128(12, 3),
+        "raw_points": pa.decimal128(9, 3),
+        "weight": pa.decimal128(9, 3),
+        "points": pa.decimal128(9, 3),
+        "segment": pa.int32(),
     }
-    ledger_schema = pa.schema(
-        [pa.field(name, exact.get(name, pa.string())) for name in ledger[0]]  # the order of the rows above
-    )
+    ledger_schema = pa.schema([pa.field(name, exact.get(name, pa.string())) for name in ledger[0]])
     quality = {
         "dataset": "TAX_CIT",
         "scope": "320411",

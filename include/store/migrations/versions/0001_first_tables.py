@@ -88,9 +88,9 @@ def upgrade() -> None:
             Column("category", Text, nullable=False),
             Column("value", fine),
             Column("status", Text, nullable=False),
-            Column("segment", Text),
-            Column("raw_points", fine),
-            Column("weight", fine, nullable=False),
+            Column("segment", Integer),
+            Column("raw_points", points),
+            Column("weight", points, nullable=False),
             Column("points", points, nullable=False),
         ),
         published(

@@ -1,0 +1,310 @@
+"""The ledger decides who may write, which snapshot is in use, and what is due."""
+
+from __future__ import annotations
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from include.kernel.errors import TerminalError, TransientError
+from include.kernel.references import ResultKey, SnapshotKey
+from include.store.ledger import Lease, Ledger, run_publication, run_snapshot
+from include.store.warehouse import clock, reading, writing
+
+D22, D23, D24 = date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)
+KEY = SnapshotKey("TAX_CIT", "320411", D23)
+COUNTS = {"rows_in": 10, "duplicates": 1, "accepted": 8, "quarantined": 1}
+MEMBER = ["TAX_CIT", "320411", "2026-11-23", "a1"]
+OTHER = ["REG_ENT", "320411", "2026-11-23", "b2"]
+
+
+@pytest.fixture
+def ledger(warehouse: Engine) -> Ledger:
+    return Ledger(warehouse)
+
+
+def land(
+    ledger: Ledger, key: SnapshotKey = KEY, *, lease: Lease | None = None, sha: str = "l1", received: int = 10
+) -> None:
+    lease = lease or ledger.acquire(f"snapshot/{key}", "me", 60)
+    ledger.record_landed(key, lease=lease, contract_version=1, declared=received, received=received, landing_sha=sha)
+
+
+def judge(
+    ledger: Ledger, key: SnapshotKey = KEY, *, lease: Lease | None = None, verdict: str = "accepted", **counts: int
+) -> None:
+    ledger.record_verdict(
+        key,
+        lease=lease or ledger.acquire(f"snapshot/{key}", "me", 60),
+        verdict=verdict,
+        reason=None if verdict == "accepted" else "too few rows",
+        checks={"key_is_unique": 1},
+        accepted_sha="a1" if verdict == "accepted" else None,
+        **(COUNTS | counts),
+    )
+
+
+def score(
+    ledger: Ledger, on: date, district: str, *, sha: str = "p1", scheme: str = "s", members: list | None = None
+) -> None:
+    result = ResultKey(on, district, scheme)
+    with ledger.acquire(f"result/{result}", "me", 60) as lease:
+        ledger.record_scored(result, lease=lease, snapshot_set=members or [MEMBER], enterprises=3, points_sha=sha)
+
+
+def publish(ledger: Ledger, on: date, *, members: list | None = None, scheme: str = "s", id: int = 1) -> None:
+    """What a publication leaves in the ledger."""
+    set_id = ledger.snapshot_set(members or [MEMBER])
+    with writing(ledger.engine) as connection:
+        connection.execute(sa.delete(run_publication).where(run_publication.c.generation_id == id))
+        connection.execute(
+            sa.insert(run_publication).values(
+                generation_id=id,
+                as_of=on,
+                scheme=scheme,
+                snapshot_set=set_id,
+                content_sha="c",
+                published_by="me",
+                covers_until=clock(),
+            )
+        )
+
+
+# --- leases
+
+
+def test_a_held_lock_says_by_whom_and_until_when(ledger: Ledger) -> None:
+    ledger.acquire("publish", "nightly", 60)
+    with pytest.raises(TransientError, match=r"lock publish: held by nightly until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"):
+        ledger.acquire("publish", "backfill", 60)
+    ledger.acquire("another", "backfill", 60)
+
+
+def test_a_released_or_expired_lock_passes_on_with_a_higher_token(ledger: Ledger) -> None:
+    with ledger.acquire("publish", "first", 60) as first:
+        pass
+    second = ledger.acquire("publish", "second", -1)
+    third = ledger.acquire("publish", "third", 60)
+    assert first.token < second.token < third.token
+
+
+def test_a_lock_is_released_when_its_work_fails(ledger: Ledger) -> None:
+    with pytest.raises(RuntimeError), ledger.acquire("publish", "first", 60):
+        raise RuntimeError
+    ledger.acquire("publish", "second", 60)
+
+
+def test_a_retry_of_the_same_task_takes_over_at_once_and_fences_its_zombie(ledger: Ledger) -> None:
+    zombie = ledger.acquire("publish", "nightly/publish", 60)
+    retry = ledger.acquire("publish", "nightly/publish", 60)
+    assert retry.token > zombie.token
+    with pytest.raises(TerminalError, match="fenced"):
+        zombie.renew()
+    zombie.release()
+    retry.renew()
+    with pytest.raises(TransientError):
+        ledger.acquire("publish", "somebody", 60)
+
+
+def test_a_renewed_lock_is_held_for_its_full_time_again(ledger: Ledger) -> None:
+    lease = ledger.acquire("publish", "slow", -1)
+    replace(lease, seconds=60).renew()
+    with pytest.raises(TransientError):
+        ledger.acquire("publish", "other", 60)
+
+
+def test_of_many_who_want_a_lock_one_gets_it(ledger: Ledger) -> None:
+    start = threading.Barrier(8)
+
+    def want(i: int) -> bool:
+        start.wait()
+        try:
+            ledger.acquire("publish", f"holder {i}", 60)
+        except TransientError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(want, range(8))) == [False] * 7 + [True]
+
+
+def test_no_write_of_a_zombie_is_ever_accepted(ledger: Ledger) -> None:
+    chance = random.Random(20210430)
+    for trial in range(25):
+        zombie = ledger.acquire(f"snapshot/{KEY}", "task", 60)
+        newer = ledger.acquire(f"snapshot/{KEY}", "task", 60)
+        land(ledger, lease=newer, sha=f"newer {trial}")
+        with pytest.raises(TerminalError, match="fenced"):
+            if chance.random() < 0.5:
+                land(ledger, lease=zombie, sha="zombie")
+            else:
+                judge(ledger, lease=zombie)
+        held = ledger.snapshot(KEY)
+        assert held is not None
+        assert (held.landing_sha, held.verdict) == (f"newer {trial}", None)
+
+
+# --- snapshots
+
+
+def test_a_snapshot_is_landed_then_judged(ledger: Ledger) -> None:
+    assert ledger.snapshot(KEY) is None
+    land(ledger)
+    landed = ledger.snapshot(KEY)
+    assert landed is not None
+    assert (landed.key, landed.received, landed.verdict, landed.rows_in, landed.checks) == (KEY, 10, None, None, None)
+    judge(ledger)
+    judged = ledger.snapshot(KEY)
+    assert judged is not None
+    assert {name: getattr(judged, name) for name in COUNTS} == COUNTS
+    assert (judged.verdict, judged.accepted_sha, judged.checks) == ("accepted", "a1", {"key_is_unique": 1})
+
+
+def test_no_step_is_skipped_and_none_is_done_twice(ledger: Ledger) -> None:
+    with pytest.raises(TerminalError, match="no landing waits for a verdict"):
+        judge(ledger)
+    land(ledger)
+    judge(ledger)
+    with pytest.raises(TerminalError, match="no landing waits for a verdict"):
+        judge(ledger)
+
+
+@pytest.mark.parametrize("wrong", [{"accepted": 7}, {"quarantined": 2}, {"rows_in": 11, "accepted": 9}])
+def test_the_database_refuses_counts_that_do_not_make_up_what_landed(ledger: Ledger, wrong: dict) -> None:
+    land(ledger)
+    with pytest.raises(TerminalError, match="refused"):
+        judge(ledger, **wrong)
+    held = ledger.snapshot(KEY)
+    assert held is not None
+    assert held.verdict is None
+
+
+def test_the_database_refuses_a_verdict_without_counts(ledger: Ledger) -> None:
+    land(ledger)
+    with pytest.raises(TerminalError, match="refused"), writing(ledger.engine) as connection:
+        connection.execute(sa.update(run_snapshot).values(verdict="rejected"))
+
+
+def test_a_rejected_snapshot_leaves_the_last_accepted_one_in_use(ledger: Ledger) -> None:
+    for on, verdict in ((D22, "accepted"), (D23, "rejected"), (D24, "accepted")):
+        key = SnapshotKey("TAX_CIT", "320411", on)
+        land(ledger, key)
+        judge(ledger, key, verdict=verdict)
+    found = [ledger.last_accepted("TAX_CIT", "320411", on) for on in (date(2026, 11, 21), D22, D23, D24)]
+    assert [row and row.as_of for row in found] == [None, D22, D22, D24]
+    assert ledger.last_accepted("TAX_CIT", "320412", D24) is None
+
+
+def test_a_landing_that_comes_again_waits_for_a_new_verdict(ledger: Ledger) -> None:
+    land(ledger)
+    judge(ledger, verdict="rejected")
+    land(ledger, received=12, sha="l2")
+    held = ledger.snapshot(KEY)
+    assert held is not None
+    assert (held.landing_sha, held.received, held.verdict, held.rows_in, held.reason) == ("l2", 12, None, None, None)
+
+
+# --- results and what is due
+
+
+def test_a_snapshot_set_has_one_id_whatever_its_order(ledger: Ledger) -> None:
+    assert ledger.snapshot_set([MEMBER, OTHER]) == ledger.snapshot_set([OTHER, MEMBER])
+    assert ledger.snapshot_set([MEMBER]) != ledger.snapshot_set([OTHER])
+
+
+def test_the_last_good_result_of_a_district_is_found(ledger: Ledger) -> None:
+    score(ledger, D22, "320411", sha="p22", members=[MEMBER, OTHER])
+    score(ledger, D24, "320411", sha="p24")
+    score(ledger, D23, "320411", sha="other scheme", scheme="t")
+    found = [ledger.last_scored("320411", "s", on) for on in (date(2026, 11, 21), D22, D23, D24)]
+    assert [row and row.points_sha for row in found] == [None, "p22", "p22", "p24"]
+    exactly = ledger.result(ResultKey(D22, "320411", "s"))
+    assert exactly == found[1]
+    assert exactly is not None
+    assert exactly.members == sorted([MEMBER, OTHER])
+    assert ledger.result(ResultKey(D23, "320411", "s")) is None
+
+
+def test_what_is_scored_and_not_published_is_due_oldest_first(ledger: Ledger) -> None:
+    assert ledger.due(districts=["320411"], today=D24, sweep=True) == []
+    for on in (D24, D22, D23):
+        score(ledger, on, "320411")
+    score(ledger, D22, "320411", scheme="a")
+    score(ledger, D22, "999999", scheme="not a district of ours")
+    assert ledger.due(districts=["320411"], today=D24, sweep=False) == [(D22, "a"), (D22, "s"), (D23, "s"), (D24, "s")]
+    publish(ledger, D22)
+    assert ledger.due(districts=["320411"], today=D24, sweep=False) == [(D22, "a"), (D23, "s"), (D24, "s")]
+
+
+def test_today_waits_for_its_last_district_unless_the_sweep_asks(ledger: Ledger) -> None:
+    districts = ["320411", "320412"]
+    score(ledger, D23, "320411")
+    score(ledger, D24, "320411")
+    assert ledger.due(districts=districts, today=D24, sweep=False) == [(D23, "s")]
+    assert ledger.due(districts=districts, today=D24, sweep=True) == [(D23, "s"), (D24, "s")]
+    score(ledger, D24, "320412")
+    assert ledger.due(districts=districts, today=D24, sweep=False) == [(D23, "s"), (D24, "s")]
+
+
+def test_only_a_new_result_makes_a_published_date_due_again(ledger: Ledger) -> None:
+    score(ledger, D23, "320411")
+    publish(ledger, D23)
+    score(ledger, D23, "320411")
+    assert ledger.due(districts=["320411"], today=D24, sweep=False) == []
+    score(ledger, D23, "320411", sha="p2")
+    assert ledger.due(districts=["320411"], today=D24, sweep=False) == [(D23, "s")]
+    publish(ledger, D23, id=2)
+    assert ledger.due(districts=["320411"], today=D24, sweep=False) == []
+
+
+def test_a_result_scored_while_the_publication_was_under_way_is_still_due(ledger: Ledger) -> None:
+    score(ledger, D23, "320411", members=[MEMBER])
+    score(ledger, D23, "320412", members=[OTHER])  # after the city was ranked, before the publication
+    publish(ledger, D23, members=[MEMBER])
+    assert ledger.due(districts=["320411", "320412"], today=D24, sweep=False) == [(D23, "s")]
+    publish(ledger, D23, members=[MEMBER, OTHER], id=2)
+    assert ledger.due(districts=["320411", "320412"], today=D24, sweep=False) == []
+
+
+def test_a_fenced_scorer_leaves_the_newer_result(ledger: Ledger) -> None:
+    result = ResultKey(D23, "320411", "s")
+    zombie = ledger.acquire(f"result/{result}", "me", 60)
+    score(ledger, D23, "320411", sha="newer")
+    with pytest.raises(TerminalError, match="fenced"):
+        ledger.record_scored(result, lease=zombie, snapshot_set=[MEMBER], enterprises=1, points_sha="zombie")
+    held = ledger.result(result)
+    assert held is not None
+    assert held.points_sha == "newer"
+
+
+def test_the_token_keeps_a_successor_out_until_the_holder_has_committed(ledger: Ledger) -> None:
+    """Fencing is checked in the writer's own transaction: a take-over waits for it, or comes before it."""
+    lease = ledger.acquire("publish", "task", 60)
+    order: list[str] = []
+
+    def take_over() -> None:
+        ledger.acquire("publish", "task", 60)
+        order.append("taken over")
+
+    with writing(ledger.engine) as connection:
+        lease.assert_held(connection)
+        other = threading.Thread(target=take_over)
+        other.start()
+        other.join(0.2)
+        order.append("committed")
+    other.join(30)
+    assert order == ["committed", "taken over"]
+    with reading(ledger.engine) as connection, pytest.raises(TerminalError, match="fenced"):
+        lease.assert_held(connection)
+
+
+def test_an_expired_lock_is_not_yet_fenced(ledger: Ledger) -> None:
+    lease = ledger.acquire("publish", "slow", timedelta(seconds=-1).total_seconds())
+    with writing(ledger.engine) as connection:
+        lease.assert_held(connection)  # nobody took over: its work is still good

@@ -1,0 +1,256 @@
+"""The warehouse on both databases: the same tables, exact decimals, one state per reader, clean migration."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from include.kernel.errors import BadInput, TerminalError, TransientError
+from include.store import ledger, migrations
+from include.store.bulk import fill
+from include.store.warehouse import (
+    PUBLISHED,
+    SCHEMA,
+    ExactDecimal,
+    Moment,
+    create_engine,
+    metadata,
+    migrate,
+    pointer,
+    reading,
+    writing,
+)
+
+PROMISED = {  # the columns that officers and banks rely on, copied from the interface
+    "generation": "as_of scheme_id scheme_version snapshot_set created_at published_at status reason",
+    "enterprise_profile": "uscc name district industry_code established_on stage stage_reason",
+    "enterprise_points": "uscc stage total foundation input management output environment coverage total_low total_high"
+    " rank_all rank_stage rank_district percentile_stage",
+    "points_ledger": "uscc indicator category value status segment raw_points weight points",
+    "honours": "uscc honour place reason robust",
+    "project_recommendation": "uscc programme place reason",
+    "credit_list": "uscc product entry_reason suggested_limit_yuan stage_percentile",
+    "ladder": "uscc rung holds eligible failed_conditions",
+    "stage_distribution": "district stage enterprises share",
+    "source_quality": "dataset scope as_of rows_in duplicates accepted quarantined accepted_share snapshot_age_days"
+    " verdict",
+    "once_only": "district applicable_pairs from_records_pairs share weighted_share",
+}
+EXACT = sa.Table(
+    "exact", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("money", ExactDecimal(24, 6))
+)
+
+
+def schema_of(engine: Engine) -> str | None:
+    return SCHEMA if engine.dialect.name == "postgresql" else None
+
+
+def test_every_promised_table_and_its_view_have_exactly_the_promised_columns(warehouse: Engine) -> None:
+    inspector, schema = sa.inspect(warehouse), schema_of(warehouse)
+    assert set(inspector.get_table_names(schema)) >= {*PROMISED, "pointer"}
+    assert set(inspector.get_view_names(schema)) == {f"current_{name}" for name in PROMISED}
+    for name, columns in PROMISED.items():
+        for table in (name, f"current_{name}"):
+            found = [column["name"] for column in inspector.get_columns(table, schema)]
+            assert found == ["generation_id", *columns.split()], table
+
+
+def test_the_steps_of_migration_lead_to_the_tables_the_code_declares(warehouse: Engine) -> None:
+    options = {"include_schemas": True, "target_metadata": metadata, "version_table": migrations.VERSION_TABLE}
+    with reading(warehouse) as connection:
+        if warehouse.dialect.name == "postgresql":
+            assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+        inspector, schema = sa.inspect(connection), schema_of(warehouse)
+        for table in metadata.tables.values():
+            found = inspector.get_columns(table.name, schema if table.schema else None)
+            declared = [(c.name, bool(c.nullable), str(c.type.compile(warehouse.dialect))) for c in table.columns]
+            assert [(c["name"], c["nullable"], str(c["type"].compile(warehouse.dialect))) for c in found] == declared
+
+
+def test_the_head_that_the_code_expects_is_the_last_step() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
+
+
+def migrate_anew(url: str) -> None:
+    engine = create_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
+def assert_migrated_once(url: str) -> None:
+    engine = create_engine(url)
+    with reading(engine) as connection:
+        assert connection.execute(sa.select(pointer)).all() == [(1, None, 0)]
+    engine.dispose()
+
+
+def test_eight_threads_may_migrate_at_once(warehouse_url: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(migrate_anew, [warehouse_url] * 8))
+    assert_migrated_once(warehouse_url)
+
+
+def test_eight_processes_may_migrate_at_once(warehouse_url: str) -> None:
+    fork = multiprocessing.get_context("fork")
+    running = [fork.Process(target=migrate_anew, args=(warehouse_url,)) for _ in range(8)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(60)
+    assert [process.exitcode for process in running] == [0] * 8
+    assert_migrated_once(warehouse_url)
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = create_engine(warehouse_url)
+
+    def dies(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "CREATE VIEW" in statement and "current_ladder" in statement:
+            raise RuntimeError("killed")
+
+    sa.event.listen(engine, "before_cursor_execute", dies)
+    with pytest.raises(RuntimeError):
+        migrate(engine)
+    sa.event.remove(engine, "before_cursor_execute", dies)
+    assert sa.inspect(engine).get_table_names(schema_of(engine)) == []
+    migrate(engine)
+    assert "ladder" in sa.inspect(engine).get_table_names(schema_of(engine))
+
+
+@pytest.fixture
+def exact(warehouse: Engine) -> Engine:
+    with writing(warehouse) as connection:
+        EXACT.create(connection)
+    return warehouse
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.integers(-(10**15) + 1, 10**15 - 1).flatmap(
+            lambda digits: st.integers(-6, 0).map(lambda exponent: Decimal(digits).scaleb(exponent))
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_decimals_come_back_as_they_went_in(exact: Engine, values: list[Decimal]) -> None:
+    numbered = dict(enumerate(values))
+    by_arrow = {id + 100: value.quantize(Decimal("0.000001")) for id, value in numbered.items()}
+    with writing(exact) as connection:
+        connection.execute(sa.delete(EXACT))
+        connection.execute(sa.insert(EXACT), [{"id": id, "money": value} for id, value in numbered.items()])
+        if exact.dialect.name == "sqlite":
+            column = pa.array(by_arrow.values(), pa.decimal128(24, 6))
+            fill(connection, EXACT, pa.table({"id": pa.array(by_arrow), "money": column}))
+            numbered |= by_arrow
+    with reading(exact) as connection:
+        found = {row.id: row.money for row in connection.execute(sa.select(EXACT))}
+    assert found == numbered
+    assert all(value.as_tuple().exponent == -6 for value in found.values())
+
+
+def test_a_decimal_that_would_not_come_back_is_refused_without_showing_it(exact: Engine) -> None:
+    refused = {"1234567890.123456": "15 significant digits", "0.0000001": "more than the column's 6 places"}
+    if exact.dialect.name == "postgresql":
+        del refused["1234567890.123456"]  # PostgreSQL keeps it exactly
+    for text, why in refused.items():
+        with pytest.raises(TerminalError, match=why) as error, writing(exact) as connection:
+            connection.execute(sa.insert(EXACT).values(money=Decimal(text)))
+        assert text not in str(error.value)
+    for value in (1.5, Decimal("NaN"), Decimal("Infinity"), "1.5"):
+        with pytest.raises(TerminalError, match="takes a finite Decimal"), writing(exact) as connection:
+            connection.execute(sa.insert(EXACT).values(money=value))
+    with reading(exact) as connection:
+        assert connection.execute(sa.select(EXACT)).all() == []
+
+
+def test_bulk_refuses_the_same_decimals(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/new/folder/w.sqlite")
+    column = pa.array(
+        [Decimal("1"), Decimal("12345678901.000000"), None, Decimal("1234567890.123456")], pa.decimal128(24, 6)
+    )
+    with writing(engine) as connection:
+        EXACT.create(connection)
+    with pytest.raises(TerminalError, match="15 significant digits"), writing(engine) as connection:
+        fill(connection, EXACT, pa.table({"id": [1, 2, 3, 4], "money": column}))
+
+
+def test_moments_are_aware_and_in_utc(warehouse: Engine) -> None:
+    table = sa.Table("moments", sa.MetaData(), sa.Column("at", Moment))
+    at = datetime(2026, 11, 23, 1, 0, 0, 5, tzinfo=timezone(timedelta(hours=8)))
+    with writing(warehouse) as connection:
+        table.create(connection)
+        connection.execute(sa.insert(table).values(at=at))
+        connection.execute(sa.insert(table).values(at=None))
+        assert connection.scalars(sa.select(table.c.at).order_by(table.c.at.is_(None))).all() == [
+            datetime(2026, 11, 22, 17, 0, 0, 5, tzinfo=UTC),
+            None,
+        ]
+
+
+def test_many_writers_wait_for_each_other(warehouse: Engine) -> None:
+    def count_up(_: int) -> None:
+        for _ in range(20):
+            with writing(
+                warehouse
+            ) as connection:  # reads first, then writes: the case that SQLite refuses without care
+                row = connection.execute(sa.select(pointer).with_for_update()).one()
+                connection.execute(sa.update(pointer).values(version=row.version + 1))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count_up, range(8)))
+    with reading(warehouse) as connection:
+        assert connection.scalar(sa.select(pointer.c.version)) == 160
+
+
+def test_a_reader_sees_one_state_in_all_its_statements(warehouse: Engine) -> None:
+    with reading(warehouse) as connection:
+        before = connection.scalar(sa.select(pointer.c.version))
+        with writing(warehouse) as other:
+            other.execute(sa.update(pointer).values(version=7))
+        assert connection.scalar(sa.select(pointer.c.version)) == before
+    with reading(warehouse) as connection:
+        assert connection.scalar(sa.select(pointer.c.version)) == 7
+
+
+def test_database_errors_are_one_line_and_show_no_value(warehouse: Engine) -> None:
+    unknown = {"generation_id": 1, "district": "CANARY", "stage": "x", "enterprises": 1, "share": Decimal("0.5")}
+    with pytest.raises(TerminalError, match="refused a statement") as error, writing(warehouse) as connection:
+        connection.execute(sa.insert(PUBLISHED["stage_distribution"]).values(unknown))
+    assert "CANARY" not in str(error.value)
+    with reading(warehouse) as connection:
+        assert connection.execute(sa.select(PUBLISHED["stage_distribution"])).all() == []
+
+
+def test_a_warehouse_that_does_not_answer_is_worth_a_retry(tmp_path: Path) -> None:
+    engine = create_engine(f"postgresql://nobody@/x?host={tmp_path}")
+    with pytest.raises(TransientError), reading(engine):
+        pass
+
+
+@pytest.mark.parametrize("url", ["not a url", "mysql://localhost/x", "sqlite://"])
+def test_an_address_that_is_no_warehouse_is_refused(url: str) -> None:
+    with pytest.raises(BadInput, match=r"warehouse.*do: "):
+        create_engine(url)
+
+
+def test_the_ledger_is_part_of_the_same_metadata() -> None:
+    assert ledger.run_lease.metadata is metadata
