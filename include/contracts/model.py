@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from include.kernel.errors import BadInput
+
+if TYPE_CHECKING:
+    # At run time only where a schema is asked for: DAG files read contracts and import nothing heavy.
+    import pyarrow as pa
 
 Severity = Literal["quarantine_rows", "reject_snapshot", "warn"]
 ColumnType = Literal["string", "code", "integer", "decimal", "date", "datetime", "month", "people"]
@@ -49,6 +52,8 @@ class Column(_Strict):
     @property
     def arrow_type(self) -> pa.DataType:
         """The type of the accepted column. Decimals are exact: 38 digits with the declared scale."""
+        import pyarrow as pa
+
         return {
             "string": pa.string(),
             "code": pa.string(),
@@ -148,16 +153,22 @@ class Contract(_Strict):
 
     def landing_schema(self) -> pa.Schema:
         """Landing: every registered native field as the text the source wrote, with where it stood in the reply."""
+        import pyarrow as pa
+
         fields = [pa.field(column.native, pa.string()) for column in self.columns.values()]
         return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
 
     def accepted_schema(self) -> pa.Schema:
         """Accepted: our names, cast types, canonical units; `_page`, `_ordinal` lead back to the landed row."""
+        import pyarrow as pa
+
         fields = [pa.field(name, column.arrow_type) for name, column in self.columns.items()]
         return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
 
     def conformed_schema(self) -> pa.Schema:
         """`uscc`, the accepted columns, `owners` where a list names the enterprises, `first_<column>` if declared."""
+        import pyarrow as pa
+
         accepted = self.accepted_schema()
         fields = [pa.field("uscc", pa.string())] + [field for field in accepted if field.name != "uscc"]
         if self.entity.names:
