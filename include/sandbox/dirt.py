@@ -1,8 +1,8 @@
 """The departments' faults, planted at small seeded rates, each with a line in the truth table.
 
 A record carries at most one planted fault, so that what a correct pipeline concludes is never in doubt. Figures are
-never edited in place except where the fault is the figure. `_fate` remembers what becomes of a record: empty = counts, else
-`void`, `duplicate` or `quarantined`.
+never edited in place except where the fault is the figure. `_fate` remembers what becomes of a record: empty = it
+counts, else `void`, `duplicate` or `quarantined`.
 """
 
 from __future__ import annotations

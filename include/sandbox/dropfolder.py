@@ -28,7 +28,7 @@ SUM_ROW = "合计"
 
 def write_lists(folder: Path, table: pa.Table) -> None:
     """One file per (list, day of publication), lines in the order of the list, then its marker."""
-    ordered = table.sort_by([("公布日期", "ascending"), ("_list", "ascending"), ("_line", "ascending")])
+    ordered = table.sort_by([("_published", "ascending"), ("_list", "ascending"), ("_line", "ascending")])
     batches: dict[tuple[str, str], list[dict[str, str]]] = {}
     for line in ordered.to_pylist():
         batches.setdefault((line["_list"], line["_published"]), []).append(line)
@@ -46,7 +46,7 @@ def write_lists(folder: Path, table: pa.Table) -> None:
 
 def _cell(name: str, day: str, number: int, line: dict[str, str], column: str) -> str:
     if line["企业名称"] == SUM_ROW:
-        return {"企业名称": SUM_ROW, "序号": str(number - 1)}.get(column, "")
+        return {"批次": f"{name}{day}", "序号": str(number - 1), "企业名称": SUM_ROW}.get(column, "")
     return {"批次": f"{name}{day}", "序号": str(number)}.get(column) or line[column]
 
 

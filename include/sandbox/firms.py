@@ -136,7 +136,9 @@ def firms(seed: int, enterprises: int) -> Firms:
     serials = random.permutation(n) + 100_001
     authorities = random.choice(_AUTHORITIES, n)
     uscc = np.array([naming.credit_code(a, s) for a, s in zip(authorities.tolist(), serials.tolist(), strict=True)])
-    renamed = (random.random(n) < 0.04) & (founded < np.datetime64("2022-01-01"))
+    settled = np.flatnonzero(takes_part & (founded < np.datetime64("2022-01-01")))
+    renamed = np.zeros(n, dtype=bool)
+    renamed[random.choice(settled, min(len(settled), max(1, round(n * 0.04))), replace=False)] = True
     names = naming.company_names(
         random, [profiles[i]["words"] for i in np.concatenate([industry, industry[renamed]]).tolist()]
     )

@@ -298,7 +298,7 @@ def payments(seed: int, firms: Firms, figures: Figures) -> pa.Table:
         amount.append(cells[rows, columns_])
         block.append(np.full(len(rows), number))
     firm, month, amount, block = (np.concatenate(part) for part in (firm, month, amount, block))
-    day = month.astype("datetime64[D]") + random.integers(0, 28, len(firm)).astype("timedelta64[D]")
+    day = month.astype("datetime64[D]") + random.integers(0, 31, len(firm)).astype("timedelta64[D]")
     voucher = identifier(
         "PZ", firm, integers(block), pc.replace_substring(dates(month.astype("datetime64[D]")), "-", "")
     )
