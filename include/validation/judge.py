@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
@@ -86,7 +87,7 @@ def judge(contract: Contract, landed: pa.Table, *, as_of: date, last_rows: int |
     too_many = quarantine.num_rows > contract.max_quarantined_share * rows.num_rows
     title = f"隔离比例不超过 {contract.max_quarantined_share:.0%}"
     results.append(CheckResult(SHARE, title, "", "reject_snapshot", 1, int(too_many), not too_many))
-    reason = _reason(results, rows.num_rows, quarantine.num_rows)
+    reason = _reason(results, rows.num_rows, quarantine.num_rows, last_rows)
     return Judgement(accepted, quarantine, duplicates, "rejected" if reason else "accepted", reason, results)
 
 
@@ -110,10 +111,13 @@ def _run(
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("landed").add_dataframe_asset(contract.dataset)
     definition = asset.add_batch_definition_whole_dataframe("whole")
-    report = definition.get_batch({"dataframe": batch}).validate(
-        expectation_suite(contract, checks),
-        result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
-    )
+    batch_of_rows = definition.get_batch({"dataframe": batch})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This pattern is interpreted as a regular expression, and has match")
+        report = batch_of_rows.validate(
+            expectation_suite(contract, checks),
+            result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
+        )
     found = {one.expectation_config.meta["check"]: one for one in report.results}
     failed: dict[str, list[int]] = {}
     results: list[CheckResult] = []
@@ -170,13 +174,16 @@ def _accepted(contract: Contract, rows: pa.Table, columns: dict[str, Cast], mask
     return table.filter(mask).sort_by([(name, "ascending") for name in order])
 
 
-def _reason(results: list[CheckResult], rows: int, quarantined: int) -> str:
+def _reason(results: list[CheckResult], rows: int, quarantined: int, last_rows: int | None) -> str:
     """Why the snapshot is rejected, in one line; empty if it is not."""
-    broken = []
-    for check in results:
-        whole = check.id.startswith("snapshot.")
-        if check.passed or check.severity == "warn" or (check.severity == "quarantine_rows" and not whole):
-            continue
-        counted = {SHARE: f"{quarantined} of {rows} rows", "snapshot.min_rows": f"{rows} rows"}
-        broken.append(f"{check.id} ({counted.get(check.id, f'{check.failed} of {check.checked}')})")
-    return "; ".join(broken)
+    told = {
+        "snapshot.min_rows": f"{rows} rows",
+        "snapshot.volume": f"{rows} rows, {last_rows} in the last accepted snapshot",
+        SHARE: f"{quarantined} of {rows} rows",
+    }
+    rejecting = [
+        check
+        for check in results
+        if not check.passed and (check.severity == "reject_snapshot" or (check.id in told and check.severity != "warn"))
+    ]
+    return "; ".join(f"{check.id} ({told.get(check.id, f'{check.failed} of {check.checked}')})" for check in rejecting)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +222,20 @@ def test_a_redirect_is_not_followed(department: Department) -> None:
     department.faults = {1: gateway.status(302, Location="http://169.254.169.254/")}
     with pytest.raises(TerminalError, match="HTTP 302, a redirect, is not followed"):
         taken(ask(department))
+
+
+def test_proxies_and_passwords_of_the_environment_are_not_used(
+    department: Department, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert taken(ask(department)) == ALL
 
 
 def test_a_total_that_changes_while_paging_fails_the_pull(department: Department) -> None:

@@ -1,0 +1,267 @@
+"""Judging a snapshot: quarantined, accepted and duplicate rows make up what came; a bad snapshot is rejected whole."""
+
+import json
+import random
+import time
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.contracts import Contract, contracts, require_contract
+from include.kernel.errors import TerminalError
+from include.validation import judge as room
+from include.validation.judge import Judgement, judge
+from include.validation.report import render_report
+
+DAY = date(2026, 11, 23)
+CODE, WRONG_DIGIT = "91350100M000100Y43", "91350100M000100Y44"  # the example of GB 32100-2015, and a misprint of it
+VAT = require_contract("TAX_VAT")
+
+
+def filing(number: int, **changed: str | None) -> dict[str, str | None]:
+    row = {
+        "SBUUID": f"f{number:05d}", "NSRSBH": CODE, "SHXYDM": CODE, "NSRMC": "常州甲有限公司", "SKSSQQ": "2026-10-01",
+        "SKSSQZ": "2026-10-31", "SBZQ": "月", "XSE": "1200.00", "MDTXSE": "0.00", "ZFBZ_1": "N", "GZCS": "0",
+        "SBRQ": "2026-11-10", "GLQH_DM": "320411", "RKSJ": "2026-11-22 23:59:59",
+    }  # fmt: skip
+    return row | changed
+
+
+def landed(contract: Contract, rows: list[dict[str, Any]]) -> pa.Table:
+    placed = [row | {"_page": i // 1000 + 1, "_ordinal": i % 1000} for i, row in enumerate(rows)]
+    return pa.Table.from_pylist(placed, contract.landing_schema())
+
+
+def judged(rows: list[dict[str, Any]], last_rows: int | None = None, contract: Contract = VAT) -> Judgement:
+    return judge(contract, landed(contract, rows), as_of=DAY, last_rows=last_rows)
+
+
+def reasons(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Filing → why it waits in quarantine, among enough good rows."""
+    table = judged([*rows, *(filing(1000 + i) for i in range(100))]).quarantine
+    return dict(zip(table["SBUUID"].to_pylist(), table["reasons"].to_pylist(), strict=True))
+
+
+def test_good_rows_are_accepted_typed_and_sorted_by_key() -> None:
+    found = judged([filing(2), filing(1, XSE="-0.10", SHXYDM=None)])
+    assert (found.verdict, found.reason, found.quarantine.num_rows) == ("accepted", "", 0)
+    assert found.accepted.schema == VAT.accepted_schema()
+    first, second = found.accepted.to_pylist()
+    assert (first["filing_id"], first["sales_yuan"], first["uscc"]) == ("f00001", Decimal("-0.10"), None)
+    assert (second["filing_id"], second["_page"], second["_ordinal"]) == ("f00002", 1, 0)
+
+
+CASES: list[tuple[dict[str, str | None], list[str]]] = [
+    ({"XSE": "1,200.00"}, ["sales_yuan.cast"]),
+    ({"XSE": None}, ["sales_yuan.not_null"]),
+    ({"XSE": " "}, ["sales_yuan.not_null"]),
+    ({"XSE": "1000000000000.00"}, []),
+    ({"XSE": "1000000000000.01"}, ["sales_yuan.between"]),
+    ({"XSE": "-100000000000.01"}, ["sales_yuan.between"]),
+    ({"XSE": "9" * 22}, ["sales_yuan.between"]),
+    ({"MDTXSE": "0.00"}, []),
+    ({"MDTXSE": "-0.01"}, ["export_sales_yuan.between"]),
+    ({"GZCS": "50"}, []),
+    ({"GZCS": "51"}, ["correction_no.between"]),
+    ({"SBZQ": "年"}, ["frequency.allowed"]),
+    ({"ZFBZ_1": "y"}, ["void_flag.allowed"]),
+    ({"SBRQ": "2026-02-30"}, ["filed_on.cast"]),
+    ({"RKSJ": "2026-11-22 23:59:59"}, []),
+    ({"RKSJ": "2026-11-23 00:00:00"}, ["received_at.arrived"]),
+    ({"RKSJ": None}, ["received_at.not_null"]),
+    ({"XSE": "无", "SBZQ": "年"}, ["frequency.allowed", "sales_yuan.cast"]),
+]
+
+
+def test_a_row_waits_in_quarantine_with_every_reason() -> None:
+    found = reasons([filing(number, **changed) for number, (changed, _) in enumerate(CASES)])
+    assert found == {f"f{number:05d}": expected for number, (_, expected) in enumerate(CASES) if expected}
+
+
+def test_a_row_without_a_key_waits() -> None:
+    assert reasons([filing(1, SBUUID="")]) == {"": ["filing_id.not_null"]}
+
+
+def test_rows_that_share_a_key_and_differ_all_wait() -> None:
+    assert reasons([filing(1), filing(1, XSE="7.00"), filing(2)]) == {"f00001": ["key.unique"]}
+    found = judged([filing(1), filing(1, XSE="7.00"), *(filing(i) for i in range(2, 100))])
+    assert found.quarantine.num_rows == 2
+
+
+def test_a_key_of_two_columns_is_compared_by_value_not_by_spelling() -> None:
+    contract = require_contract("HR_INS")
+
+    def month(unit: str, written: str) -> dict[str, str]:
+        return {
+            "AAB001": unit, "TYSHXYDM": CODE, "AAB004": "常州甲有限公司", "AAE002": written, "AAE140": "110",
+            "CBRS": "10", "NCZCRS": "1", "YJBYSRS": "0", "AAB301": "320411", "AAE036": "2026-02-03 10:00:00",
+        }  # fmt: skip
+
+    rows = [month("U1", "202601"), month("U1", "2026-01"), month("U1", "202602")]
+    rows += [month(f"V{i}", "202601") for i in range(100)]
+    found = judged(rows, contract=contract)
+    assert found.quarantine["AAE002"].to_pylist() == ["202601", "2026-01"]
+    assert found.to_json()["reasons"] == {"key.unique": 2}
+
+
+def test_exact_duplicates_are_counted_once_and_the_first_stays() -> None:
+    found = judged([filing(1), filing(2), filing(1), filing(1)])
+    assert (found.duplicates, found.accepted.num_rows, found.quarantine.num_rows) == (2, 2, 0)
+    assert found.accepted["_ordinal"].to_pylist() == [0, 1]
+
+
+def test_a_wrong_check_digit_is_a_warning_and_a_broken_shape_no_business_of_it() -> None:
+    found = judged([filing(1, SHXYDM=WRONG_DIGIT), filing(2, SHXYDM="320400000012345"), filing(3)])
+    (check,) = (check for check in found.checks if check.id == "uscc.check_digit")
+    assert (check.failed, check.severity, check.passed) == (1, "warn", False)
+    assert (found.verdict, found.accepted.num_rows) == ("accepted", 3)
+
+
+def test_quarantine_keeps_the_row_as_it_came_and_all_it_says_about_its_enterprise() -> None:
+    (row,) = judged([filing(1, XSE="１２", SHXYDM=None), *(filing(i) for i in range(2, 99))]).quarantine.to_pylist()
+    assert row["XSE"] == "１２"
+    assert row["entity"] == f"{CODE};常州甲有限公司"
+    assert (row["_page"], row["_ordinal"], row["reasons"]) == (1, 0, ["sales_yuan.cast"])
+
+
+def test_too_many_rows_in_quarantine_reject_the_snapshot_but_the_counts_stay() -> None:
+    assert VAT.max_quarantined_share == 0.05
+    at_the_limit = [filing(i, XSE="x" if i < 5 else "1.00") for i in range(100)]
+    assert judged(at_the_limit).verdict == "accepted"
+    beyond = [filing(i, XSE="x" if i < 6 else "1.00") for i in range(100)]
+    found = judged(beyond)
+    assert (found.verdict, found.reason) == ("rejected", "snapshot.quarantined_share (6 of 100 rows)")
+    assert (found.accepted.num_rows, found.quarantine.num_rows) == (94, 6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "last", "reason"),
+    [
+        (0, None, "snapshot.min_rows (0 rows)"),
+        (1, None, ""),
+        (50, 100, ""),
+        (49, 100, "snapshot.volume (49 rows, 100 in the last accepted snapshot)"),
+        (30, 10, ""),
+        (31, 10, "snapshot.volume (31 rows, 10 in the last accepted snapshot)"),
+        (0, 100, "snapshot.min_rows (0 rows); snapshot.volume (0 rows, 100 in the last accepted snapshot)"),
+    ],
+)
+def test_an_empty_snapshot_and_one_of_another_size_are_rejected(rows: int, last: int | None, reason: str) -> None:
+    found = judged([filing(i) for i in range(rows)], last_rows=last)
+    assert (found.reason, found.verdict) == (reason, "rejected" if reason else "accepted")
+
+
+def changed(contract: Contract, **parts: Any) -> Contract:
+    return Contract.model_validate(contract.model_dump() | parts)
+
+
+def test_severity_decides_between_row_snapshot_and_a_mere_count() -> None:
+    def with_severity(severity: str) -> Judgement:
+        columns = VAT.model_dump()["columns"]
+        columns["frequency"]["severity"] = severity
+        rows = [filing(i, SBZQ="年" if i == 0 else "月") for i in range(100)]
+        return judged(rows, contract=changed(VAT, columns=columns))
+
+    assert (with_severity("quarantine_rows").verdict, with_severity("quarantine_rows").accepted.num_rows) == (
+        "accepted",
+        99,
+    )
+    assert (with_severity("reject_snapshot").reason) == "frequency.allowed (1 of 100)"
+    warned = with_severity("warn")
+    assert (warned.verdict, warned.accepted.num_rows) == ("accepted", 100)
+    assert [check.failed for check in warned.checks if check.id == "frequency.allowed"] == [1]
+
+
+def test_a_key_that_may_only_warn_is_still_indispensable() -> None:
+    columns = VAT.model_dump()["columns"]
+    columns["filing_id"] |= {"severity": "warn", "required": False}
+    rows = [filing(i, **({"SBUUID": None} if i == 0 else {})) for i in range(100)]
+    assert judged(rows, contract=changed(VAT, columns=columns)).to_json()["reasons"] == {"filing_id.not_null": 1}
+
+
+def test_a_volume_that_only_warns_does_not_reject() -> None:
+    contract = changed(VAT, volume={"severity": "warn"})
+    found = judged([filing(1)], last_rows=100, contract=contract)
+    assert (found.verdict, found.checks[-2].id, found.checks[-2].passed) == ("accepted", "snapshot.volume", False)
+
+
+def test_an_expectation_that_cannot_run_stops_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Great Expectations reports its own exceptions as a failed expectation, without rows."""
+    complete = room.frame
+    monkeypatch.setattr(room, "frame", lambda *given: complete(*given).drop(columns="readable:sales_yuan"))
+    with pytest.raises(TerminalError, match=r"TAX_VAT: check sales_yuan.cast could not be run"):
+        judged([filing(1)])
+
+
+DIRT = st.sampled_from(["", None, "x", "1,2", "NaN", "-5", "1e9", "2026-13-01", "年", "f00001", "９", "2027-01-01"])
+DIRTY_FIELDS = st.dictionaries(st.sampled_from(sorted(filing(0))), DIRT, max_size=2)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.integers(0, 6), DIRTY_FIELDS), max_size=12))
+def test_quarantined_and_accepted_rows_and_duplicates_make_up_the_snapshot(
+    dirty: list[tuple[int, dict[str, str | None]]],
+) -> None:
+    rows = [filing(number, **dirt) for number, dirt in dirty]
+    found = judged(rows)
+    told = found.to_json()
+    assert told["rows_in"] == len(rows) == told["duplicates"] + told["accepted"] + told["quarantined"]
+    places = [*found.accepted["_ordinal"].to_pylist(), *found.quarantine["_ordinal"].to_pylist()]
+    assert len(set(places)) == len(places) == len({tuple(row.items()) for row in rows})
+    assert all(row["reasons"] for row in found.quarantine.to_pylist())
+    assert len(set(found.accepted["filing_id"].to_pylist())) == found.accepted.num_rows
+
+
+def test_the_order_in_which_rows_came_changes_no_accepted_row() -> None:
+    rows = [filing(i, XSE=f"{i}.00") for i in range(200)]
+    shuffled = random.Random(1).sample(rows, len(rows))
+    columns = list(VAT.columns)
+    assert judged(rows).accepted.select(columns).equals(judged(shuffled).accepted.select(columns))
+
+
+@pytest.mark.parametrize("dataset", list(contracts()))
+def test_every_contract_gives_a_suite_that_runs_and_an_empty_snapshot_is_rejected_by_it(dataset: str) -> None:
+    contract = require_contract(dataset)
+    found = judged([], contract=contract)
+    assert found.reason == "snapshot.min_rows (0 rows)"
+    assert found.accepted.schema == contract.accepted_schema()
+    assert found.quarantine.column_names == [*contract.landing_schema().names, "reasons", "entity"]
+
+
+def test_what_leaves_the_room_holds_counts_and_no_value() -> None:
+    canary = ["canary-id", "88888888.88", "常州金丝雀有限公司"]
+    rows = [filing(0, SBUUID=canary[0], XSE=f"{canary[1]}x", NSRMC=canary[2], SBZQ="canary-frequency")]
+    found = judged([*rows, *(filing(i) for i in range(1, 100))]).to_json()
+    page = render_report(VAT, "TAX_VAT/320411/2026-11-23", found)
+    for text in (json.dumps(found, ensure_ascii=False), page):
+        assert not any(value in text for value in [*canary, "canary", CODE])
+
+
+def test_the_report_is_one_page_that_loads_nothing_and_says_why() -> None:
+    found = judged([filing(i, XSE="x" if i < 6 else "1.00") for i in range(100)]).to_json()
+    page = render_report(VAT, "<b>TAX_VAT</b>/320411/2026-11-23", found)
+    assert "增值税申报" in page
+    assert "已拒收" in page
+    assert "销售额:格式可解析" in page
+    assert "&lt;b&gt;TAX_VAT&lt;/b&gt;" in page
+    assert not [part for part in ("http:", "https:", "<script", "src=", "@import", "url(") if part in page]
+
+
+def test_two_hundred_thousand_rows_take_a_few_seconds() -> None:
+    rows = 200_000
+    table = pa.table({name: [value] * rows for name, value in filing(0).items()})
+    table = table.set_column(0, "SBUUID", pa.array([f"f{i:06d}" for i in range(rows)]))
+    table = table.set_column(
+        table.column_names.index("XSE"), "XSE", pa.array([f"{i}.25" if i % 50 else "x" for i in range(rows)])
+    )
+    table = table.append_column("_page", pa.array([1] * rows, pa.int32()))
+    table = table.append_column("_ordinal", pa.array(range(rows), pa.int32()))
+    started = time.process_time()
+    found = judge(VAT, table.select(VAT.landing_schema().names), as_of=DAY, last_rows=None)
+    assert (found.accepted.num_rows, found.quarantine.num_rows) == (196_000, 4_000)
+    assert time.process_time() - started < 10
