@@ -14,5 +14,7 @@ if "scheduler" in sys.argv or "worker" in sys.argv:
     import duckdb  # noqa: F401
     import great_expectations  # noqa: F401
     import pandas  # noqa: F401
+    import psycopg  # noqa: F401
     import pyarrow.parquet  # noqa: F401
-    import sqlglot  # noqa: F401
+    import pydantic_settings  # noqa: F401
+    import sqlglot.dialects.duckdb  # noqa: F401

@@ -20,7 +20,7 @@ STATE = ("airflow", "airflow.env", "earlier", "lake", "run", "sandbox", "warehou
 SCHEME = "changzhou_v1"
 PUBLISH = "innopoints_publish"
 REFRESH_SECONDS = 40 * 60
-POLL_SECONDS = 3
+POLL_SECONDS = 5
 
 
 def demo(settings: Settings, *, keep: bool) -> bool:

@@ -21,11 +21,20 @@ def main() -> None:
         command.add_argument("--database-url", help="PostgreSQL for the tax database; default a file")
         if name == "serve":
             command.add_argument("--port", type=int, default=chosen.sandbox_port)
+            command.add_argument("--host", default="127.0.0.1", help="where to listen, and what the Connections say")
     given = parser.parse_args()
     if given.command == "generate":
         generate(chosen.home, given.enterprises, given.seed, given.dirt, given.database_url)
     else:
-        serve(chosen.home, given.enterprises, given.seed, given.port, given.database_url, dirt=given.dirt)
+        serve(
+            chosen.home,
+            given.enterprises,
+            given.seed,
+            given.port,
+            given.database_url,
+            dirt=given.dirt,
+            host=given.host,
+        )
 
 
 if __name__ == "__main__":

@@ -74,10 +74,14 @@ def serve(
     database_url: str | None = None,
     ready: Callable[[], None] | None = None,
     dirt: float = 1.0,
+    host: str = "127.0.0.1",
 ) -> None:
-    """Generate if need be, then answer on 127.0.0.1:`port` until interrupted. Says one line when ready."""
+    """Generate if need be, then answer on `host`:`port` until interrupted. Says one line when ready.
+
+    `host` is also what the Connections say, so that other machines of a private network can be given our name there.
+    """
     folder = generate(home, enterprises, seed, dirt, database_url)
-    given = _addressed(folder, port)
+    given = _addressed(folder, host, port)
     applications = {
         given[conn_id]["login"]: (department, given[conn_id]["password"]) for department, conn_id in DEPARTMENTS.items()
     }
@@ -88,13 +92,13 @@ def serve(
             await super().startup(sockets)
             if self.started:
                 sys.stdout.write(
-                    f"departments ready: {enterprises} enterprises, seed {seed}, http://127.0.0.1:{port}\n"
+                    f"departments ready: {enterprises} enterprises, seed {seed}, http://{host}:{port}\n"
                 )
                 sys.stdout.flush()
                 if ready:
                     ready()
 
-    Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)).run()
+    Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)).run()
 
 
 def connections(home: Path) -> dict[str, dict[str, Any]]:
@@ -144,10 +148,10 @@ def _connections(folder: Path, reader_url: str | None) -> dict[str, dict[str, An
     }
 
 
-def _addressed(folder: Path, port: int) -> dict[str, dict[str, Any]]:
+def _addressed(folder: Path, host: str, port: int) -> dict[str, dict[str, Any]]:
     given = json.loads((folder / "connections.json").read_text(encoding="utf-8"))
     for conn_id in DEPARTMENTS.values():
-        given[conn_id]["host"] = f"http://127.0.0.1:{port}"
+        given[conn_id]["host"] = f"http://{host}:{port}"
     _write_private(folder / "connections.json", given)
     return given
 

@@ -1,0 +1,54 @@
+# Everything a person types. Needs Python 3.11+ and make; the rest is installed into .venv from requirements.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KEEP ?= 1
+ARGS ?=
+
+.PHONY: demo test check docs docs-check down clean lock airflow secrets
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m include.embedded demo --keep $(KEEP)
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory docs-check
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/generate.py
+
+docs-check: $(VENV)/.installed
+	$(BIN)/python docs/generate.py --check
+
+down: $(VENV)/.installed
+	@$(BIN)/python -m include.embedded down
+
+clean: $(VENV)/.installed
+	@$(BIN)/python -m include.embedded clean
+
+# A shell command against the running demo: make airflow ARGS="dags list"
+airflow: $(VENV)/.installed
+	@. "$${INNOPOINTS_HOME:-var}/airflow.env" && airflow $(ARGS)
+
+# The secrets of the composed services, drawn once; compose refuses to start without them.
+secrets: $(VENV)/.installed
+	@$(BIN)/python -m include.embedded secrets
+
+lock: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 -o requirements.txt
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: make PYTHON=python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
