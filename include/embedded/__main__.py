@@ -1,4 +1,4 @@
-"""`python -m include.embedded demo|down|clean`: what the Makefile calls."""
+"""`python -m include.embedded …`: what the Makefile and the composed services call."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from include.embedded import composed, environment, supervisor
 from include.embedded import demo as showing
-from include.embedded import supervisor
 from include.kernel.errors import InnopointsError
 from include.kernel.settings import settings
 
@@ -39,6 +39,19 @@ def clean() -> None:
         path = home / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     sys.stdout.write(f"{home}: state removed\n")
+
+
+@app.command()
+def secrets() -> None:
+    """Draw the secrets of the composed services into .env."""
+    composed.draw_secrets(environment.ROOT / ".env")
+    sys.stdout.write(f"secrets drawn into {environment.ROOT / '.env'}\n")
+
+
+@app.command()
+def prepare() -> None:
+    """Prepare Airflow's database for the composed services."""
+    composed.prepare(settings().home)
 
 
 @app.command(hidden=True)
