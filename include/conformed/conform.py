@@ -37,9 +37,10 @@ def conform(contract: Contract, accepted: pa.Table, directory: Directory, partic
     `accepted` holds rows of that district or of the whole city; enterprises that do not take part are left out.
     A city dataset names mostly enterprises of other districts, so only its ambiguous names are counted as unresolved.
     """
-    linked, tiers = (
-        _link_names(contract, accepted, directory) if contract.entity.names else _link(contract, accepted, directory)
-    )
+    if contract.entity.names:
+        linked, tiers = _link_names(contract, _current(contract, accepted), directory)
+    else:
+        linked, tiers = _link(contract, accepted, directory)
     counted = {tier: n for tier, n in tiers.items() if contract.scope == "district" or tier == "ambiguous"}
     unresolved = pa.Table.from_pylist(
         [{"dataset": contract.dataset, "tier": tier, "rows": n} for tier, n in sorted(counted.items())], UNRESOLVED
@@ -99,6 +100,18 @@ def _link_names(contract: Contract, accepted: pa.Table, directory: Directory) ->
 def _with_uscc(contract: Contract, table: pa.Table, resolved: list[str | None]) -> pa.Table:
     rest = table.drop_columns(["uscc"]) if "uscc" in table.column_names else table
     return rest.add_column(0, "uscc", pa.array(resolved, pa.string()))
+
+
+def _current(contract: Contract, accepted: pa.Table) -> pa.Table:
+    """The latest version of each record, before names are linked: whom only an older one names owns it no longer."""
+    if contract.versions is None:
+        return accepted
+    latest = ", ".join(f"{name} DESC NULLS LAST" for name in [*contract.versions.latest_by, "_page", "_ordinal"])
+    window = f"OVER (PARTITION BY {', '.join(contract.versions.group)} ORDER BY {latest})"
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("accepted", accepted)
+        newest = f"SELECT * FROM accepted QUALIFY row_number() {window} = 1 ORDER BY _page, _ordinal"
+        return connection.sql(newest).to_arrow_table().cast(accepted.schema)
 
 
 def _latest(contract: Contract, table: pa.Table) -> pa.Table:

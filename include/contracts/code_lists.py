@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import yaml
 
 from include.kernel.errors import BadInput, TerminalError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CODES = Path(__file__).parent / "codes"
 
@@ -21,6 +23,8 @@ def code_list(name: str, as_of: date) -> pa.Table:
     A list that officers change carries `editions` (`from`, `reference`, `rows`): the last edition begun by then holds
     whole, and before the first one the list is undefined, an error. Plain `rows` hold always.
     """
+    import pyarrow as pa
+
     document = _read(name)
     if "editions" not in document:
         return pa.Table.from_pylist(document["rows"])

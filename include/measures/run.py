@@ -13,7 +13,6 @@ from datetime import date
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from include.contracts import contracts
 from include.contracts.code_lists import code_list
@@ -48,16 +47,6 @@ def measured_schema() -> pa.Schema:
     """`uscc` and every measure: whole numbers as int64, the others as decimals with their declared places."""
     fields = [pa.field(measure.name, _arrow_type(measure)) for measure in measures().values()]
     return pa.schema([pa.field("uscc", pa.string(), nullable=False), *fields])
-
-
-def source_rows(measure_name: str, tables: Mapping[str, pa.Table], uscc: str) -> dict[str, pa.Table]:
-    """The enterprise's rows of the tables that a measure is made of, by table name: what there is to point at."""
-    found: dict[str, pa.Table] = {}
-    for dataset in measures()[measure_name].datasets:
-        name = ENTERPRISES if dataset == "REG_ENT" else dataset.lower()
-        if name in tables:
-            found[name] = tables[name].filter(pc.equal(tables[name]["uscc"], uscc))
-    return found
 
 
 def _arrow_type(measure: Measure) -> pa.DataType:

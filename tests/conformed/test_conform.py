@@ -1,6 +1,6 @@
 """Conforming: one enterprise key, superseded filings dropped, names linked only on exact equality."""
 
-from datetime import date
+from datetime import date, datetime
 
 import pyarrow as pa
 import pytest
@@ -20,7 +20,7 @@ def accepted(contract: Contract, rows: list[dict]) -> pa.Table:
     return pa.Table.from_pylist(filled, schema=contract.accepted_schema())
 
 
-@pytest.fixture()
+@pytest.fixture
 def registry() -> pa.Table:
     firms = [
         {"uscc": A, "name": "常州甲科技有限公司", "former_names": "常州旧名有限公司@2023-05-01", "state": IN_BUSINESS},
@@ -76,6 +76,27 @@ def test_co_owners_are_counted_and_former_names_and_full_width_brackets_link(reg
         {"uscc": A, "publication_no": "CN1A", "owners": 3},
         {"uscc": B, "publication_no": "CN1A", "owners": 3},
     ]
+
+
+def test_a_patent_that_was_sold_leaves_its_seller(registry: pa.Table) -> None:
+    contract = require_contract("IP_PAT")
+    rows = [
+        {
+            "publication_no": "CN1B",
+            "assignees": "常州甲科技有限公司",
+            "updated_at": datetime.fromisoformat("2025-01-01"),
+        },
+        {
+            "publication_no": "CN1B",
+            "assignees": "常州乙（江苏）有限公司",
+            "updated_at": datetime.fromisoformat("2026-01-01"),
+        },
+    ]
+    for versions in (rows, rows[::-1]):
+        table = conform(contract, accepted(contract, versions), Directory.of(registry), frozenset({A, B})).table
+        assert table["uscc"].to_pylist() == [B]
+    sold_away = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A})).table
+    assert sold_away.num_rows == 0
 
 
 def test_a_well_formed_code_that_is_not_registered_here_is_not_overruled_by_a_name(registry: pa.Table) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.contracts import contracts
 from include.measures.registry import measures
-from include.measures.run import measure, measured_schema, source_rows
+from include.measures.run import measure, measured_schema
 from tests.measures.conftest import AS_OF, FIRM, Measured, conformed
 
 D = Decimal
@@ -574,10 +573,3 @@ def test_the_wide_table_has_one_sorted_row_per_enterprise_in_the_declared_types(
     assert table["uscc"].to_pylist() == ["A", "B"]
     kinds = {(measure.decimals, str(table.schema.field(name).type)) for name, measure in measures().items()}
     assert kinds == {(0, "int64"), (2, "decimal128(24, 2)"), (4, "decimal128(24, 4)")}
-
-
-def test_source_rows_are_the_enterprises_rows_of_the_measures_datasets() -> None:
-    found = source_rows("operating_months", everything(), "A")
-    assert {name: rows.num_rows for name, rows in found.items()} == {"hr_ins": 34, "tax_vat": 0}
-    assert set(source_rows("age_years", everything(), "B")["enterprises"]["uscc"].to_pylist()) == {"B"}
-    assert set(contracts()) >= {dataset for measure in measures().values() for dataset in measure.datasets}
