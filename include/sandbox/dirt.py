@@ -153,9 +153,12 @@ class Soil:
         self.lines.append(pa.table({name: columns[name] for name in TRUTH.names}).cast(TRUTH))
 
 
-def soil(seed: int, firms: Firms, tables: dict[str, pa.Table], rate: float) -> tuple[dict[str, pa.Table], pa.Table]:
-    """The tables with their faults, and the truth table. What is natural in the world is noted even at rate 0."""
-    ground = Soil(stream(seed, "dirt"), rate, firms, dict(tables))
+def soil(seed: int, firms: Firms, tables: dict[str, pa.Table], rate: float) -> pa.Table:
+    """Plant the faults and return the truth table. What is natural in the world is noted even at rate 0.
+
+    `tables` is taken over: each table is replaced in it, so that no second copy of the world stays in memory.
+    """
+    ground = Soil(stream(seed, "dirt"), rate, firms, tables)
     _late_filings(ground)
     _absurd_patents(ground)
     _corrections(ground)
@@ -166,11 +169,12 @@ def soil(seed: int, firms: Firms, tables: dict[str, pa.Table], rate: float) -> t
     _list_habits(ground)
     _natural(ground)
     _duplicates(ground)
-    kept = {name: table.filter(pc.less(table["_arrival"], _seconds(END))) for name, table in ground.tables.items()}
+    for name in KEYS:
+        tables[name] = tables[name].filter(pc.less(tables[name]["_arrival"], _seconds(END)))
     truth = pa.concat_tables([pa.table({name: [] for name in TRUTH.names}, TRUTH), *ground.lines])
     truth = truth.filter(pc.less(truth["arrived_at"], str(END)))
     order = [(name, "ascending") for name in ("dataset", "kind", "key", "arrived_at", "conclusion")]
-    return kept, truth.sort_by(order).combine_chunks()
+    return truth.sort_by(order).combine_chunks()
 
 
 def _seconds(day: np.datetime64) -> int:
@@ -289,7 +293,7 @@ def _voids(ground: Soil) -> None:
     for dataset in _AMOUNT_CORRECTED:
         rows = _pick_filings(ground, dataset, 0.006)
         copies = _refile(ground, dataset, rows, "99", "Y", "0", -1, 0)
-        doubled = _cents(ground.texts(dataset, _AMOUNT_CORRECTED[dataset][-1], copies)) * 3
+        doubled: np.ndarray = _cents(ground.texts(dataset, _AMOUNT_CORRECTED[dataset][-1], copies)) * 3
         ground.write(dataset, _AMOUNT_CORRECTED[dataset][-1], copies, _yuan(np.abs(doubled)))
         ground.write(dataset, "_fate", copies, [VOID] * len(copies))
         ground.note(dataset, "void_filing", _heads(dataset, copies), _VOID_COLUMN[dataset], VOID)
@@ -300,7 +304,7 @@ def _refile(
 ) -> np.ndarray:
     """Copies of filings under another id, `low` to `high` days from the original."""
     width = _width(dataset)
-    shift = np.repeat(ground.random.integers(low, high, len(rows) // width), width) * 86400
+    shift: np.ndarray = np.repeat(ground.random.integers(low, high, len(rows) // width), width) * 86400
     arrival = ground.tables[dataset]["_arrival"].to_numpy()[rows] + shift
     changes = {
         _ID[dataset]: [text[:-2] + suffix for text in ground.texts(dataset, _ID[dataset], rows)],

@@ -22,7 +22,7 @@ from include.sandbox.numbers import cents, exp, share, stream, year_start
 YEARS = np.arange(2019, 2028)
 MONTHS = np.arange(np.datetime64("2021-01"), np.datetime64("2028-01"))
 END = np.datetime64("2028-01-01")  # nothing arrives from here on
-FIRST_MONTH_YEAR = int(MONTHS[0].astype(object).year)
+MONTHS_FROM = 2  # the column of YEARS in which MONTHS begin
 
 DISTRICTS = {
     "320411": 0.35,
@@ -105,7 +105,7 @@ def firms(seed: int, enterprises: int) -> Firms:
     random = stream(seed, "firms")
     extras = max(2, round(enterprises * EXTRA_SHARE))
     n = enterprises + extras
-    takes_part = np.ones(n, dtype=bool)
+    takes_part: np.ndarray = np.ones(n, dtype=bool)
     takes_part[random.choice(n, extras, replace=False)] = False
 
     size = np.empty(n)
@@ -121,7 +121,7 @@ def firms(seed: int, enterprises: int) -> Firms:
     age_days = (300 + 365.25 * 7.5 * exp(0.75 * random.normal(size=n) + 0.25 * size)).astype(int)
     founded = np.datetime64("2025-05-31") - np.minimum(age_days - 300, 33 * 365).astype("timedelta64[D]")
     ended = np.full(n, np.datetime64("NaT", "D"))
-    end_state = np.full(n, "存续（在营、开业、在册）", dtype=object)
+    end_state: np.ndarray = np.full(n, "存续（在营、开业、在册）", dtype=object)
     others = np.flatnonzero(~takes_part)
     young = others[: len(others) // 2]
     founded[young] = np.datetime64("2023-03-01") + random.integers(0, 1700, len(young)).astype("timedelta64[D]")
@@ -137,12 +137,13 @@ def firms(seed: int, enterprises: int) -> Firms:
     authorities = random.choice(_AUTHORITIES, n)
     uscc = np.array([naming.credit_code(a, s) for a, s in zip(authorities.tolist(), serials.tolist(), strict=True)])
     settled = np.flatnonzero(takes_part & (founded < np.datetime64("2022-01-01")))
-    renamed = np.zeros(n, dtype=bool)
+    renamed: np.ndarray = np.zeros(n, dtype=bool)
     renamed[random.choice(settled, min(len(settled), max(1, round(n * 0.04))), replace=False)] = True
     names = naming.company_names(
         random, [profiles[i]["words"] for i in np.concatenate([industry, industry[renamed]]).tolist()]
     )
-    name, former_name = np.array(names[:n], dtype=object), np.full(n, "", dtype=object)
+    name: np.ndarray = np.array(names[:n], dtype=object)
+    former_name: np.ndarray = np.full(n, "", dtype=object)
     former_name[renamed] = names[n:]
     renamed_on = np.full(n, np.datetime64("NaT", "D"))
     days = random.integers(0, 1800, int(renamed.sum())).astype("timedelta64[D]")
@@ -196,7 +197,7 @@ def _pairs(random: np.random.Generator, industry: np.ndarray) -> zip:
 def _certificates(random: np.random.Generator, certified: np.ndarray, founded: np.ndarray) -> np.ndarray:
     """The years in which a certificate is issued: every third one from the first on; a few are not renewed."""
     n = len(certified)
-    earliest = founded.astype("datetime64[Y]").astype(int) + 1970 + 2
+    earliest: np.ndarray = founded.astype("datetime64[Y]").astype(int) + 1970 + 2
     first = np.maximum(earliest, 2012) + random.integers(0, 3, n)
     issued = certified[:, None] & (first[:, None] <= CERTIFICATE_YEARS)
     issued &= (CERTIFICATE_YEARS - first[:, None]) % 3 == 0
@@ -238,7 +239,7 @@ def figures(seed: int, firms: Firms) -> Figures:
     random = stream(seed, "figures")
     n, years = firms.count, len(YEARS)
     latent = _latent_path(random, firms.size)
-    founding_year = firms.founded.astype("datetime64[Y]").astype(int) + 1970
+    founding_year: np.ndarray = firms.founded.astype("datetime64[Y]").astype(int) + 1970
     end_year = np.where(np.isnat(firms.ended), 9999, firms.ended.astype("datetime64[Y]").astype(int) + 1970)
     active = (founding_year[:, None] <= YEARS) & (end_year[:, None] >= YEARS)
     running = firms.exists(MONTHS.astype("datetime64[D]") + np.timedelta64(27, "D"))
@@ -249,7 +250,7 @@ def figures(seed: int, firms: Firms) -> Figures:
     revenue = cents(exp(log_revenue) * lived * active)
     revenue[earns_nothing] = 0
     opened = running.reshape(n, -1, 12).any(axis=2)
-    revenue[:, FIRST_MONTH_YEAR - YEARS[0] :] *= opened
+    revenue[:, MONTHS_FROM:] *= opened
     month_revenue = _by_month(random, revenue, running)
 
     margin = np.clip(firms.profile("margin")[:, None] + 0.06 * random.normal(size=(n, 1)), 0.05, 0.75)
@@ -280,7 +281,7 @@ def figures(seed: int, firms: Firms) -> Figures:
 
     insured = _insured(random, firms, log_revenue, running, earns_nothing)
     average = np.zeros((n, years))
-    first = FIRST_MONTH_YEAR - YEARS[0]
+    first = MONTHS_FROM
     months = insured.reshape(n, -1, 12)
     average[:, first:] = months.sum(axis=2) / np.maximum(running.reshape(n, -1, 12).sum(axis=2), 1)
     average[:, :first] = np.maximum(average[:, [first]], 1) * active[:, :first]
@@ -335,7 +336,7 @@ def _latent_path(random: np.random.Generator, size: np.ndarray) -> np.ndarray:
 
 
 def _rest_of_year(founded: np.ndarray) -> np.ndarray:
-    start = founded.astype("datetime64[Y]").astype("datetime64[D]")
+    start: np.ndarray = founded.astype("datetime64[Y]").astype("datetime64[D]")
     return 1 - (founded - start).astype(int) / 366
 
 
@@ -345,7 +346,7 @@ def _by_month(random: np.random.Generator, revenue: np.ndarray, running: np.ndar
     season = np.tile([0.9, 0.7, 1.0, 1.0, 1.0, 1.1, 1.0, 1.0, 1.0, 1.0, 1.1, 1.2], months // 12)
     weight = (running * season * (0.8 + 0.4 * random.random((n, months)))).reshape(n, -1, 12)
     total = np.maximum(weight.sum(axis=2, keepdims=True), 1e-9)
-    yearly = revenue[:, FIRST_MONTH_YEAR - YEARS[0] :, None]
+    yearly = revenue[:, MONTHS_FROM:, None]
     split = np.floor(yearly * (weight / total)).astype(np.int64)
     rest = yearly[..., 0] - split.sum(axis=2)
     last = 11 - np.argmax(running.reshape(n, -1, 12)[:, :, ::-1], axis=2)
@@ -391,7 +392,7 @@ def _assets(
     turnover = firms.profile("capital")[:, None] * exp(0.3 * random.normal(size=(firms.count, 1)))
     need = share(revenue, turnover)
     debt = 0.1 + 1.6 * random.random((firms.count, 1)) ** 2 + 0.1 * random.random(active.shape)
-    floor = share(np.maximum(net_assets, 0), 1 + debt) + 100_000
+    floor: np.ndarray = share(np.maximum(net_assets, 0), 1 + debt) + 100_000
     assets = np.maximum(need, floor) * active
     before = np.maximum(share(need[:, 0], 0.95), share(np.maximum(opening[:, 0], 0), 1.1)) + 100_000
     shifted = np.concatenate([before[:, None], assets[:, :-1]], axis=1)
@@ -405,7 +406,7 @@ def _insured(
     n, months = running.shape
     effect = 0.35 * random.normal(size=(n, 1))
     yearly = np.log(9) + 0.75 * (log_revenue - np.log(5e6)) + effect
-    at = FIRST_MONTH_YEAR - YEARS[0] + (np.arange(months) + 0.5) / 12 - 0.5
+    at = MONTHS_FROM + (np.arange(months) + 0.5) / 12 - 0.5
     low = np.clip(np.floor(at).astype(int), 0, len(YEARS) - 2)
     path = yearly[:, low] + (yearly[:, low + 1] - yearly[:, low]) * (at - low)
     persons = np.rint(exp(path) * (1 + 0.02 * random.normal(size=(n, months)))).astype(np.int64)

@@ -51,7 +51,7 @@ def certificates(seed: int, firms: Firms) -> Certificates:
     lost = random.random(len(firm)) < 0.012
     revoked_on = _month_end(year + 1 + random.integers(0, 2, len(firm)), 5)
     order = np.lexsort((firm, year))
-    serial = np.empty(len(firm), dtype=np.int64)
+    serial: np.ndarray = np.empty(len(firm), dtype=np.int64)
     serial[order] = np.arange(len(firm)) - np.searchsorted(year[order], year[order])
     number = joined("GR", integers(year), "32", integers(990_000 + serial, 6))
     return Certificates(
@@ -66,8 +66,8 @@ def certificates(seed: int, firms: Firms) -> Certificates:
 
 def number_by_year(firms: Firms, held: Certificates) -> np.ndarray:
     """[n, YEARS] the number of the certificate held at the end of the year, "" = none."""
-    numbers = np.full((firms.count, len(YEARS)), "", dtype=object)
-    issued_in = held.issued.astype("datetime64[Y]").astype(int) + 1970
+    numbers: np.ndarray = np.full((firms.count, len(YEARS)), "", dtype=object)
+    issued_in: np.ndarray = held.issued.astype("datetime64[Y]").astype(int) + 1970
     for row in np.argsort(issued_in, kind="stable"):
         covered = (issued_in[row] <= YEARS) & (issued_in[row] + 3 > YEARS)
         numbers[held.firm[row], covered] = held.number[row]

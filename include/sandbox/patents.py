@@ -67,12 +67,12 @@ def patents(seed: int, firms: Firms) -> Patents:
     random = stream(seed, "patents")
     n = firms.count
     years = np.arange(_FIRST_YEAR, _LAST_YEAR + 1)
-    founded = firms.founded.astype("datetime64[Y]").astype(int) + 1970
+    founded: np.ndarray = firms.founded.astype("datetime64[Y]").astype(int) + 1970
     alive = (years > founded[:, None]) & ~(~np.isnat(firms.ended)[:, None] & (years >= 2021))
     rate = firms.profile("patents") * exp(0.75 * np.clip(firms.size, -2, 2.6) + 0.55 * random.normal(size=n) - 0.45)
     rate = rate * np.where(firms.research, 1.0, 0.12)
     growth = np.clip((years - 2004) / 16, 0.1, 1.15)
-    counts = random.poisson(rate[:, None] * growth * alive)
+    counts = np.asarray(random.poisson(rate[:, None] * growth * alive))
     firm, t = np.nonzero(counts)
     repeats = counts[firm, t]
     firm, t = np.repeat(firm, repeats), np.repeat(t, repeats)
@@ -109,7 +109,7 @@ def patents(seed: int, firms: Firms) -> Patents:
     other_firm, ally = random.integers(0, n, m), random.integers(0, n, m)
     institution = np.array(INSTITUTIONS, dtype=object)[random.integers(0, len(INSTITUTIONS), m)]
     people = np.array([person(i * 97 + 5) for i in range(500)], dtype=object)[random.integers(0, 500, m)]
-    partner = np.full(m, "", dtype=object)
+    partner: np.ndarray = np.full(m, "", dtype=object)
     partner[shared < 0.035] = institution[shared < 0.035]
     by_person = (shared > 0.035) & (shared < 0.042)
     partner[by_person] = people[by_person]
@@ -133,7 +133,7 @@ def patents(seed: int, firms: Firms) -> Patents:
         for h, p, g in zip(home.tolist(), pick.tolist(), group.tolist(), strict=True)
     ]
     order = np.lexsort((np.arange(m), kind, years[t]))
-    serial = np.empty(m, dtype=np.int64)
+    serial: np.ndarray = np.empty(m, dtype=np.int64)
     block = years[t][order] * 10 + kind[order]
     serial[order] = np.arange(m) - np.searchsorted(block, block)
     if m and serial.max() >= 100_000:
@@ -207,7 +207,7 @@ def publications(seed: int, firms: Firms, patents: Patents) -> pa.Table:
     status_day = np.where(after_lapse, p.lapsed[at], status_day)
 
     # Both records of an application are entered in the same minute.
-    second = (np.arange(m) * 7919 % 40_000 + 8 * 3600).astype("timedelta64[s]")
+    second: np.ndarray = (np.arange(m) * 7919 % 40_000 + 8 * 3600).astype("timedelta64[s]")
     arrival = entered.astype("datetime64[s]") + second[at]
     applicant = name_on(firms, p.firm, p.applied)
     applicants = pc.if_else(pa.array(p.partner == ""), applicant, joined(applicant, ";", pa.array(p.partner)))
@@ -219,7 +219,7 @@ def publications(seed: int, firms: Firms, patents: Patents) -> pa.Table:
     sale = pc.if_else(pa.array(sold), joined("转让@", dates(p.sold[at])), "")
     licence = pc.if_else(pa.array(licensed), joined("许可@", dates(p.licensed[at])), "")
     both = pc.if_else(pa.array(sold & licensed), ";", "")
-    serial = (np.arange(m) + 1).astype(np.int64)
+    serial: np.ndarray = (np.arange(m) + 1).astype(np.int64)
     letter = np.where(p.kind == INVENTION, "B", np.where(p.kind == UTILITY, "U", "S")).astype(object)
     dotted_number = joined(
         "CN",
@@ -281,7 +281,7 @@ def international_applications(seed: int, firms: Firms, patents: Patents) -> pa.
     filed = p.applied[at] + random.integers(330, 365, len(at)).astype("timedelta64[D]")
     years = filed.astype("datetime64[Y]").astype(int) + 1970
     order = np.lexsort((at, years))
-    serial = np.empty(len(at), dtype=np.int64)
+    serial: np.ndarray = np.empty(len(at), dtype=np.int64)
     serial[order] = np.arange(len(at)) - np.searchsorted(years[order], years[order])
     number = joined("PCT/CN", integers(years), "/", integers(990_000 + serial, 6))
     granted = (random.random(len(at)) < 0.45) & (p.refused[at] == _NEVER)

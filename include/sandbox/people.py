@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.sandbox.firms import MONTHS, Figures, Firms
+from include.sandbox.firms import MONTHS, MONTHS_FROM, Figures, Firms
 from include.sandbox.numbers import dates, integers, joined, moments, office_time, stream
 from include.sandbox.records import name_on, table
 from include.sandbox.tax import technical_staff
@@ -96,7 +96,7 @@ def staff_structure(seed: int, firms: Firms, figures: Figures) -> pa.Table:
     doctors = np.minimum(part(bachelors, 0.004 + 0.12 * firms.profile("rd"), 0.012), bachelors - masters)
     _, technicians = technical_staff(seed, firms, figures)
     ratio = technicians / np.maximum(figures.average_insured, 1)
-    years = q // 4 + (MONTHS[0].astype("datetime64[Y]").astype(int) + 1970 - 2019)
+    years: np.ndarray = q // 4 + MONTHS_FROM
     posts = np.minimum(staff, np.floor(staff * ratio[firm, years] * 0.9).astype(np.int64))
     posts = np.where(firms.research[firm], posts, 0)
     rd_masters = np.minimum(part(masters, 0.6, 0.15), posts)

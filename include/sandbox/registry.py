@@ -22,7 +22,7 @@ def registrations(seed: int, firms: Firms) -> pa.Table:
     paid = np.flatnonzero(firms.paid_later > firms.paid_first)
     over = np.flatnonzero(~np.isnat(firms.ended))
     days = np.arange(_TOUCHED_FROM, END)
-    touched = np.repeat(days, max(1, n // 1000))
+    touched: np.ndarray = np.repeat(days, max(1, n // 1000))
     firm = np.concatenate([np.arange(n), renamed, paid, over, random.integers(0, n, len(touched))])
     day = np.concatenate(
         [firms.founded, firms.renamed_on[renamed], firms.paid_later_on[paid], firms.ended[over], touched]
@@ -82,7 +82,7 @@ def _spelt_short(firms: Firms) -> np.ndarray:
 
 def ten_thousands(amount_cents: np.ndarray) -> pa.Array:
     """Cents → 万元 without a unit, as the registry writes it: `200.0`, `21985.75`."""
-    hundredths = amount_cents // 10_000
+    hundredths: np.ndarray = amount_cents // 10_000
     text = money(hundredths)
     short = pa.compute.ends_with(text, "0")
     return pa.compute.if_else(short, pa.compute.utf8_slice_codeunits(text, 0, -1), text)

@@ -91,9 +91,7 @@ def serve(
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
-                sys.stdout.write(
-                    f"departments ready: {enterprises} enterprises, seed {seed}, http://{host}:{port}\n"
-                )
+                sys.stdout.write(f"departments ready: {enterprises} enterprises, seed {seed}, http://{host}:{port}\n")
                 sys.stdout.flush()
                 if ready:
                     ready()

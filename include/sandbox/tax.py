@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.sandbox.firms import END, FIRST_MONTH_YEAR, MONTHS, YEARS, Figures, Firms
+from include.sandbox.firms import END, MONTHS, MONTHS_FROM, YEARS, Figures, Firms
 from include.sandbox.numbers import dates, integers, moments, money, office_time, share, stream, year_start
 from include.sandbox.records import identifier, table, taxpayer
 
@@ -37,7 +37,8 @@ def filing_days(seed: int, firms: Firms) -> np.ndarray:
 def _yearly(firms: Firms, mask: np.ndarray, filed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(enterprise, year column) pairs of the filings that are made while the enterprise exists."""
     gone = ~np.isnat(firms.ended)[:, None] & (firms.ended[:, None] <= filed)
-    return np.nonzero(mask & ~gone)
+    firm, t = np.nonzero(mask & ~gone)
+    return firm, t
 
 
 def returns(seed: int, firms: Firms, figures: Figures) -> pa.Table:
@@ -50,7 +51,7 @@ def returns(seed: int, firms: Firms, figures: Figures) -> pa.Table:
     filing = identifier("QYSDS", firm, integers(YEARS[t]), "00")
 
     rows, new = len(FORM_ROWS), YEARS[t] >= NEW_LAYOUT_FROM
-    each = np.repeat(np.arange(len(firm)), rows)
+    each: np.ndarray = np.repeat(np.arange(len(firm)), rows)
     numbers = np.where(new[:, None], [row[3] for row in FORM_ROWS], [row[2] for row in FORM_ROWS]).ravel()
     amounts = np.stack([getattr(figures, row[1])[firm, t] for row in FORM_ROWS], axis=1)
     amounts[:, -1] *= 100
@@ -204,11 +205,11 @@ def statements(seed: int, firms: Firms, figures: Figures) -> pa.Table:
     random = stream(seed, "statements")
     filed = filing_days(seed, firms)
     firm_y, t_y = _yearly(firms, figures.active, filed)
-    first = FIRST_MONTH_YEAR - YEARS[0]
+    first = MONTHS_FROM
     quarters = 4 * (len(YEARS) - first)
     ends = (MONTHS[2::3] + 1).astype("datetime64[D]") - _DAY
     firm_q, q = np.nonzero(firms.exists(ends))
-    t_q = first + q // 4
+    t_q: np.ndarray = first + q // 4
     cumulated = figures.month_revenue.reshape(firms.count, -1, 4, 3).sum(axis=3).cumsum(axis=2).reshape(-1, quarters)
     yearly = np.maximum(figures.revenue[firm_q, t_q], 1)
     lived = np.where(figures.revenue[firm_q, t_q] > 0, cumulated[firm_q, q] / yearly, (q % 4 + 1) / 4)
@@ -263,9 +264,9 @@ def statements(seed: int, firms: Firms, figures: Figures) -> pa.Table:
 def payments(seed: int, firms: Firms, figures: Figures) -> pa.Table:
     """TAX_PAY: payments on every day of the year, refunds, and each April the credit rating of the year before."""
     random = stream(seed, "payments")
-    n, first = firms.count, FIRST_MONTH_YEAR - YEARS[0]
+    n, first = firms.count, MONTHS_FROM
     quarters = figures.month_revenue.reshape(n, -1, 3).sum(axis=2)
-    column = first + np.arange(quarters.shape[1]) // 4
+    column: np.ndarray = first + np.arange(quarters.shape[1]) // 4
     burden = (0.015 + 0.03 * random.random((n, 1))) * (random.random(quarters.shape) < 0.8)
     monthly = share(figures.month_revenue, np.repeat(burden, 3, axis=1)) * firms.monthly_vat[:, None]
     quarterly = share(quarters, burden) * ~firms.monthly_vat[:, None]
@@ -290,14 +291,15 @@ def payments(seed: int, firms: Firms, figures: Figures) -> pa.Table:
         ("留抵退税", "增值税", credit, 3),
         ("出口退税", "增值税", export, 3),
     ]
-    firm, month, amount, block = [], [], [], []
+    firms_of, amounts, numbers = [], [], []
+    months: list[np.ndarray] = []
     for number, (_, _, cells, length) in enumerate(blocks):
         rows, columns_ = np.nonzero(cells > 0)
-        firm.append(rows)
-        month.append(MONTHS[columns_ * length] + length)
-        amount.append(cells[rows, columns_])
-        block.append(np.full(len(rows), number))
-    firm, month, amount, block = (np.concatenate(part) for part in (firm, month, amount, block))
+        firms_of.append(rows)
+        months.append(MONTHS[columns_ * length] + length)
+        amounts.append(cells[rows, columns_])
+        numbers.append(np.full(len(rows), number))
+    firm, month, amount, block = (np.concatenate(part) for part in (firms_of, months, amounts, numbers))
     day = month.astype("datetime64[D]") + random.integers(0, 31, len(firm)).astype("timedelta64[D]")
     voucher = identifier(
         "PZ", firm, integers(block), pc.replace_substring(dates(month.astype("datetime64[D]")), "-", "")

@@ -58,9 +58,9 @@ def _as_of(day: date, firms: Firms, patents: Patents, held: Certificates, tables
     spoilt = tables["IP_PAT"].filter(pa.compute.equal(tables["IP_PAT"]["_fate"], "quarantined"))["_patent"].to_numpy()
     read = ~np.isin(application, spoilt)
     np.add.at(shares, owner[read], share[read])
-    certified = np.zeros(firms.count, dtype=bool)
+    certified: np.ndarray = np.zeros(firms.count, dtype=bool)
     certified[held.firm[held.valid_on(moment)]] = True
-    age = (moment - firms.founded).astype(int) / 365.25
+    age = np.asarray(moment - firms.founded).astype(int) / 365.25
 
     columns = {
         "uscc": pa.array(firms.uscc[members]),

@@ -52,6 +52,6 @@ def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
         "IP_PCT": patents.international_applications(seed, them, inventions),
         "ST_QUAL": lists.qualification_lists(seed, them, numbers, held),
     }
-    tables, planted = soil(seed, them, tables, dirt)
+    planted = soil(seed, them, tables, dirt)
     truth = enterprises_truth(them, inventions, held, tables)
     return World(seed, them, numbers, inventions, held, tables, planted, truth)

@@ -185,5 +185,5 @@ def test_a_clean_world_plants_nothing(clean: World):
 
 
 def test_more_dirt_plants_more(clean: World):
-    plain, doubled = (soil(SEED, clean.firms, clean.tables, rate)[1] for rate in (1.0, 3.0))
+    plain, doubled = (soil(SEED, clean.firms, dict(clean.tables), rate) for rate in (1.0, 3.0))
     assert doubled.num_rows > plain.num_rows * 1.5
