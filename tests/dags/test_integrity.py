@@ -1,0 +1,160 @@
+"""The DAGs as declared: they parse from nothing, import nothing heavy, and every task knows its limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.kernel.areas import areas
+from include.sources.declaration import sources
+
+pytestmark = pytest.mark.airflow
+
+ROOT = Path(__file__).resolve().parents[2]
+DISTRICTS = [f"innopoints_{code}" for code in areas()]
+PARSE = """
+import json, socket, sys
+
+def refuse(*_):
+    raise AssertionError("parsing reached for the network")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+from airflow.dag_processing.dagbag import DagBag
+
+before = set(sys.modules)
+bag = DagBag(dag_folder=sys.argv[1])
+print("FOUND" + json.dumps({
+    "errors": bag.import_errors,
+    "tasks": {name: sorted(dag.task_ids) for name, dag in bag.dags.items()},
+    "imported": sorted(name for name in set(sys.modules) - before if "." not in name),
+    "own": sorted(name for name in set(sys.modules) - before if name.startswith("include.")),
+}))
+"""
+
+
+def parse(home: Path, root: Path = ROOT) -> dict[str, Any]:
+    """Parse the DAGs in a new process that has no metadata database, no network, no Connection and no secret."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////nowhere/at/all.db",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONPATH": str(root),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(ROOT / "dags")],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    found = [line for line in done.stdout.splitlines() if line.startswith("FOUND")]
+    assert found, done.stderr[-2000:]
+    return json.loads(found[0].removeprefix("FOUND"))
+
+
+def test_parsing_needs_no_database_network_or_secret_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    found = parse(tmp_path)
+    assert found["errors"] == {}
+    heavy = {"pandas", "great_expectations", "duckdb", "pyarrow", "numpy", "sqlglot", "alembic"}
+    assert heavy.isdisjoint(found["imported"])
+    assert not [name for name in found["own"] if name.startswith(("include.steps", "include.store"))]
+
+
+def test_a_new_source_declaration_adds_its_tasks_to_every_district(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "include", tmp_path / "include", ignore=shutil.ignore_patterns("__pycache__", "schemes"))
+    shutil.copytree(ROOT / "plugins", tmp_path / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "include" / "schemes", tmp_path / "include" / "schemes")
+    datasets, folder = tmp_path / "include" / "contracts" / "datasets", tmp_path / "include" / "sources"
+    contract = (datasets / "ST_QUAL.yaml").read_text(encoding="utf-8")
+    contract = contract.replace("dataset: ST_QUAL", "dataset: CREDIT").replace("science_bureau", "credit_office")
+    (datasets / "CREDIT.yaml").write_text(contract, encoding="utf-8")
+    declared = (folder / "science_bureau" / "source.yaml").read_text(encoding="utf-8")
+    (folder / "credit_office").mkdir()
+    (folder / "credit_office" / "source.yaml").write_text(
+        declared.replace("ST_QUAL", "CREDIT").replace("science_bureau", "credit_office"), encoding="utf-8"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    tasks = parse(home, tmp_path)["tasks"]
+    for district in DISTRICTS:
+        assert {"credit_office.land", "credit_office.validate"} <= set(tasks[district])
+
+
+def test_one_dag_per_area_the_city_and_the_form(dags: dict[str, Any]) -> None:
+    assert set(dags) == {*DISTRICTS, "innopoints_publish", "innopoints_backfill"}
+
+
+def test_a_district_lands_every_declared_dataset_and_scores_once(dags: dict[str, Any]) -> None:
+    expected = {f"{source}.{step}" for source in sources() for step in ("land", "validate")}
+    for district in DISTRICTS:
+        assert set(dags[district].task_ids) == expected | {"plan", "conform", "measure", "compute", "score"}
+        for source in sources().values():
+            group = dags[district].task_group.get_child_by_label(source.source)
+            assert sorted(group._expand_input.value["dataset"]) == sorted(source.datasets)
+
+
+def test_landing_waits_for_a_slot_of_its_own_source(dags: dict[str, Any]) -> None:
+    for district in DISTRICTS:
+        for source in sources().values():
+            assert dags[district].get_task(f"{source.source}.land").pool == source.pool
+
+
+def test_every_task_has_a_time_limit_a_pool_and_retries_that_outlast_a_quarter_of_an_hour(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        assert dag.doc_md, dag.dag_id
+        assert "3 a.m." in dag.doc_md
+        assert dag.catchup is False
+        for task in dag.tasks:
+            where = f"{dag.dag_id}.{task.task_id}"
+            assert task.execution_timeout is not None, where
+            assert task.pool, where
+            if task.task_id == "district_day":
+                continue  # the run it starts has retries of its own
+            waits = [
+                min(task.retry_delay * task.retry_exponential_backoff**n, task.max_retry_delay)
+                for n in range(task.retries)
+            ]
+            assert sum(waits, timedelta()) >= timedelta(minutes=15), where
+
+
+def test_only_what_waiting_can_help_is_retried(dags: dict[str, Any]) -> None:
+    from airflow.sdk import RetryAction
+
+    from include.kernel.errors import BadInput, TerminalError, TransientError
+
+    policy = dags["innopoints_320411"].get_task("conform").retry_policy
+    decide = {kind: policy.evaluate(kind("x"), 1, 4).action for kind in (BadInput, TerminalError, TransientError)}
+    assert decide == {
+        BadInput: RetryAction.FAIL,
+        TerminalError: RetryAction.FAIL,
+        TransientError: RetryAction.DEFAULT,
+    }
+    assert policy.evaluate(ConnectionError("x"), 1, 4).action is RetryAction.DEFAULT
+
+
+def test_districts_start_at_one_in_shanghai_one_run_at_a_time(dags: dict[str, Any]) -> None:
+    for district in DISTRICTS:
+        timetable = dags[district].timetable
+        assert (timetable.expression, str(timetable.timezone)) == ("0 1 * * *", "Asia/Shanghai")
+        assert dags[district].max_active_runs == 1
+    assert dags["innopoints_publish"].max_active_runs == 1
+
+
+def test_dags_survive_serialisation(dags: dict[str, Any]) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag in dags.values():
+        restored = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+        assert set(restored.task_dict) == set(dag.task_dict)
