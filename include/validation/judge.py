@@ -16,7 +16,7 @@ from include.contracts import Contract
 from include.contracts.model import Severity
 from include.kernel.errors import TerminalError
 from include.validation.cast import Cast, cast
-from include.validation.suite import Check, checks_of, expectation_suite, frame
+from include.validation.suite import Check, checks_of, expectation_suite, frame, unique_key
 
 SHARE = "snapshot.quarantined_share"
 
@@ -74,10 +74,8 @@ def judge(contract: Contract, landed: pa.Table, *, as_of: date, last_rows: int |
     landed = landed.combine_chunks()
     rows = _without_duplicates(contract, landed)
     columns = {name: cast(column, rows[column.native].combine_chunks()) for name, column in contract.columns.items()}
-    checks = checks_of(contract, as_of, last_rows)
-    failed, results = _run(contract, checks, frame(contract, columns), rows.num_rows)
-
-    held_back = _reasons(checks, failed, rows.num_rows)
+    reasons, results = _judge_rows(contract, checks_of(contract, as_of, last_rows), frame(contract, columns))
+    held_back = pa.array([reasons.get(position) for position in range(rows.num_rows)], pa.list_(pa.string()))
     mask = pc.is_valid(held_back)
     quarantine = _quarantine(contract, rows, held_back).filter(mask)
     accepted = _accepted(contract, rows, columns, pc.invert(mask))
@@ -85,7 +83,7 @@ def judge(contract: Contract, landed: pa.Table, *, as_of: date, last_rows: int |
     assert landed.num_rows == duplicates + accepted.num_rows + quarantine.num_rows
 
     too_many = quarantine.num_rows > contract.max_quarantined_share * rows.num_rows
-    title = f"隔离比例不超过 {contract.max_quarantined_share:.0%}"
+    title = f"隔离比例不超过 {contract.max_quarantined_share:.1%}"
     results.append(CheckResult(SHARE, title, "", "reject_snapshot", 1, int(too_many), not too_many))
     reason = _reason(results, rows.num_rows, quarantine.num_rows, last_rows)
     return Judgement(accepted, quarantine, duplicates, "rejected" if reason else "accepted", reason, results)
@@ -100,12 +98,32 @@ def _without_duplicates(contract: Contract, landed: pa.Table) -> pa.Table:
     return ordered.take(pa.array(sorted(firsts["_position_min"].to_pylist()), pa.int64()))
 
 
-def _run(
-    contract: Contract, checks: list[Check], batch: pd.DataFrame, rows: int
-) -> tuple[dict[str, list[int]], list[CheckResult]]:
-    """Run the suite: positions of the rows that failed, by check, and every check's counts.
+def _judge_rows(
+    contract: Contract, checks: list[Check], batch: pd.DataFrame
+) -> tuple[dict[int, list[str]], list[CheckResult]]:
+    """Position of a row → ids of the checks that keep it out, in their order; and every check's counts.
 
-    Great Expectations reports an exception inside an expectation as a quiet failure; here it stops the task.
+    The key is judged last, among the rows that stand: a sum row that repeats the last line's number must not take the
+    enterprise on that line with it.
+    """
+    reasons: dict[int, list[str]] = {}
+    failed, results = _run(contract, checks, batch)
+    for check in checks:
+        if check.severity != "warn":
+            for position in failed[check.id]:
+                reasons.setdefault(position, []).append(check.id)
+    standing = [position for position in range(len(batch)) if position not in reasons]
+    key = unique_key(contract)
+    clashing, key_results = _run(contract, [key], batch.iloc[standing].reset_index(drop=True))
+    reasons |= {standing[position]: [key.id] for position in clashing[key.id]}
+    return reasons, [*results, *key_results]
+
+
+def _run(
+    contract: Contract, checks: list[Check], batch: pd.DataFrame
+) -> tuple[dict[str, list[int]], list[CheckResult]]:
+    """Run the suite: by check, the positions of the rows that failed (none for a check of the whole snapshot) and its
+    counts. Great Expectations reports an exception inside an expectation as a quiet failure; here it stops the task.
     """
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -124,9 +142,9 @@ def _run(
     for check in checks:
         one = found[check.id]
         of_rows = "unexpected_count" in one.result
-        if of_rows:
-            failed[check.id] = [int(position) for position in one.result["unexpected_index_list"] or []]
-        count = len(failed[check.id]) if of_rows else int(not one.success)
+        positions = one.result["unexpected_index_list"] or [] if of_rows else []
+        failed[check.id] = [int(position) for position in positions]
+        count = len(positions) if of_rows else int(not one.success)
         if _raised(one.exception_info) or bool(count) == bool(one.success):
             raise TerminalError(
                 f"check {check.id} could not be run",
@@ -134,7 +152,7 @@ def _run(
                 kept="the landed snapshot and the last accepted one",
                 todo="correct the contract or the check, then clear the validate task",
             )
-        checked = rows if of_rows else 1
+        checked = len(batch) if of_rows else 1
         results.append(
             CheckResult(check.id, check.title_zh, check.column, check.severity, checked, count, passed=not count)
         )
@@ -145,16 +163,6 @@ def _raised(info: dict[str, Any]) -> bool:
     """`exception_info` is flat, or one entry per metric."""
     entries = [info] if "raised_exception" in info else list(info.values())
     return any(entry["raised_exception"] for entry in entries)
-
-
-def _reasons(checks: list[Check], failed: dict[str, list[int]], rows: int) -> pa.Array:
-    """Per row the ids of the failed checks that keep it out, in the order of the checks; null for none."""
-    reasons: list[list[str] | None] = [None] * rows
-    for check in checks:
-        if check.severity != "warn":
-            for position in failed.get(check.id, []):
-                reasons[position] = [*(reasons[position] or []), check.id]
-    return pa.array(reasons, pa.list_(pa.string()))
 
 
 def _quarantine(contract: Contract, rows: pa.Table, reasons: pa.Array) -> pa.Table:

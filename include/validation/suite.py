@@ -52,7 +52,7 @@ class Check:
 
 
 def checks_of(contract: Contract, as_of: date, last_rows: int | None) -> list[Check]:
-    """Every check of a contract, in the order of its columns, the key and the size of the snapshot last.
+    """The checks of a contract's columns, in their order, and of the snapshot's size; `unique_key` comes after them.
 
     A column's severity holds for all its checks; but a row without a readable key or arrival can never be accepted.
     """
@@ -64,7 +64,7 @@ def checks_of(contract: Contract, as_of: date, last_rows: int | None) -> list[Ch
     checks.append(
         _check(contract, contract.arrival, "arrived", "早于数据截止时刻", "expect_column_values_to_be_between", arrived)
     )
-    return [*checks, _unique_key(contract), *_volume(contract, last_rows)]
+    return [*checks, *_volume(contract, last_rows)]
 
 
 def expectation_suite(contract: Contract, checks: list[Check]) -> gx.ExpectationSuite:
@@ -130,7 +130,7 @@ def _check(contract: Contract, name: str, rule: str, title: str, expectation: st
     return Check(f"{name}.{rule}", f"{column.zh}:{title}", name, severity, expectation, arguments)
 
 
-def _unique_key(contract: Contract) -> Check:
+def unique_key(contract: Contract) -> Check:
     """Rows that share a key and differ: none of them can be told to be the right one."""
     title = f"主键唯一({'、'.join(contract.columns[name].zh for name in contract.key)})"
     columns = [name if contract.columns[name].type in _TEXT_TYPES else f"value:{name}" for name in contract.key]
