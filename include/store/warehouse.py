@@ -38,6 +38,11 @@ SCHEMA = "publish"
 # SQLite keeps a decimal as a 64-bit float; up to this many significant digits the way there and back is exact.
 SQLITE_DIGITS = 15
 BUSY_SECONDS = 30
+# Codes of an operational error that no retry mends: wrong SQL, full or read-only disk, damaged file, refused log-in.
+_NEEDS_A_PERSON = {
+    *("SQLITE_ERROR", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN"),
+    *("53100", "25006", "28000", "28P01", "3D000"),
+}
 
 
 class _SqliteNumeric(UserDefinedType):
@@ -344,14 +349,13 @@ def _in_one_line(error: Exception) -> InnopointsError:
     cause = error.orig if isinstance(error, StatementError) and error.orig else error
     if isinstance(cause, InnopointsError):  # raised by one of the column types above
         return cause
-    kinds, kept = {base.__name__ for base in type(cause).__mro__}, "what was published; nothing of this transaction"
-    if kinds & {"OperationalError", "InterfaceError", "InternalError"}:  # the DB-API's names, the same in each driver
-        return TransientError(
-            f"the warehouse did not carry out a statement ({type(cause).__name__})", kept=kept, todo="retry"
-        )
-    return TerminalError(
-        f"the warehouse refused a statement ({type(cause).__name__})", kept=kept, todo="report it with the task's log"
-    )
+    # The drivers' texts may quote values; their codes do not.
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or type(cause).__name__
+    what, kept = f"the warehouse did not carry out a statement ({code})", "what was published; nothing of this work"
+    kinds = {base.__name__ for base in type(cause).__mro__}  # the DB-API's names, the same in each driver
+    if kinds & {"OperationalError", "InterfaceError", "InternalError"} and code not in _NEEDS_A_PERSON:
+        return TransientError(what, kept=kept, todo="retry")
+    return TerminalError(what, kept=kept, todo="look the code up in the manual of the database, mend it, and retry")
 
 
 def migrate(engine: Engine) -> None:

@@ -15,6 +15,11 @@ Tables = dict[str, pa.Table]
 CATEGORIES = ("foundation", "input", "management", "output", "environment")
 STAGES = ("初创期", "成长期", "发展期", "成熟期")
 DISTRICTS = ("320411", "320412")
+POINTS_TYPES = {
+    **dict.fromkeys(("uscc", "stage"), pa.string()),
+    **dict.fromkeys(("rank_all", "rank_stage", "rank_district"), pa.int64()),
+    **dict.fromkeys(("coverage", "percentile_stage"), pa.decimal128(7, 6)),
+}
 
 
 def make_tables(enterprises: int = 12, *, indicators: int = 10, shift: int = 0) -> Tables:
@@ -81,6 +86,7 @@ def make_tables(enterprises: int = 12, *, indicators: int = 10, shift: int = 0) 
         "segment": pa.int32(),
     }
     ledger_schema = pa.schema([pa.field(name, exact.get(name, pa.string())) for name in ledger[0]])
+    points_schema = pa.schema([pa.field(name, POINTS_TYPES.get(name, pa.decimal128(9, 3))) for name in points[0]])
     quality = {
         "dataset": "TAX_CIT",
         "scope": "320411",
@@ -99,7 +105,7 @@ def make_tables(enterprises: int = 12, *, indicators: int = 10, shift: int = 0) 
     ]
     return {
         "enterprise_profile": pa.Table.from_pylist(profile),
-        "enterprise_points": pa.Table.from_pylist(points),
+        "enterprise_points": pa.Table.from_pylist(points, points_schema),
         "points_ledger": pa.Table.from_pylist(ledger, ledger_schema),
         "honours": pa.Table.from_pylist(
             [{"uscc": first, "honour": "标兵企业", "place": 1, "reason": "rank 1", "robust": True}]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -134,20 +133,18 @@ def test_of_many_who_want_a_lock_one_gets_it(ledger: Ledger) -> None:
         assert sorted(pool.map(want, range(8))) == [False] * 7 + [True]
 
 
-def test_no_write_of_a_zombie_is_ever_accepted(ledger: Ledger) -> None:
-    chance = random.Random(20210430)
-    for trial in range(25):
-        zombie = ledger.acquire(f"snapshot/{KEY}", "task", 60)
+@pytest.mark.parametrize("late", ["landing", "verdict"])
+def test_no_write_of_a_zombie_is_ever_accepted(ledger: Ledger, late: str) -> None:
+    zombie = ledger.acquire(f"snapshot/{KEY}", "task", 60)
+    for attempt in range(10):
         newer = ledger.acquire(f"snapshot/{KEY}", "task", 60)
-        land(ledger, lease=newer, sha=f"newer {trial}")
+        land(ledger, lease=newer, sha=f"attempt {attempt}")
         with pytest.raises(TerminalError, match="fenced"):
-            if chance.random() < 0.5:
-                land(ledger, lease=zombie, sha="zombie")
-            else:
-                judge(ledger, lease=zombie)
+            land(ledger, lease=zombie, sha="zombie") if late == "landing" else judge(ledger, lease=zombie)
         held = ledger.snapshot(KEY)
         assert held is not None
-        assert (held.landing_sha, held.verdict) == (f"newer {trial}", None)
+        assert (held.landing_sha, held.verdict) == (f"attempt {attempt}", None)
+        zombie = newer
 
 
 # --- snapshots
@@ -178,7 +175,7 @@ def test_no_step_is_skipped_and_none_is_done_twice(ledger: Ledger) -> None:
 @pytest.mark.parametrize("wrong", [{"accepted": 7}, {"quarantined": 2}, {"rows_in": 11, "accepted": 9}])
 def test_the_database_refuses_counts_that_do_not_make_up_what_landed(ledger: Ledger, wrong: dict) -> None:
     land(ledger)
-    with pytest.raises(TerminalError, match="refused"):
+    with pytest.raises(TerminalError, match=r"\((SQLITE_CONSTRAINT_CHECK|23514)\)"):
         judge(ledger, **wrong)
     held = ledger.snapshot(KEY)
     assert held is not None
@@ -187,7 +184,10 @@ def test_the_database_refuses_counts_that_do_not_make_up_what_landed(ledger: Led
 
 def test_the_database_refuses_a_verdict_without_counts(ledger: Ledger) -> None:
     land(ledger)
-    with pytest.raises(TerminalError, match="refused"), writing(ledger.engine) as connection:
+    with (
+        pytest.raises(TerminalError, match=r"\((SQLITE_CONSTRAINT_CHECK|23514)\)"),
+        writing(ledger.engine) as connection,
+    ):
         connection.execute(sa.update(run_snapshot).values(verdict="rejected"))
 
 
