@@ -200,7 +200,8 @@ def compile_formula(text: str, known: Mapping[str, Quantity], *, decimals: int, 
     try:
         tree = sqlglot.parse_one(text, dialect="duckdb")
     except SqlglotError as error:
-        raise FormulaError(f"not an expression: {text!r:.80} ({' '.join(str(error).split())[:120]})") from None
+        reason = getattr(error, "errors", None) or [{"description": "unreadable"}]
+        raise FormulaError(f"not an expression: {text!r:.80} ({reason[0]['description']})") from None
     root = _Reader(known, decimals).read(tree)
     if isinstance(root.kind, Quantity):
         if unit is not None and not _fits(root.kind.unit, parse_unit(unit)):
@@ -547,7 +548,8 @@ def _cagr_sql(end: str, start: str, years: int, decimals: int) -> str:
     def reaches(offset: int) -> str:
         twice = f"({two} + 2 * ({guess} + {offset}) - 1)"
         left, right = f"{end} * {huge(two**years)}", f"{start} * {' * '.join([twice] * years)}"
-        return f"CASE WHEN {guess} + {offset} > 0 THEN {left} >= {right} ELSE {left} > {right} END"
+        compared = f"CASE WHEN {guess} + {offset} > 0 THEN {left} >= {right} ELSE {left} > {right} END"
+        return f"CASE WHEN {twice} < 0 THEN TRUE ELSE {compared} END"  # every growth lies above -1
 
     steps = " + ".join(f"CASE WHEN ({reaches(offset)}) THEN 1 ELSE 0 END" for offset in (0, 1))
     return f"(CASE WHEN {start} > 0 AND {end} >= 0 THEN {guess} - 1 + {steps} END)"

@@ -1,0 +1,123 @@
+"""Curves: one table of segments for every form, exact in SQL and in the reference, with a finite proof of order."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.kernel.exact import from_scaled, to_scaled
+from include.schemes.curves import FULL, Curve, CurveError, compile_curve
+from include.schemes.engine import session
+
+FORMS: list[tuple[str, int, Any]] = [
+    ("linear(0; 0.1)", 6, "[a,b)"),
+    ("linear(0.05; 0.5)", 6, "[a,b)"),
+    ("growth(-0.2; 0.5)", 6, "[a,b)"),
+    ("log(1; 100)", 2, "[a,b)"),
+    ("log(1; 50)", 0, "[a,b)"),
+    ("log(500000; 1000000000)", 2, "[a,b)"),
+    ("step(1:30; 3:60; 5:80; 8:100)", 4, "[a,b)"),
+    ("step(1:30; 3:60; 5:80; 8:100)", 4, "(a,b]"),
+    ("band(-0.01; 0; 0.4; 0.9)", 6, "[a,b)"),
+    ("bool(1:100; 0:0)", 0, "[a,b)"),
+    ("penalty(0:0; 0.5:-20; 1:-60; 2:-100)", 1, "[a,b)"),
+]
+
+
+def _edges(curve: Curve) -> list[int]:
+    """Every edge in the value's own decimals, with its neighbours."""
+    shift = 10 ** (curve.decimals - curve.value_decimals)
+    lowers = [segment.lower // shift for segment in curve.segments if segment.lower is not None]
+    return sorted({lower + step for lower in lowers for step in (-1, 0, 1)} | {0, -1, 10**15})
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize(("form", "decimals", "edge"), FORMS)
+def test_sql_gives_exactly_what_the_reference_gives(form: str, decimals: int, edge: Any, data: st.DataObject) -> None:
+    curve = compile_curve(form, decimals=decimals, edge=edge)
+    low, high = _edges(curve)[1], _edges(curve)[-2]
+    values = [*_edges(curve), *data.draw(st.lists(st.integers(low - 5, high + 5), min_size=50, max_size=50))]
+    with session() as engine:
+        engine.execute(f"CREATE TABLE v AS SELECT CAST(unnest({values}) AS HUGEINT) AS x")
+        found = engine.execute(f"SELECT {curve.points_sql('x')}, {curve.number_sql('x')} FROM v").fetchall()
+    for scaled, (points, number) in zip(values, found, strict=True):
+        hit = curve.segment_of(from_scaled(scaled, decimals))
+        assert (points, number) == (to_scaled(hit.raw_points, 3), hit.segment.number)
+
+
+@pytest.mark.parametrize(("form", "decimals", "edge"), FORMS)
+def test_segments_cover_every_value_once_and_stay_in_bounds(form: str, decimals: int, edge: Any) -> None:
+    curve = compile_curve(form, decimals=decimals, edge=edge)
+    assert curve.segments[0].lower is None
+    assert curve.segments[-1].upper is None
+    for before, after in zip(curve.segments, curve.segments[1:], strict=False):
+        assert before.upper == after.lower
+        assert after.number == before.number + 1
+    assert all(-FULL <= end <= FULL for s in curve.segments for end in (s.start, s.end))
+
+
+def test_a_log_curve_stays_close_to_the_logarithm() -> None:
+    curve = compile_curve("log(1000000; 200000000)", decimals=2)
+    for value in (1, 1000, 250000, 1000000, 7654321, 123456789):
+        exact = 100 * (1 + Decimal(value) / 1000000).ln() / Decimal(201).ln()
+        assert 0 <= exact - curve.points_at(Decimal(value)) < Decimal("0.2")  # chords lie below, at most 0.2 raw points
+
+
+def test_an_explanation_knows_the_distance_to_the_next_edge() -> None:
+    hit = compile_curve("step(1:30; 3:60)", decimals=1).segment_of(Decimal("2.9"))
+    assert (hit.segment.number, hit.raw_points, hit.to_next, hit.gain_at_next) == (2, 30, Decimal("0.1"), 30)
+    last = compile_curve("linear(0; 0.1)", decimals=6).segment_of(Decimal("0.3"))
+    assert (last.raw_points, last.to_next, last.gain_at_next) == (100, None, None)
+
+
+@pytest.mark.parametrize(
+    ("form", "direction", "holds"),
+    [
+        ("step(1:30; 3:60)", "higher_better", True),
+        ("step(1:60; 3:30)", "higher_better", False),
+        ("step(1:60; 3:30)", "lower_better", False),  # below 1 it gives 0, so it first rises
+        ("band(0; 1; 2; 3)", "higher_better", False),
+        ("band(0; 1; 2; 3)", "range", True),
+        ("bool(1:0; 0:100)", "boolean", False),
+        ("penalty(1:-60; 2:-30)", "penalty", False),
+        ("penalty(1:-30; 2:-60)", "penalty", True),
+    ],
+)
+def test_order_is_proved_segment_by_segment(form: str, direction: Any, holds: bool) -> None:
+    assert (compile_curve(form, decimals=0).breaks_order(direction) is None) is holds
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("linaer(0; 1)", "did you mean linear?"),
+        ("linear 0 1", "not a curve"),
+        ("linear(0)", "takes 2 numbers (a; b), found 1"),
+        ("linear(1; 0)", "a < b must hold"),
+        ("linear(0; 0)", "a < b must hold"),
+        ("linear(0; NaN)", "not a plain decimal"),
+        ("linear(0; 1e308)", "not a plain decimal"),
+        ("linear(０; １)", "not a plain decimal"),
+        ("linear(0; 10%)", "not a plain decimal"),
+        ("linear(0; 1,000)", "not a plain decimal"),
+        ("linear(0; 0.001)", "more than 2 decimals"),
+        ("step(3:30; 1:60)", "must ascend"),
+        ("step(1:30; 1:60)", "must ascend"),
+        ("step(1:101)", "outside -100 to 100"),
+        ("step(1:-5)", "not negative"),
+        ("step(1)", "threshold:points"),
+        ("bool(1:100)", "points of both answers"),
+        ("penalty(1:5)", "between -100 and 0"),
+        ("log(0; 5)", "s > 0"),
+        ("band(0; 2; 1; 3)", "a < b < c < d must hold"),
+    ],
+)
+def test_refusals_say_what_is_wrong(form: str, message: str) -> None:
+    with pytest.raises(CurveError) as refused:
+        compile_curve(form, decimals=2)
+    assert message in str(refused.value)

@@ -1,0 +1,228 @@
+"""Formulas: what is allowed, what is refused and how it reads, and that the SQL gives what the reference gives."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.kernel.exact import from_scaled
+from include.schemes.engine import load, session
+from include.schemes.formula import (
+    Formula,
+    FormulaError,
+    Quantity,
+    compile_condition,
+    compile_formula,
+    parse_unit,
+)
+
+YUAN, PEOPLE, PIECES = parse_unit("元"), parse_unit("人"), parse_unit("件")
+KNOWN = {
+    "a": Quantity(2, YUAN),
+    "b": Quantity(2, YUAN),
+    "heads": Quantity(0, PEOPLE),
+    "patents": Quantity(2, PIECES),
+    "days": Quantity(0, parse_unit("天")),
+    "share": Quantity(6, parse_unit("比例")),
+}
+
+
+def value(text: str, decimals: int = 6, **measures: Any) -> Any:
+    held = {name: None if name not in measures else Decimal(str(measures[name])) for name in KNOWN}
+    return compile_formula(text, KNOWN, decimals=decimals).evaluate(held)
+
+
+@pytest.mark.parametrize(
+    ("text", "measures", "expected"),
+    [
+        ("ratio(a, b)", {"a": 1, "b": 3}, "0.333333"),
+        ("ratio(a, b)", {"a": 2, "b": 3}, "0.666667"),
+        ("ratio(a, b)", {"a": -2, "b": 3}, "-0.666667"),
+        ("ratio(a, b)", {"a": "0.01", "b": 20000}, "0.000001"),  # 5e-7 is a tie: away from zero
+        ("ratio(a, b)", {"a": "-0.01", "b": 20000}, "-0.000001"),
+        ("ratio(a, b)", {"a": "0.01", "b": "20000.01"}, "0.000000"),
+        ("ratio(a, b)", {"a": 1, "b": 0}, None),
+        ("ratio(a, b)", {"a": 1}, None),
+        ("ratio(a, b)", {"a": 0, "b": 7}, "0.000000"),
+        ("ratio(patents * 100, heads)", {"patents": 1, "heads": 33}, "3.030303"),
+        ("coalesce(a, b)", {"b": 5}, "5.000000"),
+        ("greatest(a, b)", {"b": 5}, "5.000000"),
+        ("least(a, b, 3)", {"b": 5}, "3.000000"),
+        ("abs(a - b)", {"a": 1, "b": 3.5}, "2.500000"),
+        ("-a", {"a": 1}, "-1.000000"),
+        ("case when a > b then 1 when a = b then 0.5 end", {"a": 2, "b": 2}, "0.500000"),
+        ("case when a > b then 1 end", {"a": 2}, None),
+        ("case when a in (1, 2) then 1 else 0 end", {"a": 2}, "1.000000"),
+        ("a * 0.155", {"a": "0.01"}, "0.001550"),
+        ("cagr(a, b, 3)", {"a": 1331, "b": 1000}, "0.100000"),
+        ("cagr(a, b, 3)", {"a": "1330.99", "b": 1000}, "0.099997"),
+        ("cagr(a, b, 2)", {"a": 2, "b": 1}, "0.414214"),  # sqrt 2 = 1.41421356…
+        ("cagr(a, b, 3)", {"a": 0, "b": 1}, "-1.000000"),
+        ("cagr(a, b, 3)", {"a": 1, "b": 0}, None),
+        ("cagr(a, b, 3)", {"a": -1, "b": 1}, None),
+    ],
+)
+def test_values(text: str, measures: dict[str, Any], expected: str | None) -> None:
+    assert value(text, **measures) == (None if expected is None else Decimal(expected))
+
+
+def test_the_result_is_rounded_to_the_indicators_decimals_half_away_from_zero() -> None:
+    assert value("a", decimals=1, a="0.25") == Decimal("0.3")
+    assert value("a", decimals=1, a="-0.25") == Decimal("-0.3")
+    assert value("a", decimals=0, a="2.49") == Decimal(2)
+
+
+def test_inputs_are_read_off_the_expression_in_order() -> None:
+    formula = compile_formula("case when b > 0 then ratio(a, b) else share end", KNOWN, decimals=6)
+    assert formula.inputs == ("b", "a", "share")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a / b", "write ratio(a, b)"),
+        ("ratoi(a, b)", "did you mean ratio?"),
+        ("sqrt(a)", "unknown function 'sqrt'"),
+        ("random()", "allowed are abs, case, cagr"),
+        ("ratio(a)", "ratio takes 2 arguments, found 1"),
+        ("ratio(a, patent)", "did you mean patents?"),
+        ("other.a", "name the measure alone"),
+        ("(select 1)", "not allowed"),
+        ("a; drop table x", "not allowed"),
+        ("a +", "not an expression"),
+        ("'１２'", "text is not allowed"),
+        ("1e5 * a", "not a plain decimal"),
+        ("a + heads", "unit mismatch: 人 and 元"),
+        ("a > heads", "unit mismatch"),
+        ("coalesce(a, patents)", "unit mismatch"),
+        ("case when a then 1 end", "a number stands where a yes/no is needed"),
+        ("a + (b > 1)", "a yes/no stands where a number is needed"),
+        ("a is true", "only `is null`"),
+        ("cagr(a, b, heads)", "years must be a whole number"),
+        ("cagr(a, b, 9)", "years must be a whole number"),
+        ("a between 1 and 2", "not allowed"),
+        ("sum(a)", "unknown function 'sum'"),
+        ("a over (order by b)", "not a"),
+        ("cast(a as double)", "unknown function 'cast'"),
+        ("share * share * share * share", "at most 18 stay exact"),
+    ],
+)
+def test_refusals_say_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(FormulaError) as refused:
+        compile_formula(text, KNOWN, decimals=6)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "fits"),
+    [
+        ("ratio(a, heads)", "元/人", True),
+        ("ratio(patents * 100, heads)", "件/百人", True),
+        ("ratio(patents * 1000000, a)", "件/百万元", True),
+        ("ratio(a, b)", "比例", True),
+        ("ratio(a, b)", "倍", True),
+        ("ratio(days, 365.25)", "年", True),
+        ("case when a > 0 then 3 end", "档", True),
+        ("a > b", "是否", True),
+        ("a", "人", False),
+        ("ratio(heads, a)", "元/人", False),
+        ("a > b", "元", False),
+        ("a * b", "元", False),
+    ],
+)
+def test_the_unit_of_the_result_is_checked(text: str, unit: str, fits: bool) -> None:
+    if fits:
+        compile_formula(text, KNOWN, decimals=6, unit=unit)
+    else:
+        with pytest.raises(FormulaError, match="unit is"):
+            compile_formula(text, KNOWN, decimals=6, unit=unit)
+
+
+def test_a_condition_must_be_a_question() -> None:
+    with pytest.raises(FormulaError, match="not a yes/no question"):
+        compile_condition("a + b", KNOWN)
+
+
+# --- the two backends agree ----------------------------------------------------------------------------------------
+
+EXPRESSIONS = [
+    "ratio(a, b)",
+    "ratio(a - b, greatest(b, 100))",
+    "cagr(a, b, 3)",
+    "cagr(a, b, 2)",
+    "case when a > b then ratio(a, b) when a = 0 then 0.5 else share end",
+    "coalesce(ratio(a, heads * 3), ratio(b, heads), 7)",
+    "least(a, b, 3.5) - abs(a - b) * 0.25",
+    "ratio(ratio(a, b) + share, 3)",
+    "case when a in (0, 1, b) or not (heads is null) and a <= b then 1 end",
+    "case when a is not null and a <> b then -a else 0 end",
+    "ratio(patents * 100, heads) + ratio(patents, heads * 7)",
+]
+MONEY = st.one_of(
+    st.none(),
+    st.integers(-(10**15), 10**15),
+    st.integers(-500, 500),
+    st.sampled_from([0, 1, -1, 100, 2_000_000]),
+)
+ROW = st.tuples(MONEY, MONEY, st.one_of(st.none(), st.integers(0, 9)), MONEY, st.integers(0, 99), st.integers(0, 10**6))
+
+
+@cache
+def _compiled(text: str, decimals: int) -> Formula:
+    return compile_formula(text, KNOWN, decimals=decimals)
+
+
+def _in_duckdb(texts: list[str], rows: list[tuple[Any, ...]], decimals: int) -> list[list[int | None]]:
+    columns: dict[str, pa.Array] = {"uscc": pa.array([str(i) for i in range(len(rows))])}
+    for place, (name, quantity) in enumerate(KNOWN.items()):
+        held = [None if r[place] is None else from_scaled(r[place], quantity.decimals) for r in rows]
+        columns[name] = pa.array(held, pa.decimal128(24, quantity.decimals))
+    with session() as engine:
+        load(engine, "measures", pa.table(columns), KNOWN, KNOWN)
+        selected = ", ".join(_compiled(text, decimals).sql() for text in texts)
+        return [list(row) for row in engine.execute(f"SELECT {selected} FROM measures").fetchall()]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(ROW, min_size=10, max_size=60), st.sampled_from([0, 2, 6]))
+def test_sql_gives_exactly_what_the_reference_gives(rows: list[tuple[Any, ...]], decimals: int) -> None:
+    for found, row in zip(_in_duckdb(EXPRESSIONS, rows, decimals), rows, strict=True):
+        facts = {
+            name: None if held is None else from_scaled(held, quantity.decimals)
+            for (name, quantity), held in zip(KNOWN.items(), row, strict=True)
+        }
+        for text, scaled in zip(EXPRESSIONS, found, strict=True):
+            expected = _compiled(text, decimals).evaluate(facts)
+            assert (None if scaled is None else from_scaled(scaled, decimals)) == expected, text
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 10**12), st.integers(-(10**6) + 1, 5 * 10**6), st.sampled_from([-1, 0, 1]))
+def test_a_growth_exactly_on_a_rounding_edge_is_decided_by_integers(start: int, millionths: int, nudge: int) -> None:
+    """end/start = (1 + (k + ½)/10^6)^2 exactly, and one cent beside it: a float would not know the side."""
+    base = 4 * 10**12
+    end = (2 * 10**6 + 2 * millionths + 1) ** 2 + nudge
+    facts = dict.fromkeys(KNOWN) | {"a": from_scaled(end, 2), "b": from_scaled(base, 2)}
+    expected = compile_formula("cagr(a, b, 2)", KNOWN, decimals=6).evaluate(facts)
+    exact = Fraction(end, base)
+    low, high = Fraction(expected) - Fraction(1, 2 * 10**6), Fraction(expected) + Fraction(1, 2 * 10**6)
+    assert (1 + low) ** 2 <= exact <= (1 + high) ** 2
+    if nudge == 0:
+        away = millionths + 1 if millionths >= 0 else millionths
+        assert expected == from_scaled(away, 6)
+    row = (end, base, None, None, 0, 0)
+    assert _in_duckdb(["cagr(a, b, 2)"], [row], 6) == [[int(Decimal(expected).scaleb(6))]]
+
+
+def test_an_overflow_is_an_error_and_never_wraps() -> None:
+    enormous = 10**23
+    with pytest.raises(duckdb.OutOfRangeException):
+        _in_duckdb(["ratio(a * b, 3)"], [(enormous, enormous, None, None, 0, 0)], 6)
