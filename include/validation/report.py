@@ -28,8 +28,8 @@ h1{font-size:1.45rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .6rem}
 .count b{display:block;font-size:1.5rem;font-variant-numeric:tabular-nums;line-height:1.2}
 .bar{display:flex;height:.7rem;border-radius:.35rem;overflow:hidden;background:var(--line)}
 .wide{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.6rem}
-table{border-collapse:collapse;width:100%}
-th,td{padding:.45rem .8rem;text-align:left;border-top:1px solid var(--line);vertical-align:top}
+table{border-collapse:collapse;width:100%;line-height:1.4}
+th,td{padding:.4rem .7rem;text-align:left;border-top:1px solid var(--line);vertical-align:top}
 thead th{border-top:0;color:var(--soft);font-weight:500;white-space:nowrap}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .ok{color:var(--good)}.bad{color:var(--bad);font-weight:600}.hint{color:var(--warn);font-weight:600}
@@ -48,8 +48,8 @@ def render_report(contract: Contract, key_text: str, judgement_json: dict[str, A
     broken = [check for check in found["checks"] if not check["passed"]]
     kept = [check for check in found["checks"] if check["passed"]]
     reasons = sorted(found["reasons"].items(), key=lambda one: (-one[1], one[0]))
-    reason_rows = [[escape(titles[name]), _code(name), _number(count)] for name, count in reasons]
-    reason = f'<p class="bad">拒收原因: {escape(found["reason"])}</p>' if found["reason"] else ""
+    reason_rows = [[_named(titles[name], name), f"{count:,}"] for name, count in reasons]
+    reason = f'<p class="bad">拒收原因：{escape(found["reason"])}</p>' if found["reason"] else ""
     return f"""<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -59,8 +59,8 @@ def render_report(contract: Contract, key_text: str, judgement_json: dict[str, A
 <div class="verdict {found["verdict"]}">{_VERDICT_ZH[found["verdict"]]}</div>
 {reason}<div class="counts">{tiles}</div>
 {_bar(found)}
-<p class="soft">收到 = 重复 + 接收 + 隔离。本页只有计数,不含任何一条记录的内容。</p>
-<h2>隔离原因</h2>{_table(["原因", "检查", "行数"], reason_rows, "没有被隔离的行。")}
+<p class="soft">收到 = 重复 + 接收 + 隔离。本页只有计数，不含任何一条记录的内容。</p>
+<h2>隔离原因</h2>{_table(["原因", "行数"], reason_rows, "没有被隔离的行。")}
 <h2>未通过的检查</h2>{_checks(broken, "全部检查通过。")}
 <h2>通过的检查</h2>{_checks(kept, "没有通过的检查。")}
 </main></body></html>
@@ -78,9 +78,9 @@ def _checks(checks: list[dict[str, Any]], empty: str) -> str:
     for check in checks:
         tone = "ok" if check["passed"] else "hint" if check["severity"] == "warn" else "bad"
         failed = f'<span class="{tone}">{check["failed"]:,}</span>'
-        severity = _SEVERITY_ZH[check["severity"]]
-        rows.append([escape(check["title_zh"]), _code(check["id"]), severity, _number(check["checked"]), failed])
-    return _table(["检查", "编号", "不通过时", "检查数", "未通过"], rows, empty)
+        named, severity = _named(check["title_zh"], check["id"]), _SEVERITY_ZH[check["severity"]]
+        rows.append([named, severity, f"{check['checked']:,}", failed])
+    return _table(["检查", "不通过时", "检查数", "未通过"], rows, empty)
 
 
 def _table(headings: list[str], rows: list[list[str]], empty: str) -> str:
@@ -95,9 +95,5 @@ def _table(headings: list[str], rows: list[list[str]], empty: str) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _code(text: str) -> str:
-    return f'<span class="key soft">{escape(text)}</span>'
-
-
-def _number(count: int) -> str:
-    return f"{count:,}"
+def _named(title: str, check: str) -> str:
+    return f'{escape(title)}<br><span class="key soft">{escape(check)}</span>'

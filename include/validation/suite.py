@@ -119,7 +119,7 @@ def _of_column(contract: Contract, name: str, column: Column) -> Iterator[Check]
         yield _check(contract, name, "between", "在合理范围内", "expect_column_values_to_be_between", between)
     if name == USCC:
         digits = {"column": f"check_digit:{name}", "value_set": [True]}
-        title = f"{column.zh}:校验位正确"
+        title = f"{column.zh}：校验位正确"
         yield Check(f"{name}.check_digit", title, name, "warn", "expect_column_values_to_be_in_set", digits)
 
 
@@ -127,12 +127,12 @@ def _check(contract: Contract, name: str, rule: str, title: str, expectation: st
     column = contract.columns[name]
     indispensable = name in contract.key or name == contract.arrival
     severity: Severity = "quarantine_rows" if indispensable and column.severity == "warn" else column.severity
-    return Check(f"{name}.{rule}", f"{column.zh}:{title}", name, severity, expectation, arguments)
+    return Check(f"{name}.{rule}", f"{column.zh}：{title}", name, severity, expectation, arguments)
 
 
 def unique_key(contract: Contract) -> Check:
     """Rows that share a key and differ: none of them can be told to be the right one."""
-    title = f"主键唯一({'、'.join(contract.columns[name].zh for name in contract.key)})"
+    title = f"主键唯一（{'、'.join(contract.columns[name].zh for name in contract.key)}）"
     columns = [name if contract.columns[name].type in _TEXT_TYPES else f"value:{name}" for name in contract.key]
     if len(columns) == 1:
         return Check(

@@ -254,7 +254,7 @@ def test_the_report_is_one_page_that_loads_nothing_and_says_why() -> None:
     page = render_report(VAT, "<b>TAX_VAT</b>/320411/2026-11-23", found)
     assert "增值税申报" in page
     assert "已拒收" in page
-    assert "销售额:格式可解析" in page
+    assert "销售额：格式可解析" in page
     assert "&lt;b&gt;TAX_VAT&lt;/b&gt;" in page
     assert not [part for part in ("http:", "https:", "<script", "src=", "@import", "url(") if part in page]
 
