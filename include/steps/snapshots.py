@@ -93,12 +93,14 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             landed = stores.lake.read(places.landing(key))
             judgement = judge(contract, landed, as_of=as_of, last_rows=last.accepted if last else None)
             lease.renew()
-            facts = {"contract_version": contract.version, "landing": held.landing_sha, **judgement.to_json()}
+            found = judgement.to_json()
+            # What was compared with an earlier snapshot stays out: nights in any order must give the same bytes.
+            facts = {"contract_version": contract.version, "landing": held.landing_sha, "rows_in": landed.num_rows}
             stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts)
             accepted_sha = None
             if judgement.verdict == "accepted":
                 accepted_sha = stores.lake.commit(places.accepted(key), {"data": judgement.accepted}, facts).sha256
-            stores.lake.write_text(places.report(key), render_report(contract, str(key), judgement.to_json()))
+            stores.lake.write_text(places.report(key), render_report(contract, str(key), found))
             stores.ledger.record_verdict(
                 key,
                 lease=lease,
@@ -108,7 +110,7 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
                 accepted=judgement.accepted.num_rows,
                 quarantined=judgement.quarantine.num_rows,
                 reason=judgement.reason,
-                checks=judgement.to_json()["checks"],
+                checks=found["checks"],
                 accepted_sha=accepted_sha,
             )
             held = stores.ledger.snapshot(key)

@@ -1,0 +1,158 @@
+"""Nights one after the other, again, out of order, and when a department fails."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from include import steps
+from include.kernel.areas import areas
+from include.kernel.errors import BadInput, TerminalError, TransientError
+from include.kernel.references import ResultKey, SnapshotKey
+from include.steps.explain import explain, render
+from include.store import lake as places
+from tests.e2e.conftest import AS_OF, SCHEME, City
+
+pytestmark = pytest.mark.services
+
+DISTRICT = "320411"
+DAYS = [date(2026, 11, 18), date(2026, 11, 19), AS_OF]
+
+
+def _digests(city: City, days: list[date], districts: list[str]) -> dict[str, str]:
+    """The identity of every committed place of these days: what landed, what was accepted, what was scored."""
+    lake, found = city.stores.lake, {}
+    for day in days:
+        for district in districts:
+            for place in (
+                places.landing(SnapshotKey("TAX_VAT", district, day)),
+                places.accepted(SnapshotKey("TAX_VAT", district, day)),
+                places.accepted(SnapshotKey("IP_PAT", "city", day)),
+                places.conformed(district, day),
+                places.points(ResultKey(day, district, SCHEME)),
+            ):
+                found[place] = lake.require(place).sha256
+    return found
+
+
+def test_the_same_night_twice_gives_the_same_bytes_and_no_second_generation(city: City) -> None:
+    city.refresh(AS_OF, [DISTRICT])
+    first = _digests(city, [AS_OF], [DISTRICT])
+    said = city.refresh(AS_OF, [DISTRICT])
+    assert _digests(city, [AS_OF], [DISTRICT]) == first
+    assert sum("reused" in line for line in said) == 12
+    with city.stores.engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM generation")) == 1
+
+
+def test_past_days_in_any_order_give_the_bytes_of_the_nights_in_order(
+    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in DAYS:
+        city.refresh(day, [DISTRICT])
+    in_order = _digests(city, DAYS, [DISTRICT])
+    assert len(set(in_order.values())) > len(in_order) / 2, "the days must differ, or the comparison shows nothing"
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path / "other"))
+    for day in (AS_OF, DAYS[0], DAYS[1]):
+        city.refresh(day, [DISTRICT])
+    assert _digests(city, DAYS, [DISTRICT]) == in_order
+    with city.stores.engine.connect() as connection:
+        assert str(connection.scalar(sa.text("SELECT as_of FROM current_generation"))) == AS_OF.isoformat()
+
+
+def test_a_department_that_is_down_leaves_its_last_accepted_snapshot_in_use(city: City) -> None:
+    city.refresh(DAYS[0], [DISTRICT])
+    down = replace(city.connections["innopoints_tax_innovation"], host="http://127.0.0.1:9")
+    broken = replace(city, connections={**city.connections, "innopoints_tax_innovation": down})
+    with pytest.raises(TransientError, match="tax_innovation TAX_RDD/320411"):
+        steps.land("TAX_RDD", DISTRICT, DAYS[1], holder="test", lookup=broken.lookup)
+    for dataset in ("REG_ENT", "HR_INS", "HR_STAFF", "TAX_CIT", "TAX_VAT", "TAX_PAY", "TAX_FIN"):
+        steps.land(dataset, DISTRICT, DAYS[1], holder="test", lookup=city.lookup)
+        steps.validate(dataset, DISTRICT, DAYS[1], holder="test")
+    counts = steps.conform(DISTRICT, DAYS[1], holder="test")
+    assert counts["older_snapshots"] == 5  # A107012, A107041, patents, PCT and lists are of the day before
+
+
+def test_a_dataset_that_is_too_old_stops_the_district_with_one_line(city: City) -> None:
+    city.refresh(DAYS[0], [DISTRICT])
+    with pytest.raises(TerminalError, match=r"HR_INS/320411 as of 2027-03-01.*2026-11-18.*kept.*do: "):
+        steps.conform(DISTRICT, date(2027, 3, 1), holder="test")
+
+
+def test_a_missing_connection_is_one_line_that_says_what_to_do(city: City) -> None:
+    from include.kernel.connections import from_environment
+
+    with pytest.raises(TerminalError, match=r"'innopoints_registry' is not configured.*kept.*do: add it in Airflow"):
+        steps.land("REG_ENT", DISTRICT, AS_OF, holder="test", lookup=from_environment)
+
+
+@pytest.fixture
+def folder(city: City, tmp_path: Path) -> tuple[City, Path]:
+    """The science bureau's folder, copied so that a test may spoil it."""
+    original = city.connections["innopoints_science_bureau"]
+    copy = tmp_path / "drop"
+    shutil.copytree(original.extra["path"], copy)
+    moved = replace(original, extra={"path": str(copy)})
+    return replace(city, connections={**city.connections, "innopoints_science_bureau": moved}), copy
+
+
+def test_a_drop_file_without_its_marker_is_not_read(folder: tuple[City, Path]) -> None:
+    city, path = folder
+    marker = sorted(path.glob("*.ok"))[0]
+    marker.unlink()
+    with pytest.raises(TransientError, match=marker.name.removesuffix(".ok")):
+        steps.land("ST_QUAL", "city", AS_OF, holder="test", lookup=city.lookup)
+    assert city.stores.ledger.snapshot(SnapshotKey("ST_QUAL", "city", AS_OF)) is None
+
+
+def test_a_drop_file_with_other_columns_is_refused_whole(folder: tuple[City, Path]) -> None:
+    import hashlib
+
+    city, path = folder
+    file = sorted(path.glob("高企名单_*.csv"))[0]
+    content = file.read_bytes().replace("证书编号".encode("gb18030"), "证号".encode("gb18030"))
+    file.write_bytes(content)
+    rows = content.count(b"\n") - 1
+    digest = hashlib.sha256(content).hexdigest()
+    file.with_name(file.name + ".ok").write_text(f"rows={rows}\nsha256={digest}\n", encoding="utf-8")
+    with pytest.raises(TerminalError, match=f"{file.name}.*证书编号"):
+        steps.land("ST_QUAL", "city", AS_OF, holder="test", lookup=city.lookup)
+    assert city.stores.lake.manifest(places.landing(SnapshotKey("ST_QUAL", "city", AS_OF))) is None
+
+
+def test_explain_proves_every_point_from_the_source_records(night: City) -> None:
+    points = night.gathered("points").sort_by([("total", "descending"), ("uscc", "ascending")]).to_pylist()
+    for row in (points[0], points[len(points) // 2], points[-1]):
+        found = explain(row["uscc"], SCHEME)
+        assert found["total"] == row["total"]
+        assert len(found["indicators"]) == 121
+        assert sum(line["points"] for line in found["indicators"]) == row["total"]
+    text = render(explain(points[0]["uscc"], SCHEME, indicator="BAS-04"))
+    assert "TAX_CIT/" in text
+    assert "SBUUID=" in text
+    assert str(points[0]["total"]) in text
+
+
+def test_explain_refuses_an_unknown_code_and_an_unknown_indicator(night: City) -> None:
+    with pytest.raises(BadInput, match="no enterprise '91320411YY99999999'"):
+        explain("91320411YY99999999", SCHEME)
+    known = night.gathered("points")["uscc"][0].as_py()
+    with pytest.raises(BadInput, match="unknown indicator 'INP-99'"):
+        explain(known, SCHEME, indicator="INP-99")
+
+
+def test_no_name_of_a_person_is_written_anywhere(night: City) -> None:
+    """Inventors leave their keyed hashes only: the names that the office serves stand in no file of the lake."""
+    import pyarrow.parquet as pq
+
+    served = pq.read_table(next((night.sandbox / "world" / "gateway").glob("*atents*.parquet")))
+    text = str(served.slice(0, 200).to_pylist())
+    inventors = night.snapshots("IP_PAT", "accepted")["inventors"].to_pylist()
+    assert all(part.startswith("k1:") and len(part) == 35 for held in inventors for part in held.split(";"))
+    assert "k1:" not in text
+    assert len(areas()) == 7

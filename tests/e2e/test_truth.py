@@ -1,0 +1,108 @@
+"""What the pipeline concludes from dirty records equals what is true of the world they were made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import ROUND_HALF_UP, Decimal
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from include.contracts import contracts
+from tests.e2e.conftest import AS_OF, ENTERPRISES, City
+
+pytestmark = pytest.mark.services
+
+
+def _by_enterprise(table: pa.Table, column: str) -> dict[str, object]:
+    return dict(zip(table["uscc"].to_pylist(), table[column].to_pylist(), strict=True))
+
+
+def _true(night: City, column: str) -> dict[str, object]:
+    truth = night.truth("truth_enterprises")
+    return _by_enterprise(truth.filter(pa.compute.equal(truth["as_of"], pa.scalar(AS_OF))), column)
+
+
+def _spoilt(night: City, dataset: str) -> set[str]:
+    """Enterprises with a quarantined row of the dataset: what they truly have is not what can be read of them."""
+    rows = night.truth("truth").to_pylist()
+    return {r["uscc"] for r in rows if r["dataset"] == dataset and r["conclusion"] == "quarantined"}
+
+
+def test_every_enterprise_that_takes_part_is_found_in_its_district_with_its_stage(night: City) -> None:
+    profile = night.gathered("profile")
+    assert profile.num_rows == ENTERPRISES
+    for column in ("district", "stage", "name"):
+        assert _by_enterprise(profile, column) == _true(night, column)
+
+
+@pytest.mark.parametrize(
+    ("measure", "truth"),
+    [
+        ("operating_revenue_yuan", "operating_revenue_yuan_2025"),
+        ("operating_revenue_yuan_prior1", "operating_revenue_yuan_2024"),
+        ("operating_revenue_yuan_prior3", "operating_revenue_yuan_2022"),
+        ("rd_expense_deduction_yuan", "rd_expense_yuan_2025"),
+        ("rd_expense_deduction_yuan_prior1", "rd_expense_yuan_2024"),
+        ("rd_expense_deduction_yuan_prior2", "rd_expense_yuan_2023"),
+    ],
+)
+def test_figures_are_true_to_the_cent_after_void_and_corrected_filings(night: City, measure: str, truth: str) -> None:
+    assert _by_enterprise(night.gathered("measures"), measure) == _true(night, truth)
+
+
+def test_headcounts_of_several_units_are_added(night: City) -> None:
+    true = {
+        uscc: None if months is None else (months / 12).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        for uscc, months in _true(night, "insured_person_months_2025").items()
+    }
+    assert _by_enterprise(night.gathered("measures"), "insured_headcount") == true
+
+
+def test_shared_patents_and_certificates_are_told_by_name_alone(night: City) -> None:
+    measures, spoilt = night.gathered("measures"), _spoilt(night, "IP_PAT") | _spoilt(night, "ST_QUAL")
+    for measure, truth in (
+        ("valid_inventions", "valid_inventions"),
+        ("holds_high_tech_certificate", "high_tech_valid"),
+    ):
+        found, true = _by_enterprise(measures, measure), _true(night, truth)
+        assert {u: v for u, v in found.items() if u not in spoilt} == {u: v for u, v in true.items() if u not in spoilt}
+        assert any(true.values())
+
+
+def test_exactly_the_rows_that_a_contract_cannot_accept_are_quarantined(night: City) -> None:
+    """Per dataset: every row that the world spoilt is held back, and no other."""
+    planted: Counter[str] = Counter()
+    for row in night.truth("truth").to_pylist():
+        contract = contracts()[row["dataset"]]
+        in_window = row["arrived_at"] < AS_OF.isoformat()
+        if row["conclusion"] == "quarantined" and in_window and contract.history_years is None:
+            planted[row["dataset"]] += 1
+    assert planted
+    for dataset in planted:
+        assert night.snapshots(dataset, "quarantine").num_rows == planted[dataset], dataset
+
+
+def test_every_row_is_a_duplicate_accepted_or_quarantined(night: City) -> None:
+    with night.stores.engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT * FROM run_snapshot")).mappings().all()
+    assert {row["dataset"] for row in rows} == set(contracts())
+    for row in rows:
+        assert row["verdict"] == "accepted"
+        assert row["rows_in"] == row["declared"] == row["duplicates"] + row["accepted"] + row["quarantined"]
+
+
+def test_published_tables_speak_of_the_same_enterprises_and_add_up(night: City) -> None:
+    def ask(query: str) -> list:
+        with night.stores.engine.connect() as connection:
+            return list(connection.execute(sa.text(query)))
+
+    assert ask("SELECT count(*) FROM current_enterprise_profile") == [(ENTERPRISES,)]
+    assert ask("SELECT count(*), count(DISTINCT indicator) FROM current_points_ledger") == [(ENTERPRISES * 121, 121)]
+    assert ask("SELECT sum(enterprises) FROM current_stage_distribution") == [(ENTERPRISES,)]
+    for table in ("honours", "project_recommendation", "credit_list"):
+        assert ask(f"SELECT count(*) FROM current_{table}") > [(0,)], table
+        assert ask(f"SELECT uscc FROM current_{table} EXCEPT SELECT uscc FROM current_enterprise_profile") == []
+    held = ask("SELECT count(DISTINCT indicator) FROM current_points_ledger WHERE status = 'value'")
+    assert held[0][0] >= 70
