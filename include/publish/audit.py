@@ -54,6 +54,11 @@ def _rules(generation_id: int) -> Iterator[tuple[str, Select]]:
         .where(profile.c.stage != points.c.stage),
     )
 
+    indicators = sa.select(func.count(sa.distinct(ledger.c.indicator))).scalar_subquery()
+    yield (
+        "enterprises that lack the ledger line of an indicator",
+        sa.select(ledger.c.uscc).group_by(ledger.c.uscc).having(func.count() != indicators),
+    )
     yield (
         "ledger lines of an unknown category",
         sa.select(ledger.c.uscc).where(ledger.c.category.not_in(CATEGORIES)),

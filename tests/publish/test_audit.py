@@ -76,6 +76,7 @@ BROKEN: dict[str, Break] = {
     "enterprise_points: enterprises without a profile (1)": without_rows("enterprise_profile", 1),
     "enterprises without points_ledger (1)": without_rows("points_ledger", 10),
     "whose stage differs between profile and points (1)": cell("enterprise_points", "stage", "成熟期"),
+    "enterprises that lack the ledger line of an indicator (1)": without_rows("points_ledger", 1),
     "ledger lines of an unknown category (1)": cell("points_ledger", "category", "other"),
     "ledger lines do not sum to their categories (1)": shifted("points_ledger", "points", "0.001"),
     "categories do not sum to their total (1)": shifted("enterprise_points", "input", "0.001"),
