@@ -39,7 +39,8 @@ def _dataset(contract: Contract) -> list[str]:
         holds = "; ".join(rules).replace("|", "\\|")
         kind = f"{column.type}({column.decimals})" if column.type == "decimal" else column.type
         lines.append(
-            f"| {name} | {column.native} | {column.zh} | {kind} | {unit} | {holds} | {column.severity if holds else ''} |"
+            f"| {name} | {column.native} | {column.zh} | {kind} | {unit} | {holds} "
+            f"| {column.severity if holds else ''} |"
         )
     return lines
 
@@ -58,13 +59,16 @@ def measures_page() -> str:
 
 def scheme_page(scheme: Scheme) -> str:
     """Every indicator of a scheme: formula, curve, sources, whether it is held, and what was decided."""
-    lines = [HEAD, f"# Scheme {scheme.id}: {scheme.title_zh}\n", f"{scheme.note}\n"]
-    lines += ["| id | national | 指标 | category | unit | sources | formula now | curve now |", "|---|---|---|---|---|---|---|---|"]
+    lines = [HEAD, f"# Scheme {scheme.id}: {scheme.title_zh}\n", f"{scheme.identity.notes}\n"]
+    lines += [
+        "| id | national | 指标 | category | unit | sources | formula now | curve now |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for indicator in scheme.indicators.values():
         formula = f"`{indicator.formula[-1].expression}`" if indicator.formula else f"not held: {indicator.not_held}"
         lines.append(
-            f"| {indicator.id} | {indicator.national or ''} | {indicator.name.zh} | {indicator.category} | {indicator.unit} "
-            f"| {' '.join(indicator.sources)} | {' '.join(formula.split())} | `{indicator.curve[-1].form}` |".replace(
+            f"| {indicator.id} | {indicator.national or ''} | {indicator.name.zh} | {indicator.category} "
+            f"| {indicator.unit} | {' '.join(indicator.sources)} | {' '.join(formula.split())} | `{indicator.curve[-1].form}` |".replace(
                 "||", "\\|\\|"
             )
         )

@@ -38,7 +38,8 @@ def refresh(
                 continue
             say(
                 f"{district} {dataset}: {landed['outcome']}, {judged['rows_in']} rows = "
-                f"{judged['duplicates']} duplicates + {judged['accepted']} accepted + {judged['quarantined']} quarantined"
+                f"{judged['duplicates']} duplicates + {judged['accepted']} accepted "
+                f"+ {judged['quarantined']} quarantined"
             )
         try:
             steps.conform(district, as_of, holder=holder)

@@ -81,9 +81,7 @@ def read_supplied(compiled: Compiled, lines: Iterable[Mapping[str, str]], where:
         _known(measure, list(compiled.measures), "measure", at)
         one = supplied.setdefault(uscc, Supplied(stage))
         if one.stage != stage:
-            raise BadInput(
-                f"stage {stage!r} here, {one.stage!r} above for the enterprise", where=at, kept=_NOTHING
-            )
+            raise BadInput(f"stage {stage!r} here, {one.stage!r} above for the enterprise", where=at, kept=_NOTHING)
         if measure in one.values:
             raise BadInput(f"measure {measure} stands twice for the same enterprise", where=at, kept=_NOTHING)
         try:
