@@ -41,7 +41,7 @@ def airflow_environment(settings: Settings, database: str | None) -> dict[str, s
     url = database or f"sqlite:///{folder / 'airflow.db'}?timeout=30"
     passwords = folder / "passwords.json"
     write_private(passwords, json.dumps({USER: mine["password"]}))
-    airflow = {
+    airflow: dict[str, dict[str, Any]] = {
         "core": {
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",

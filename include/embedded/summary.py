@@ -19,7 +19,7 @@ def publication(url: str) -> dict[str, Any] | None:
     engine = create_engine(url)
     if not _has_view(engine, "current_generation"):
         return None
-    rows = _rows(engine, "select id, as_of, scheme_id, scheme_version, status from {current_generation}")
+    rows = _rows(engine, "select generation_id, as_of, scheme_id, scheme_version, status from {current_generation}")
     return rows[0] if rows else None
 
 
@@ -28,7 +28,7 @@ def summary(url: str, console: Console) -> None:
     engine, current = create_engine(url), publication(url)
     assert current is not None
     console.print(
-        f"\npublished: generation {current['id']} as of {current['as_of']}, "
+        f"\npublished: generation {current['generation_id']} as of {current['as_of']}, "
         f"scheme {current['scheme_id']} {current['scheme_version']}\n"
     )
     console.print(_stages(engine))

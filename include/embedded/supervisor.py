@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -291,7 +292,7 @@ def stop_processes(
             continue
     family = list(alive)
     for process in alive if with_children else []:
-        family += _still(lambda process=process: process.children(recursive=True)) or []
+        family += _still(partial(process.children, recursive=True)) or []
     for process in alive:
         _still(process.terminate)
     _, stubborn = psutil.wait_procs(family, timeout=patience)
@@ -326,7 +327,7 @@ def _postmaster(pid_file: Path) -> list[tuple[int, float]]:
     lines = pid_file.read_text(encoding="utf-8").splitlines()
     if len(lines) < 2 or Path(lines[1]) != pid_file.parent.resolve():
         return []
-    process = _still(lambda: psutil.Process(int(lines[0])))
+    process = _still(partial(psutil.Process, int(lines[0])))
     return [(process.pid, process.create_time())] if process and process.name() == "postgres" else []
 
 
