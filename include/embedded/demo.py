@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ POLL_SECONDS = 5
 
 def demo(settings: Settings, *, keep: bool) -> bool:
     """True when tonight is published. Ctrl-C, a failure to start, and `keep=False` stop everything."""
-    console, home = Console(highlight=False), settings.home.absolute()
+    console, home = Console(highlight=False, width=None if sys.stdout.isatty() else 120), settings.home.absolute()
     finished = published = False
     try:
         started = time.monotonic()

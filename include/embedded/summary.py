@@ -59,7 +59,8 @@ def _honours(engine: Engine) -> Table:
     )
     table = _table("top of each honours list", ("honour", "place", "enterprise", "district", "stage", "points"))
     for row in rows:
-        table.add_row(*(str(row[name]) for name in ("honour", "place", "name", "district", "stage", "total")))
+        texts = (str(row[name]) for name in ("honour", "place", "name", "district", "stage"))
+        table.add_row(*texts, f"{row['total']:.3f}")
     return table
 
 
