@@ -22,10 +22,11 @@ def unscaled(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def as_decimal(column: pa.ChunkedArray, precision: int, scale: int) -> pa.ChunkedArray:
     """Integers in units of 10**-scale as decimals: 1250 at two places → 12.50. Values must fit the precision."""
+    if precision < WHOLE.precision:
+        ends = pc.min_max(column).as_py().values()
+        if any(end is not None and abs(end) >= 10**precision for end in ends):
+            raise OverflowError(f"a value needs more than {precision} digits")
     whole = column if column.type == WHOLE else column.cast(WHOLE)
-    widest = pc.max(pc.abs(whole)).as_py()
-    if widest is not None and widest >= 10**precision:
-        raise OverflowError(f"a value needs more than {precision} digits")
     return _relabel(whole, pa.decimal128(precision, scale))
 
 

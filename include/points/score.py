@@ -19,7 +19,7 @@ from include.points.stage import assign
 from include.schemes.compile import COVERAGE_DECIMALS, Compiled, CompiledIndicator
 from include.schemes.curves import FULL
 from include.schemes.engine import session
-from include.schemes.formula import half_up_sql, half_up_within_sql, huge
+from include.schemes.formula import half_up_sql, half_up_within_sql
 from include.schemes.model import POINT_DECIMALS
 from include.schemes.status import NOT_APPLICABLE, STATUSES, VALUE, VALUE_DECIMALS
 
@@ -117,14 +117,11 @@ def _select(compiled: Compiled, rules: list[CompiledIndicator]) -> tuple[str, st
     has_value, excused = _CODE[VALUE], _CODE[NOT_APPLICABLE]
     for rule in rules:
         name, curve = rule.indicator.id, rule.curve
-        shift = huge(10 ** (VALUE_DECIMALS - curve.value_decimals))
-        inputs.append(f'"{name} status"')
-        inputs.append(
-            f'CASE WHEN "{name} status" = {has_value} THEN CAST("{name} value" AS HUGEINT) // {shift} END AS "{name} x"'
-        )
+        axis = curve.axis_sql(f'"{name} value"', VALUE_DECIMALS)
+        inputs += [f'"{name} status"', f'CASE WHEN "{name} status" = {has_value} THEN {axis} END AS "{name} x"']
         x, weight, points = f'"{name} x"', f'"{name} weight"', f'"{name} points"'
-        curves.append(f'{curve.points_sql(x)} AS "{name} raw_points"')
-        curves.append(f'CAST({curve.number_sql(x)} AS INTEGER) AS "{name} segment"')
+        curves.append(f'{curve.points_sql(x, VALUE_DECIMALS)} AS "{name} raw_points"')
+        curves.append(f'CAST({curve.number_sql(x, VALUE_DECIMALS)} AS INTEGER) AS "{name} segment"')
         by_stage = " ".join(
             f"WHEN {code} THEN {compiled.weights[stage][name]}" for code, stage in enumerate(compiled.scheme.stage_ids)
         )

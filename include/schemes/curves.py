@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Literal
 
 from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up, to_scaled
-from include.schemes.formula import half_up_within_sql, huge
+from include.schemes.formula import half_up_within_sql
 from include.schemes.model import POINT_DECIMALS, Direction
 from include.schemes.reading import nearest
 
@@ -102,13 +102,20 @@ class Curve:
         """Raw points of a value; the reference that the SQL must equal."""
         return self.segment_of(value).raw_points
 
-    def points_sql(self, column: str) -> str:
-        """Raw points in thousandths (BIGINT) of a HUGEINT column in units of 10**-value_decimals."""
-        return self._tree_sql(column, lambda segment, x: _segment_sql(segment, x))
+    def axis_sql(self, column: str, decimals: int) -> str:
+        """A whole-number column in units of 10**-decimals as BIGINT, cut to just beyond the ends, where it is flat."""
+        bounds = [segment.lower for segment in self.segments if segment.lower is not None]
+        low, high = self._at(bounds[0], decimals) - 1, self._at(bounds[-1], decimals)
+        cut = f"CASE WHEN {column} < {low} THEN {low} WHEN {column} > {high} THEN {high} ELSE {column} END"
+        return f"CAST({cut} AS BIGINT)"
 
-    def number_sql(self, column: str) -> str:
-        """The number of the segment hit."""
-        return self._tree_sql(column, lambda segment, _: str(segment.number))
+    def points_sql(self, x: str, decimals: int) -> str:
+        """Raw points in thousandths (BIGINT) at `x`, a column made by `axis_sql`."""
+        return self._tree_sql(x, decimals, lambda segment: self._segment_sql(segment, x, decimals))
+
+    def number_sql(self, x: str, decimals: int) -> str:
+        """The number of the segment hit at `x`."""
+        return self._tree_sql(x, decimals, lambda segment: str(segment.number))
 
     def breaks_order(self, direction: Direction) -> Segment | None:
         """The first segment that contradicts the direction: a finite proof of monotonicity. None when it holds."""
@@ -123,22 +130,36 @@ class Curve:
     def _scaled(self, value: Decimal) -> int:
         return to_scaled(value, self.value_decimals) * 10 ** (self.decimals - self.value_decimals)
 
-    def _tree_sql(self, column: str, leaf: Callable[[Segment, str], str]) -> str:
+    def _at(self, place: int, decimals: int) -> int:
+        return place * 10 ** (decimals - self.decimals)
+
+    def _tree_sql(self, x: str, decimals: int, leaf: Callable[[Segment], str]) -> str:
         """A balanced CASE over the lower bounds: few comparisons per row whatever the number of segments."""
-        shift = 10 ** (self.decimals - self.value_decimals)
-        x = column if shift == 1 else f"({column} * {huge(shift)})"
 
         def tree(segments: tuple[Segment, ...]) -> str:
             if len(segments) == 1:
-                return leaf(segments[0], x)
+                return leaf(segments[0])
             middle = len(segments) // 2
             lower = segments[middle].lower
             assert lower is not None, "only the first segment is without a lower end"
-            bound = -(-lower // shift)  # the first value, in its own decimals, that lies in the segment
             below, above = tree(segments[:middle]), tree(segments[middle:])
-            return f"CASE WHEN {column} < {huge(bound)} THEN {below} ELSE {above} END"
+            return f"CASE WHEN {x} < {self._at(lower, decimals)} THEN {below} ELSE {above} END"
 
-        return f"CASE WHEN {column} IS NOT NULL THEN {tree(self.segments)} END"
+        return f"CASE WHEN {x} IS NOT NULL THEN {tree(self.segments)} END"
+
+    def _segment_sql(self, segment: Segment, x: str, decimals: int) -> str:
+        """The straight line over one segment, in 64 bits where its own bounds prove that they suffice."""
+        if segment.is_flat or segment.lower is None or segment.upper is None:
+            return f"CAST({segment.start} AS BIGINT)"
+        lower, upper = self._at(segment.lower, decimals), self._at(segment.upper, decimals)
+        rise = Fraction(segment.end - segment.start, upper - lower)
+        largest = 2 * max(abs(segment.start), abs(segment.end)) * rise.denominator + 2 * (upper - lower) * abs(
+            rise.numerator
+        )
+        width = "BIGINT" if largest + rise.denominator < 2**63 else "HUGEINT"
+        along = f"(CAST({x} AS {width}) - {lower}) * {rise.numerator} + {segment.start * rise.denominator}"
+        below_zero = min(segment.start, segment.end) < 0  # curves do not cross zero: both ends have one sign
+        return f"CAST({half_up_within_sql(along, rise.denominator, negative=below_zero)} AS BIGINT)"
 
 
 def compile_curve(
@@ -291,15 +312,6 @@ def _flat(steps: list[tuple[int | None, int]]) -> tuple[Segment, ...]:
     uppers = [threshold for threshold, _ in steps[1:]] + [None]
     rows = [(lower, upper, points, points) for (lower, points), upper in zip(steps, uppers, strict=True)]
     return tuple(Segment(number, *row) for number, row in enumerate(rows, start=1))
-
-
-def _segment_sql(segment: Segment, x: str) -> str:
-    if segment.is_flat or segment.lower is None or segment.upper is None:
-        return f"CAST({segment.start} AS BIGINT)"
-    rise = Fraction(segment.end - segment.start, segment.upper - segment.lower)
-    above = f"({x} - {huge(segment.lower)}) * {rise.numerator} + {segment.start * rise.denominator}"
-    below_zero = min(segment.start, segment.end) < 0  # curves do not cross zero: both ends have one sign
-    return f"CAST({half_up_within_sql(above, rise.denominator, negative=below_zero)} AS BIGINT)"
 
 
 def _points(thousandths: int) -> Decimal:

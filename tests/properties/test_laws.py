@@ -1,4 +1,4 @@
-"""The laws that points must obey whatever the facts: generated ones in a small scheme, a random city in the real one."""
+"""Laws that points obey whatever the facts: generated ones in a small scheme, a random city in the real one."""
 
 from __future__ import annotations
 

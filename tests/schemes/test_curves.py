@@ -43,8 +43,10 @@ def test_sql_gives_exactly_what_the_reference_gives(form: str, decimals: int, ed
     low, high = _edges(curve)[1], _edges(curve)[-2]
     values = [*_edges(curve), *data.draw(st.lists(st.integers(low - 5, high + 5), min_size=50, max_size=50))]
     with session() as engine:
-        engine.execute(f"CREATE TABLE v AS SELECT CAST(unnest({values}) AS HUGEINT) AS x")
-        found = engine.execute(f"SELECT {curve.points_sql('x')}, {curve.number_sql('x')} FROM v").fetchall()
+        millionths = [value * 10 ** (6 - decimals) for value in values]
+        engine.execute(f"CREATE TABLE given AS SELECT CAST(unnest({millionths}) AS HUGEINT) AS value")
+        engine.execute(f"CREATE TABLE v AS SELECT {curve.axis_sql('value', 6)} AS x FROM given")
+        found = engine.execute(f"SELECT {curve.points_sql('x', 6)}, {curve.number_sql('x', 6)} FROM v").fetchall()
     for scaled, (points, number) in zip(values, found, strict=True):
         hit = curve.segment_of(from_scaled(scaled, decimals))
         assert (points, number) == (to_scaled(hit.raw_points, 3), hit.segment.number)

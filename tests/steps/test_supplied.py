@@ -1,0 +1,90 @@
+"""`innopoints score`: measures in, points out, and everything that is not a plain number or a known name refused."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from include.kernel.errors import BadInput
+from include.steps.supplied import lint_directory, score_file
+
+SMALL = Path(__file__).parents[1] / "schemes" / "small"
+
+
+def _score(tmp_path: Path, *lines: str, scheme: str | None = None) -> list[dict[str, str]]:
+    source, out = tmp_path / "measures.csv", tmp_path / "points.csv"
+    source.write_text("\n".join(["uscc,stage,measure,value", *lines]) + "\n", encoding="utf-8")
+    written = score_file(scheme or str(SMALL), source, out)
+    with out.open(encoding="utf-8", newline="") as lines_out:
+        rows = list(csv.DictReader(lines_out))
+    assert len(rows) == written
+    return rows
+
+
+def test_supplied_measures_are_scored_line_by_line(tmp_path: Path) -> None:
+    """0.05 of 0.1 is 50 raw points: 10 of the 20 that a young enterprise can have."""
+    rows = _score(tmp_path, "A,young,rd,1.5", "A,young,revenue,30", "B,,revenue,1000.00")
+    found = {(row["uscc"], row["indicator"]): row for row in rows}
+    assert found["A", "ABI-01"] == {
+        "uscc": "A",
+        "stage": "young",
+        "indicator": "ABI-01",
+        "value": "0.050000",
+        "status": "value",
+        "points": "10.000",
+    }
+    assert found["A", "category:ability"]["points"] == "10.000"
+    assert found["A", "total"]["points"] == "10.000"
+    assert (found["B", "total"]["stage"], found["B", "ABI-01"]["status"]) == ("grown", "not_held")
+
+
+def test_an_installed_scheme_is_named_by_its_id(tmp_path: Path) -> None:
+    rows = _score(tmp_path, "A,,operating_revenue_yuan,1000000000", scheme="changzhou_v1")
+    found = {row["indicator"]: row for row in rows}
+    assert len(rows) == 121 + 5 + 1
+    # 成熟期 foundation: 220 points over 27 units. 23 local at 8.148 and 2 national at 16.296 leave 4 thousandths; the
+    # nationals' remainder (.296) is larger than the locals' (.148), so each gets one: 16.297.
+    assert (found["BAS-04"]["stage"], found["BAS-04"]["points"]) == ("成熟期", "16.297")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("A,,rd,NaN", "line 2: rd: not a plain decimal"),
+        ("A,,rd,Infinity", "not a plain decimal"),
+        ("A,,rd,1e308", "not a plain decimal"),
+        ("A,,rd,１２", "not a plain decimal"),
+        ("A,,rd,12%", "not a plain decimal"),
+        ('A,,rd,"1,200"', "not a plain decimal"),
+        ("A,,rd,", "not a plain decimal"),
+        ("A,,rd,0.001", "more than 2 decimals"),
+        ("A,,patens,1", "unknown measure 'patens' (did you mean patents?)"),
+        ("A,yung,rd,1", "unknown stage 'yung' (did you mean young?)"),
+        (",,rd,1", "uscc is empty"),
+        ("A,,rd", "columns are uscc, stage, measure, value"),
+        ("A,,rd,1,2", "columns are uscc, stage, measure, value"),
+        ("A,,rd,1\nA,,rd,2", "line 3: measure rd stands twice"),
+        ("A,,rd,1\nA,young,patents,2", "line 3: stage 'young' here, '' above"),
+    ],
+)
+def test_bad_lines_are_refused_and_nothing_is_written(tmp_path: Path, line: str, reason: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        _score(tmp_path, line)
+    assert reason in str(refused.value)
+    assert not (tmp_path / "points.csv").exists()
+
+
+def test_minus_zero_is_zero(tmp_path: Path) -> None:
+    found = {row["indicator"]: row for row in _score(tmp_path, "A,young,patents,-0.00")}
+    assert (found["ABI-02"]["value"], found["ABI-02"]["points"]) == ("0.00", "0.000")
+
+
+def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="not a readable CSV"):
+        score_file(str(SMALL), tmp_path / "absent.csv", tmp_path / "out.csv")
+
+
+def test_lint_of_a_directory_without_a_scheme(tmp_path: Path) -> None:
+    assert [finding.what for finding in lint_directory(tmp_path)] == ["file is missing"]
