@@ -86,13 +86,13 @@ def airflow_environment(settings: Settings, database: str | None) -> dict[str, s
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "GX_ANALYTICS_ENABLED": "false",
         "INNOPOINTS_HOME": home,
-        "INNOPOINTS_WAREHOUSE_URL": settings.warehouse,
-        "INNOPOINTS_LAKE": settings.lake_root,
         "INNOPOINTS_SANDBOX_SEED": settings.sandbox_seed,
         "INNOPOINTS_SANDBOX_ENTERPRISES": settings.sandbox_enterprises,
         "INNOPOINTS_SANDBOX_PORT": settings.sandbox_port,
         "INNOPOINTS_AIRFLOW_PORT": port,
     }
+    elsewhere = {"INNOPOINTS_WAREHOUSE_URL": settings.warehouse_url, "INNOPOINTS_LAKE": settings.lake}
+    variables |= {name: value for name, value in elsewhere.items() if value}
     return {name: str(value) for name, value in variables.items()}
 
 

@@ -193,7 +193,6 @@ class Supervisor:
             "ports": [self.settings.airflow_port, self.settings.sandbox_port],
             "database": "postgresql" if self.postgres is not None else "sqlite",
             "processes": {p.name: [p.popen.pid, p.created] for p in self.processes.values()},
-            "supervisor": [os.getpid(), psutil.Process().create_time()],
         }
         environment.write_private(self.run_folder / "state.json", json.dumps(state))
 
@@ -212,24 +211,39 @@ def read_state(home: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def sole_supervisor(home: Path) -> Iterator[None]:
-    """Hold the lock that says that somebody supervises this home. The system frees it however the process ends."""
-    path = environment.runtime_folder(home) / "supervisor.lock"
-    with open(path, "a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TransientError(f"{home} is already supervised", todo="`make down` stops it") from None
+def sole_supervisor(home: Path, patience: float = 2.0) -> Iterator[None]:
+    """Hold the lock that says that somebody supervises this home. The system frees it however the process ends.
+
+    The patience outlasts those who only look whether it is held.
+    """
+    deadline = time.monotonic() + patience
+    with open(_lock_path(home), "a+", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TransientError(f"{home} is already supervised", todo="`make down` stops it") from None
+                time.sleep(0.1)
+        file.truncate(0)
+        file.write(json.dumps([os.getpid(), psutil.Process().create_time()]))
+        file.flush()
         yield
 
 
 def is_supervised(home: Path) -> bool:
     """Does a supervisor live?"""
-    try:
-        with sole_supervisor(home):
-            return False
-    except TransientError:
-        return True
+    with open(_lock_path(home), "a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _lock_path(home: Path) -> Path:
+    return environment.runtime_folder(home) / "supervisor.lock"
 
 
 def start(settings: Settings) -> None:
@@ -258,10 +272,9 @@ def start(settings: Settings) -> None:
 
 def stop(home: Path) -> bool:
     """Stop what runs on this home and wait for it; False when nothing did."""
-    state = read_state(home)
     if not is_supervised(home):
         return sweep_orphans(home)
-    pid, created = state["supervisor"]
+    pid, created = json.loads(_lock_path(home).read_text(encoding="utf-8"))
     stop_processes([(pid, created)], patience=3 * STOP_SECONDS, with_children=False)
     sweep_orphans(home)
     return True

@@ -58,7 +58,7 @@ def test_one_supervisor_per_home(tmp_path: Path) -> None:
     assert not supervisor.is_supervised(tmp_path)
     with supervisor.sole_supervisor(tmp_path):
         assert supervisor.is_supervised(tmp_path)
-        with pytest.raises(TransientError, match="already supervised"), supervisor.sole_supervisor(tmp_path):
+        with pytest.raises(TransientError, match="already supervised"), supervisor.sole_supervisor(tmp_path, 0):
             pass
     assert not supervisor.is_supervised(tmp_path)
 
