@@ -8,7 +8,14 @@ from typing import Any
 from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task, task_group
 
 from include.kernel.periods import business_date
-from plugins.run_plan import POINTS, PUBLISH_REQUEST, TIMEZONE, refuse_unknown_keys
+from plugins.run_plan import (
+    POINTS,
+    PUBLISH_REQUEST,
+    TIMEZONE,
+    awaits_the_form,
+    publication_reason,
+    refuse_unknown_keys,
+)
 from plugins.task_wrapper import TASK_DEFAULTS, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -33,10 +40,12 @@ def due() -> list[dict[str, str]]:
     context = get_current_context()
     refuse_unknown_keys(context)
     run = context["dag_run"]
+    if awaits_the_form(context):
+        return []
     return steps.due_publications(business_date(run.run_after), sweep=run.run_type != "asset_triggered")
 
 
-@task(map_index_template=LABEL, max_active_tis_per_dagrun=1)  # oldest first
+@task(map_index_template=LABEL, max_active_tis_per_dagrun=1)  # one after the other
 def rank(publication: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
@@ -47,11 +56,8 @@ def rank(publication: dict[str, str]) -> dict[str, Any]:
 def publish(publication: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
-    rung_by = get_current_context()["triggering_asset_events"][PUBLISH_REQUEST]
-    reasons = sorted({event.extra["reason"] for event in rung_by if publication["as_of"] in event.extra["dates"]})
-    return run_step(
-        steps.publish, date.fromisoformat(publication["as_of"]), publication["scheme"], reason="; ".join(reasons)
-    )
+    reason = publication_reason(get_current_context(), publication["as_of"])
+    return run_step(steps.publish, date.fromisoformat(publication["as_of"]), publication["scheme"], reason=reason)
 
 
 @task_group

@@ -17,6 +17,7 @@ from include.kernel.periods import business_date, parse_as_of
 TIMEZONE = "Asia/Shanghai"
 SCHEMES = sorted(path.parent.name for path in Path(include.__path__[0]).glob("schemes/*/scheme.yaml"))
 DEFAULT_SCHEME = "changzhou_v1"
+FORM_RUN = "backfill_form__"
 MOST_RUNS = 1000  # Airflow maps at most 1,024 tasks
 
 POINTS = {code: Asset(name=f"points/{code}", uri=f"innopoints://points/{code}", group="innopoints") for code in areas()}
@@ -96,9 +97,21 @@ def planned_backfill(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "trigger_dag_id": f"innopoints_{district}",
-            "trigger_run_id": f"backfill_form__{day}__{stamp}",
+            "trigger_run_id": f"{FORM_RUN}{day}__{stamp}",
             "conf": {"as_of": day.isoformat(), "scheme": params["scheme"]},
         }
         for day in days
         for district in districts
     ]
+
+
+def awaits_the_form(context: Mapping[str, Any]) -> bool:
+    """Was the bell rung by runs of the back-fill form alone? The form asks for one publication when all are done."""
+    rung_by = [event for events in context["triggering_asset_events"].values() for event in events]
+    return bool(rung_by) and all((event.source_run_id or "").startswith(FORM_RUN) for event in rung_by)
+
+
+def publication_reason(context: Mapping[str, Any], as_of: str) -> str:
+    """What the forms that asked for the publication of a date gave as their reasons."""
+    asked = context["triggering_asset_events"][PUBLISH_REQUEST]
+    return "; ".join(sorted({event.extra["reason"] for event in asked if as_of in event.extra["dates"]}))

@@ -46,9 +46,8 @@ def demo(settings: Settings, *, keep: bool) -> bool:
     finally:
         if finished and keep:
             console.print(_where(settings))
-        else:
-            console.print("stopping")
-            supervisor.stop(home)
+        elif supervisor.stop(home):
+            console.print("stopped")
     return published
 
 
@@ -64,6 +63,7 @@ def bring_up(settings: Settings, console: Console) -> None:
             console.print("stopping the one that runs with other settings")
             supervisor.stop(home)
     if not supervisor.is_supervised(home):
+        supervisor.require_ports(settings)
         set_earlier_world_aside(settings, console)
         supervisor.start(settings)
     told = ""
@@ -156,14 +156,21 @@ def _watch(airflow: Airflow, dags: dict[str, str], run_id: str, deadline: float,
 
 
 def _await_publication(settings: Settings, airflow: Airflow, console: Console, deadline: float) -> bool:
-    """Until the publishing DAG is at rest; then the current generation must be tonight's."""
-    quiet = 0
-    while quiet < 3 and time.monotonic() < deadline:
-        quiet = 0 if airflow.unfinished_runs(PUBLISH) else quiet + 1
+    """Until tonight's generation is the current one. When the bells stay unheard for a minute, ask for it by hand."""
+    wanted, quiet_since, asked = settings.business_date().isoformat(), time.monotonic(), False
+    while time.monotonic() < deadline:
+        current = publication(settings.warehouse)
+        if current is not None and str(current["as_of"]) == wanted:
+            return True
+        now = time.monotonic()
+        if airflow.unfinished_runs(PUBLISH):
+            quiet_since = now
+        elif now - quiet_since > 60:
+            if asked:
+                break
+            airflow.trigger(PUBLISH, f"demo__{wanted}__{datetime.now(UTC).strftime('%H%M%S%f')}", {}, note="make demo")
+            asked, quiet_since = True, now
         time.sleep(POLL_SECONDS)
-    current = publication(settings.warehouse)
-    if current is not None and str(current["as_of"]) == settings.business_date().isoformat():
-        return True
     latest = airflow.latest_run_id(PUBLISH)
     for line in airflow.failures(PUBLISH, latest) if latest else []:
         console.print(f"failed: {line}", markup=False)

@@ -16,6 +16,7 @@ from include.sources.declaration import sources
 
 ROOT = Path(__file__).resolve().parents[2]
 USER = "admin"
+WORKER_LOGS, TRIGGER_LOGS = 713, 714  # their ports, above the API's: 8793 and 8794 beside 8080, as Airflow has them
 SQLITE_SLOTS, POSTGRES_SLOTS = 4, 8  # with more writers on SQLite, Airflow's components die of "database is locked"
 
 
@@ -69,8 +70,8 @@ def airflow_environment(settings: Settings, database: str | None) -> dict[str, s
         "dag_processor": {"dag_bundle_storage_path": folder / "bundles"},
         "logging": {
             "base_log_folder": folder / "logs",
-            "worker_log_server_port": port + 713,
-            "trigger_log_server_port": port + 714,
+            "worker_log_server_port": port + WORKER_LOGS,
+            "trigger_log_server_port": port + TRIGGER_LOGS,
             "namespace_levels": "great_expectations=warning",
         },
     }

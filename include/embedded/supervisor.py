@@ -249,14 +249,6 @@ def _lock_path(home: Path) -> Path:
 def start(settings: Settings) -> None:
     """Start a supervisor in the background. What it has to say is in the state file and in `run/supervisor.log`."""
     home = settings.home.absolute()
-    sweep_orphans(home)
-    for port, variable in (
-        (settings.airflow_port, "INNOPOINTS_AIRFLOW_PORT"),
-        (settings.airflow_port + 713, "INNOPOINTS_AIRFLOW_PORT"),
-        (settings.airflow_port + 714, "INNOPOINTS_AIRFLOW_PORT"),
-        (settings.sandbox_port, "INNOPOINTS_SANDBOX_PORT"),
-    ):
-        require_free(port, variable)
     (environment.runtime_folder(home) / "state.json").unlink(missing_ok=True)
     with open(home / "run" / "supervisor.log", "ab") as log:
         subprocess.Popen(
@@ -313,6 +305,14 @@ def stop_processes(
         _still(process.kill)
     psutil.wait_procs(stubborn, timeout=5)
     return bool(alive)
+
+
+def require_ports(settings: Settings) -> None:
+    """Refuse to start where anything of ours could not listen; what a killed supervisor left behind goes first."""
+    sweep_orphans(settings.home.absolute())
+    for offset in (0, environment.WORKER_LOGS, environment.TRIGGER_LOGS):
+        require_free(settings.airflow_port + offset, "INNOPOINTS_AIRFLOW_PORT")
+    require_free(settings.sandbox_port, "INNOPOINTS_SANDBOX_PORT")
 
 
 def require_free(port: int, variable: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.kernel.errors import BadInput
-from plugins.run_plan import planned, planned_backfill
+from plugins.run_plan import POINTS, PUBLISH_REQUEST, awaits_the_form, planned, planned_backfill, publication_reason
 
 pytestmark = pytest.mark.airflow
 
@@ -143,3 +143,25 @@ def test_the_form_refuses_a_key_it_does_not_know() -> None:
     asked["dag_run"].conf = asked["params"] | {"conn_id": "other"}
     with pytest.raises(BadInput, match="unknown key 'conn_id'"):
         planned_backfill(asked)
+
+
+def rung(*run_ids: str, asked: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the publication sees of who rang: points of districts from these runs, and perhaps the form's request."""
+    points = [SimpleNamespace(source_run_id=run_id, extra={}) for run_id in run_ids]
+    request = [SimpleNamespace(source_run_id="manual__1", extra=asked)] if asked else []
+    return {"triggering_asset_events": {POINTS["320411"]: points, PUBLISH_REQUEST: request}}
+
+
+def test_days_of_the_form_wait_for_its_request_and_others_do_not() -> None:
+    of_form = planned_backfill(form())[0]["trigger_run_id"]
+    assert awaits_the_form(rung(of_form, of_form))
+    assert not awaits_the_form(rung(of_form, "scheduled__2026-11-23T17:00:00+00:00"))
+    assert not awaits_the_form(rung(of_form, asked={"dates": [], "reason": "test"}))
+    assert not awaits_the_form(rung("backfill__2026-11-19T17:00:00+00:00"))
+    assert not awaits_the_form(rung())
+
+
+def test_the_reason_of_the_form_goes_to_the_dates_it_named() -> None:
+    asked = {"dates": ["2026-11-20"], "reason": "late returns"}
+    assert publication_reason(rung(asked=asked), "2026-11-20") == "late returns"
+    assert publication_reason(rung(asked=asked), "2026-11-21") == ""
