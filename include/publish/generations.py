@@ -51,7 +51,8 @@ def publish(
 ) -> Generation:
     """Write the tables as a new generation, audit them, and point at them; readers see the old one until the end.
 
-    A generation of an older business date than the current one is kept as `superseded` and never pointed at. The same
+    A generation of an older business date than the current one, or of another scheme, is kept as `superseded` and never
+    pointed at by itself: what-ifs and back-fills change nothing that banks read; `rollback` can point at it. The same
     content is not published twice: the generation that holds it is returned, unless other content of its date has
     replaced it meanwhile. When the audit fails nothing is kept but a `blocked` entry with the reason.
     """
@@ -67,14 +68,15 @@ def publish(
         with writing(engine) as connection:
             lease.assert_held(connection)
             current, version = _pointed_at(connection)
+            stays = _why_it_stays(current, as_of, scheme_id)
             held = _same_content(connection, entry, content_sha, blocked=False)
-            if held and (held.status in ("current", "rolled_back") or (current and current.as_of > as_of)):
+            if held and (held.status in ("current", "rolled_back") or stays):
                 _record(connection, held.id, entry, content_sha, lease, started)
                 return held
             new = _write(connection, entry, tables)
             _record(connection, new, entry, content_sha, lease, started)
-            if current and current.as_of > as_of:
-                _annotate(connection, new, f"generation {current.id} of {current.as_of} is newer and stays current")
+            if stays:
+                _annotate(connection, new, stays)
             else:
                 _point_at(connection, new, version)
                 if current:
@@ -154,6 +156,15 @@ def _blocked(broken: list[str]) -> _Blocked:
         kept="the generation now published",
         todo="correct the step that made these tables, then publish again",
     )
+
+
+def _why_it_stays(current: Generation | None, as_of: date, scheme_id: str) -> str | None:
+    """Why the current generation is not replaced; None when it is."""
+    if current is not None and current.scheme_id != scheme_id:
+        return f"generation {current.id} of scheme {current.scheme_id} is in force and stays current"
+    if current is not None and current.as_of > as_of:
+        return f"generation {current.id} of {current.as_of} is newer and stays current"
+    return None
 
 
 def _pointed_at(connection: Connection) -> tuple[Generation | None, int]:

@@ -143,6 +143,17 @@ def test_an_older_business_date_never_replaces_a_newer_one(warehouse: Engine, pu
     assert current(warehouse) == newer.id
 
 
+def test_another_scheme_never_replaces_the_one_in_force_by_itself(
+    warehouse: Engine, put: Publish, small: Tables
+) -> None:
+    in_force = put(small, D23)
+    what_if = put(small, D24, scheme_id="national_core")
+    assert what_if.status == "superseded"
+    assert what_if.reason == f"generation {in_force.id} of scheme {in_force.scheme_id} is in force and stays current"
+    assert current(warehouse) == in_force.id
+    assert rollback(warehouse, what_if.id).status == "current"
+
+
 def test_the_same_content_is_published_once(warehouse: Engine, put: Publish, small: Tables) -> None:
     newest = put(small, D24)
     assert put(small, D24) == newest
