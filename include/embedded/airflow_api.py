@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -12,17 +11,6 @@ from include.kernel.errors import TerminalError, TransientError
 
 FINISHED = ("success", "failed")
 SETTLED = ("success", "failed", "skipped", "upstream_failed", "removed")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of one DAG, and how many of its task instances are settled."""
-
-    dag_id: str
-    run_id: str
-    state: str
-    settled: int
-    tasks: int
 
 
 class Airflow:
@@ -43,11 +31,15 @@ class Airflow:
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf, "note": note}
         self._ask("POST", f"/dags/{dag_id}/dagRuns", json=body)
 
-    def run(self, dag_id: str, run_id: str) -> Run:
-        """How far a run is."""
-        state = self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+    def states(self, run_id: str) -> dict[str, str]:
+        """DAG → state of its run with this id."""
+        runs = self._get("/dags/~/dagRuns", run_id_pattern=run_id, limit=100)["dag_runs"]
+        return {run["dag_id"]: run["state"] for run in runs}
+
+    def progress(self, dag_id: str, run_id: str) -> tuple[int, int]:
+        """How many task instances of a run are settled, of how many."""
         tasks = self._tasks(dag_id, run_id)
-        return Run(dag_id, run_id, state, sum(task["state"] in SETTLED for task in tasks), len(tasks))
+        return sum(task["state"] in SETTLED for task in tasks), len(tasks)
 
     def unfinished_runs(self, dag_id: str) -> int:
         """How many runs of a DAG wait or work."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from include.embedded import environment, supervisor
-from include.embedded.airflow_api import FINISHED, Airflow, Run
+from include.embedded.airflow_api import FINISHED, Airflow
 from include.embedded.summary import publication, summary
 from include.kernel.areas import areas
 from include.kernel.errors import BadInput, TerminalError
@@ -21,7 +21,7 @@ STATE = ("airflow", "airflow.env", "earlier", "lake", "run", "sandbox", "warehou
 SCHEME = "changzhou_v1"
 PUBLISH = "innopoints_publish"
 REFRESH_SECONDS = 40 * 60
-POLL_SECONDS = 5
+POLL_SECONDS, TELL_SECONDS = 2, 10
 
 
 def demo(settings: Settings, *, keep: bool) -> bool:
@@ -119,8 +119,8 @@ def refresh(settings: Settings, airflow: Airflow, console: Console) -> bool:
     run_id = f"demo__{as_of}__{datetime.now(UTC).strftime('%H%M%S%f')}"
     for dag_id in dags:
         airflow.trigger(dag_id, run_id, {"as_of": as_of.isoformat(), "scheme": SCHEME}, note="make demo")
-    runs = _watch(airflow, dags, run_id, deadline, console)
-    failed = [run.dag_id for run in runs if run.state != "success"]
+    states = _watch(airflow, dags, run_id, deadline, console)
+    failed = [dag_id for dag_id in dags if states[dag_id] != "success"]
     for dag_id in dags:
         for line in airflow.failures(dag_id, run_id):
             console.print(f"failed: {line}", markup=False)
@@ -130,29 +130,35 @@ def refresh(settings: Settings, airflow: Airflow, console: Console) -> bool:
     return _await_publication(settings, airflow, console, deadline)
 
 
-def _watch(airflow: Airflow, dags: dict[str, str], run_id: str, deadline: float, console: Console) -> list[Run]:
-    """Poll until every run is finished. A terminal sees bars; anything else a line per finished district."""
+def _watch(airflow: Airflow, dags: dict[str, str], run_id: str, deadline: float, console: Console) -> dict[str, str]:
+    """Poll until every run is finished. A terminal sees bars; anything else a line now and then."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    done: dict[str, Run] = {}
+    finished: set[str] = set()
+    counts = dict.fromkeys(dags, (0, 0))
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bars = {dag_id: progress.add_task(f"{dag_id} {name}", total=None) for dag_id, name in dags.items()}
-        began = said = time.monotonic()
-        while len(done) < len(dags) and time.monotonic() < deadline:
-            settled = tasks = 0
-            for dag_id in dags:
-                run = done.get(dag_id) or airflow.run(dag_id, run_id)
-                progress.update(bars[dag_id], completed=run.settled, total=run.tasks or None)
-                settled, tasks = settled + run.settled, tasks + run.tasks
-                if run.state in FINISHED and dag_id not in done:
-                    done[dag_id] = run
-                    progress.stop_task(bars[dag_id])
-                    if not console.is_terminal:
-                        console.print(f"[{time.monotonic() - began:4.0f} s] {dag_id} {run.state}", markup=False)
-            if not console.is_terminal and time.monotonic() - said > 15:
-                said = time.monotonic()
-                console.print(f"[{said - began:4.0f} s] {settled} of {tasks} tasks", markup=False)
+        began = time.monotonic()
+        told = 0.0
+        while True:
+            states, now = airflow.states(run_id), time.monotonic()
+            ended = {dag_id for dag_id in dags if states.get(dag_id) in FINISHED} - finished
+            due = {*dags} - finished if now - told > TELL_SECONDS else ended
+            for dag_id in due:
+                counts[dag_id] = settled, tasks = airflow.progress(dag_id, run_id)
+                progress.update(bars[dag_id], completed=settled, total=tasks or None)
+            for dag_id in sorted(ended):
+                progress.stop_task(bars[dag_id])
+                if not console.is_terminal:
+                    console.print(f"[{now - began:4.0f} s] {dag_id} {states[dag_id]}", markup=False)
+            if due > ended:
+                told = now
+                if not console.is_terminal:
+                    settled, tasks = (sum(column) for column in zip(*counts.values(), strict=True))
+                    console.print(f"[{now - began:4.0f} s] {settled} of {tasks} tasks", markup=False)
+            finished |= ended
+            if len(finished) == len(dags) or now > deadline:
+                return states
             time.sleep(POLL_SECONDS)
-    return [done.get(dag_id) or airflow.run(dag_id, run_id) for dag_id in dags]
 
 
 def _await_publication(settings: Settings, airflow: Airflow, console: Console, deadline: float) -> bool:

@@ -67,7 +67,8 @@ def airflow_environment(settings: Settings, database: str | None) -> dict[str, s
         "api_auth": {"jwt_secret": mine["jwt"]},
         "scheduler": {"scheduler_idle_sleep_time": 0.1, "task_instance_heartbeat_timeout": 120},
         "workers": {"max_failed_heartbeats": 20},
-        "dag_processor": {"dag_bundle_storage_path": folder / "bundles"},
+        # An edited file is parsed at once all the same; the others need not be, every 30 seconds.
+        "dag_processor": {"dag_bundle_storage_path": folder / "bundles", "min_file_process_interval": 300},
         "logging": {
             "base_log_folder": folder / "logs",
             "worker_log_server_port": port + WORKER_LOGS,
