@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from include.embedded.environment import USER, pools, write_private
 from include.kernel.errors import BadInput, TerminalError
@@ -37,13 +38,23 @@ def draw_secrets(path: Path) -> None:
 def prepare(home: Path) -> None:
     """Bring Airflow's database to this version, with a pool per source, the departments' Connections, and the login."""
     airflow("db", "migrate")
-    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-        json.dump(pools(), file)
-        file.flush()
-        airflow("pools", "import", file.name)
-    airflow("connections", "import", "--overwrite", str(home / "sandbox" / "connections.json"))
+    _import("pools", pools())
+    _import("connections", connections_to_import(home), "--overwrite")
     passwords = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
     write_private(passwords, json.dumps({USER: os.environ["AIRFLOW_ADMIN_PASSWORD"]}))
+
+
+def connections_to_import(home: Path) -> dict[str, dict[str, Any]]:
+    """The departments' Connections as `airflow connections import` takes them: extras are text there."""
+    given = json.loads((home / "sandbox" / "connections.json").read_text(encoding="utf-8"))
+    return {conn_id: one | {"extra": json.dumps(one["extra"])} for conn_id, one in given.items()}
+
+
+def _import(what: str, content: dict[str, Any], *options: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:  # readable by us only
+        json.dump(content, file)
+        file.flush()
+        airflow(what, "import", *options, file.name)
 
 
 def airflow(*arguments: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include.embedded.composed import SECRETS, draw_secrets
+from include.embedded.composed import SECRETS, connections_to_import, draw_secrets
 from include.kernel.errors import BadInput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,3 +79,10 @@ def test_secrets_are_drawn_once(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(BadInput, match="there already"):
         draw_secrets(path)
+
+
+def test_extras_of_the_connections_are_text_as_airflow_imports_them(tmp_path: Path) -> None:
+    (tmp_path / "sandbox").mkdir()
+    given = {"innopoints_science_bureau": {"conn_type": "generic", "extra": {"path": "/drop"}}}
+    (tmp_path / "sandbox" / "connections.json").write_text(json.dumps(given), encoding="utf-8")
+    assert connections_to_import(tmp_path)["innopoints_science_bureau"]["extra"] == '{"path": "/drop"}'
