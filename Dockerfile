@@ -15,6 +15,8 @@ COPY config ./config
 COPY plugins ./plugins
 COPY dags ./dags
 COPY include ./include
+COPY pyproject.toml requirements.in ./
+RUN pip install --no-deps -e .
 
 USER innopoints
 VOLUME /var/lib/innopoints

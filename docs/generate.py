@@ -66,12 +66,9 @@ def scheme_page(scheme: Scheme) -> str:
     ]
     for indicator in scheme.indicators.values():
         formula = f"`{indicator.formula[-1].expression}`" if indicator.formula else f"not held: {indicator.not_held}"
-        lines.append(
-            f"| {indicator.id} | {indicator.national or ''} | {indicator.name.zh} | {indicator.category} "
-            f"| {indicator.unit} | {' '.join(indicator.sources)} | {' '.join(formula.split())} | `{indicator.curve[-1].form}` |".replace(
-                "||", "\\|\\|"
-            )
-        )
+        cells = [indicator.id, indicator.national or "", indicator.name.zh, indicator.category, indicator.unit]
+        cells += [" ".join(indicator.sources), " ".join(formula.split()), f"`{indicator.curve[-1].form}`"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

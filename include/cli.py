@@ -6,7 +6,7 @@ Exit status: 0 good; 2 bad input, one clear line on stderr; 1 failure, one clear
 from __future__ import annotations
 
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,14 +15,12 @@ import typer
 from include.kernel.areas import areas, require_area
 from include.kernel.connections import from_environment
 from include.kernel.errors import InnopointsError
-from include.kernel.periods import parse_as_of
+from include.kernel.periods import business_date, parse_as_of, require_begun
 from include.kernel.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 scheme_app = typer.Typer(no_args_is_help=True, help="Schemes: the rules as data.")
-sandbox_app = typer.Typer(no_args_is_help=True, help="The stand-in departments.")
 app.add_typer(scheme_app, name="scheme")
-app.add_typer(sandbox_app, name="sandbox")
 
 DEFAULT_SCHEME = "changzhou_v1"
 AsOf = Annotated[
@@ -82,7 +80,7 @@ def generations() -> None:
 def explain(
     uscc: Annotated[str, typer.Argument(help="Unified social credit code.")],
     indicator: Annotated[str | None, typer.Option("--indicator", help="Indicator id, such as INP-03.")] = None,
-    as_of: AsOf = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="The last result not after this date.")] = None,
     scheme: Scheme = DEFAULT_SCHEME,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
 ) -> None:
@@ -131,38 +129,14 @@ def scheme_list() -> None:
         _say(f"{scheme.id:<16} {scheme.version:<8} {scheme.title_zh}")
 
 
-Enterprises = Annotated[int | None, typer.Option("--enterprises", help="Default INNOPOINTS_SANDBOX_ENTERPRISES.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Default INNOPOINTS_SANDBOX_SEED.")]
+@app.command(
+    "sandbox", add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def sandbox(context: typer.Context) -> None:
+    """The stand-in departments: `sandbox generate`, `sandbox serve`; --help lists the options."""
+    from include.sandbox.__main__ import main as departments
 
-
-@sandbox_app.command("generate")
-def sandbox_generate(enterprises: Enterprises = None, seed: Seed = None) -> None:
-    """Write the deterministic world that the stand-in departments serve."""
-    from include.sandbox.serve import generate
-
-    chosen = settings()
-    home = generate(
-        chosen.home, enterprises or chosen.sandbox_enterprises, chosen.sandbox_seed if seed is None else seed
-    )
-    _say(f"world written to {home}")
-
-
-@sandbox_app.command("serve")
-def sandbox_serve(
-    enterprises: Enterprises = None,
-    seed: Seed = None,
-    port: Annotated[int | None, typer.Option("--port", help="Default INNOPOINTS_SANDBOX_PORT.")] = None,
-) -> None:
-    """Run the stand-in departments in the foreground until interrupted."""
-    from include.sandbox.serve import serve
-
-    chosen = settings()
-    serve(
-        chosen.home,
-        enterprises or chosen.sandbox_enterprises,
-        chosen.sandbox_seed if seed is None else seed,
-        port or chosen.sandbox_port,
-    )
+    departments(context.args)
 
 
 def main() -> None:
@@ -175,7 +149,8 @@ def main() -> None:
 
 
 def _date(text: str | None) -> date:
-    return parse_as_of(text) if text else settings().business_date()
+    """The date asked for, else the setting, else today; never a day that has not begun in Shanghai."""
+    return require_begun(parse_as_of(text) if text else settings().business_date(), business_date(datetime.now(UTC)))
 
 
 def _say(line: str) -> None:

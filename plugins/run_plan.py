@@ -12,7 +12,7 @@ from airflow.sdk import Asset, Param
 import include
 from include.kernel.areas import areas, require_area
 from include.kernel.errors import BadInput
-from include.kernel.periods import business_date, parse_as_of
+from include.kernel.periods import business_date, parse_as_of, require_begun
 
 TIMEZONE = "Asia/Shanghai"
 SCHEMES = sorted(path.parent.name for path in Path(include.__path__[0]).glob("schemes/*/scheme.yaml"))
@@ -64,8 +64,7 @@ def planned(context: Mapping[str, Any]) -> dict[str, str]:
     params = context["params"]
     today = business_date(context["dag_run"].run_after)
     as_of = parse_as_of(params["as_of"]) if params["as_of"] else business_date(run_moment(context))
-    if as_of > today:
-        raise BadInput(f"as_of {as_of} has not begun", kept="nothing was started", todo=f"use {today} or earlier")
+    require_begun(as_of, today)
     if params["scheme"] not in SCHEMES:
         raise BadInput(f"unknown scheme {params['scheme']!r:.40}", todo=f"use one of {', '.join(SCHEMES)}")
     return {"as_of": as_of.isoformat(), "scheme": params["scheme"]}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseHook, ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context
@@ -47,6 +49,14 @@ def run_step(step: Callable[..., dict[str, Any]], /, *arguments: Any, **options:
     except InnopointsError as error:
         log.error("%s", error)
         raise error.with_traceback(None) from None
+    except Exception as error:  # noqa: BLE001 - its text may quote a record: only its kind and place are said
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        at = f"{place.name} ({Path(place.filename).name}:{place.lineno})"
+        unforeseen = InnopointsError(
+            f"unforeseen {type(error).__name__}", where=at, kept="what was committed before", todo="report this line"
+        )
+        log.error("%s", unforeseen)
+        raise unforeseen from None
     log.info("%s: %s", step.__name__, " ".join(f"{name}={value}" for name, value in counts.items()))
     return counts
 

@@ -16,8 +16,10 @@ from include.embedded.summary import publication, summary
 from include.kernel.areas import areas
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.settings import Settings
+from include.steps import due_publications
 
-STATE = ("airflow", "airflow.env", "earlier", "lake", "run", "sandbox", "warehouse.sqlite")
+WAREHOUSE = ("warehouse.sqlite", "warehouse.sqlite-wal", "warehouse.sqlite-shm")
+STATE = ("airflow", "airflow.env", "earlier", "lake", "run", "sandbox", *WAREHOUSE)
 SCHEME = "changzhou_v1"
 PUBLISH = "innopoints_publish"
 REFRESH_SECONDS = 40 * 60
@@ -98,7 +100,7 @@ def set_earlier_world_aside(settings: Settings, console: Console) -> None:
             )
         aside = home / "earlier" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         aside.mkdir(parents=True)
-        for name in ("airflow", "lake", "sandbox", "warehouse.sqlite"):
+        for name in ("airflow", "lake", "sandbox", *WAREHOUSE):
             if (home / name).exists():
                 (home / name).rename(aside / name)
         console.print(f"seed and size were {before}, now {now}: the earlier state is in {aside}")
@@ -162,25 +164,31 @@ def _watch(airflow: Airflow, dags: dict[str, str], run_id: str, deadline: float,
 
 
 def _await_publication(settings: Settings, airflow: Airflow, console: Console, deadline: float) -> bool:
-    """Until tonight's generation is the current one. When the bells stay unheard for a minute, ask for it by hand."""
-    wanted, quiet_since, asked = settings.business_date().isoformat(), time.monotonic(), False
+    """Until no scored district of the date waits to be published; then say what became of it.
+
+    When the bells stay unheard for a minute the publication is asked for by hand, as the 05:00 sweep would.
+    """
+    as_of, quiet_since, asked = settings.business_date(), time.monotonic(), False
     while time.monotonic() < deadline:
-        current = publication(settings.warehouse)
-        if current is not None and str(current["as_of"]) == wanted:
-            return True
-        now = time.monotonic()
-        if airflow.unfinished_runs(PUBLISH):
+        waiting = any(due["as_of"] == as_of.isoformat() for due in due_publications(as_of, sweep=True))
+        busy, now = airflow.unfinished_runs(PUBLISH), time.monotonic()
+        if not busy and (not waiting or (asked and now - quiet_since > 60)):
+            break
+        if busy:
             quiet_since = now
         elif now - quiet_since > 60:
-            if asked:
-                break
-            airflow.trigger(PUBLISH, f"demo__{wanted}__{datetime.now(UTC).strftime('%H%M%S%f')}", {}, note="make demo")
+            airflow.trigger(PUBLISH, f"demo__{as_of}__{datetime.now(UTC).strftime('%H%M%S%f')}", {}, note="make demo")
             asked, quiet_since = True, now
         time.sleep(POLL_SECONDS)
+    found = publication(settings.warehouse, as_of)
+    if found is not None and found["status"] != "blocked":
+        if found["status"] != "current":
+            console.print(f"generation {found['generation_id']} of {as_of} is {found['status']}: {found['reason']}")
+        return True
     latest = airflow.latest_run_id(PUBLISH)
     for line in airflow.failures(PUBLISH, latest) if latest else []:
         console.print(f"failed: {line}", markup=False)
-    console.print(f"not published: the current generation is of {current['as_of'] if current else 'no date'}")
+    console.print(f"not published: {found['reason'] if found else f'there is no generation of {as_of}'}", markup=False)
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +15,18 @@ from sqlalchemy import Engine, create_engine, inspect, text
 EXPECTED_SHARES = {"初创期": 55, "成长期": 16, "发展期": 22, "成熟期": 7}
 
 
-def publication(url: str) -> dict[str, Any] | None:
-    """The current generation, or None when nothing is published yet."""
+def publication(url: str, as_of: date | None = None) -> dict[str, Any] | None:
+    """The newest generation of a business date, or the current one; None when there is none yet."""
     engine = create_engine(url)
     if not _has_view(engine, "current_generation"):
         return None
-    rows = _rows(engine, "select generation_id, as_of, scheme_id, scheme_version, status from {current_generation}")
+    of_all = "select generation_id, as_of, scheme_id, scheme_version, status, reason from "
+    if as_of is None:
+        rows = _rows(engine, of_all + "{current_generation}")
+    else:
+        rows = _rows(
+            engine, of_all + "{generation} where as_of = '" + as_of.isoformat() + "' order by generation_id desc"
+        )
     return rows[0] if rows else None
 
 

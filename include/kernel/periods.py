@@ -30,6 +30,17 @@ def parse_as_of(text: str) -> date:
         ) from None
 
 
+def require_begun(as_of: date, today: date) -> date:
+    """`as_of`, if it has begun by `today` (a day in Shanghai).
+
+    Records of a later day may yet arrive: its snapshot could never be repeated, and its generation would keep every
+    night until then from being published.
+    """
+    if as_of > today:
+        raise BadInput(f"as_of {as_of} has not begun", kept="nothing was started", todo=f"use {today} or earlier")
+    return as_of
+
+
 def arrival_cutoff(as_of: date) -> datetime:
     """The first moment that the refresh as of `as_of` does *not* see: its midnight in Shanghai."""
     return datetime.combine(as_of, time(0), tzinfo=SHANGHAI)

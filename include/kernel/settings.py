@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.kernel.errors import BadInput
@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     warehouse_url: str = ""
     lake: str = ""
     sandbox_seed: int = 20210430
-    sandbox_enterprises: int = 2791
+    sandbox_enterprises: int = Field(default=2791, ge=1)
     sandbox_port: int = 8090
     airflow_port: int = 8080
     as_of: date | None = None

@@ -8,21 +8,28 @@ from include.kernel.settings import settings
 from include.sandbox.serve import generate, serve
 
 
-def main() -> None:
+def _firms(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 enterprise")
+    return number
+
+
+def main(arguments: list[str] | None = None) -> None:
     """Parse the command line; settings give the defaults."""
     chosen = settings()
-    parser = argparse.ArgumentParser(prog="python -m include.sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(prog="innopoints sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("generate", "serve"):
         command = commands.add_parser(name)
-        command.add_argument("--enterprises", type=int, default=chosen.sandbox_enterprises)
+        command.add_argument("--enterprises", type=_firms, default=chosen.sandbox_enterprises)
         command.add_argument("--seed", type=int, default=chosen.sandbox_seed)
         command.add_argument("--dirt", type=float, default=1.0, help="0 = clean, 1 = as in life")
         command.add_argument("--database-url", help="PostgreSQL for the tax database; default a file")
         if name == "serve":
             command.add_argument("--port", type=int, default=chosen.sandbox_port)
             command.add_argument("--host", default="127.0.0.1", help="where to listen, and what the Connections say")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.command == "generate":
         generate(chosen.home, given.enterprises, given.seed, given.dirt, given.database_url)
     else:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import uvicorn
+from sqlalchemy import make_url
 
 from include.sandbox.database import write_postgresql, write_sqlite
 from include.sandbox.dropfolder import write_lists
@@ -99,6 +100,13 @@ def serve(
     Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)).run()
 
 
+def _reader(url: str) -> dict[str, Any]:
+    """The reader's address without its secret, which Airflow masks only as the Connection's password."""
+    parts = make_url(url)
+    bare = parts.set(username=None, password=None).render_as_string(hide_password=False)
+    return {"login": parts.username or "", "password": parts.password or "", "extra": {"url": bare}}
+
+
 def connections(home: Path) -> dict[str, dict[str, Any]]:
     """The Connections of the stand-in departments: conn_id → {conn_type, host, login, password, extra}."""
     return json.loads((home / "sandbox" / "connections.json").read_text(encoding="utf-8"))
@@ -141,7 +149,7 @@ def _connections(folder: Path, reader_url: str | None) -> dict[str, dict[str, An
     url = reader_url or f"sqlite:///{folder / 'front_end.sqlite'}"
     generic = {"conn_type": "generic", "host": "", "login": "", "password": ""}
     return http | {
-        DATABASE: generic | {"extra": {"url": url}},
+        DATABASE: generic | _reader(url),
         DROP_FOLDER: generic | {"extra": {"path": str(folder / "drop")}},
     }
 

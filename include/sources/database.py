@@ -89,7 +89,10 @@ def _engine(connection: Connection, patience: Patience, where: str) -> sa.Engine
                 todo=f"check that the department is up, or the `url` in Connection {connection.conn_id!r}",
             )
         return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": patience.read})
+    if url.password:
+        raise _misconfigured(connection, "its `url` carries a password, which Airflow would show", where)
     if backend == "postgresql":
+        url = url.set(username=connection.login or url.username, password=connection.password or None)
         waits = {
             "connect_timeout": max(1, round(patience.connect)),
             "options": f"-c lock_timeout={round(patience.read * 1000)}",

@@ -6,9 +6,10 @@ keys and counts, so Airflow (XCom) and the command line can carry them. Heavy li
 
 from include.steps.city import due_publications, publish, rank
 from include.steps.district import compute, conform, measure, score
-from include.steps.snapshots import land, validate
+from include.steps.snapshots import PRIVACY_CONNECTION, land, validate
 
 __all__ = [
+    "PRIVACY_CONNECTION",
     "compute",
     "conform",
     "due_publications",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.kernel.areas import areas
 from include.kernel.errors import TerminalError
-from include.kernel.references import SnapshotKey
+from include.kernel.references import ResultKey, SnapshotKey
 from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
@@ -33,15 +35,16 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     stores, rules = open_stores(), compiled(scheme, as_of)
     results = _results(stores, as_of, scheme)
 
-    def gather(table: str) -> pa.Table:
-        return pa.concat_tables([stores.lake.read(places.points(row.result), table) for row in results])
+    moved = _moved(stores, results)
 
-    profile, ledger = gather("profile"), gather("ledger")
-    points = rank_points(gather("points"), profile)
-    values = pa.concat_tables([stores.lake.read(places.values(row.result), "values") for row in results])
-    measures = pa.concat_tables(
-        [stores.lake.read(places.measures(row.result.district, row.result.as_of), "measures") for row in results]
-    )
+    def gather(place: Callable[[ResultKey], str], table: str) -> pa.Table:
+        parts = [(stores.lake.read(place(row.result), table), moved[row.result.district]) for row in results]
+        return pa.concat_tables([part.filter(pc.invert(pc.is_in(part["uscc"], left))) for part, left in parts])
+
+    profile, ledger = gather(places.points, "profile"), gather(places.points, "ledger")
+    points = rank_points(gather(places.points, "points"), profile)
+    values = gather(places.values, "values")
+    measures = gather(lambda result: places.measures(result.district, result.as_of), "measures")
     tables = {
         "enterprise_profile": profile,
         "enterprise_points": points,
@@ -59,8 +62,10 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
         "districts": {row.result.district: row.points_sha for row in results},
         "last_good": older,
         "without_result": sorted(set(areas()) - {row.result.district for row in results}),
+        "moved": sum(len(left) for left in moved.values()),
     }
-    stores.lake.commit(places.ranked(as_of, scheme), tables, facts)
+    with stores.lease("publish", holder):  # nobody publishes what is being replaced
+        stores.lake.commit(places.ranked(as_of, scheme), tables, facts)
     return {
         "as_of": as_of.isoformat(),
         "scheme": scheme,
@@ -72,6 +77,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
 
 def publish(as_of: date, scheme: str, *, holder: str, reason: str = "") -> dict[str, Any]:
     """Write the ranked tables as a new generation, audit it, and move the pointer, in one transaction."""
+    from include.publish.generations import prune
     from include.publish.generations import publish as publish_generation
 
     stores = open_stores()
@@ -94,7 +100,9 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "") -> dict[
             tables={name: stores.lake.read(place, name) for name in ranked.tables},
             reason="; ".join(notes),
         )
-    return {"as_of": as_of.isoformat(), "scheme": scheme, "generation": generation.id, "status": generation.status}
+    pruned = prune(stores.engine, now=datetime.now(UTC))
+    counts = {"generation": generation.id, "status": generation.status, "pruned": len(pruned)}
+    return {"as_of": as_of.isoformat(), "scheme": scheme, **counts}
 
 
 def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
@@ -109,6 +117,21 @@ def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
             todo="run a district's refresh first",
         )
     return results
+
+
+def _moved(stores: Stores, results: list[ResultRow]) -> dict[str, pa.Array]:
+    """Per district the enterprises that a newer result of another district has: they moved after its last good night.
+
+    Results of one night never share an enterprise for long; should they, the later district of the area table has it.
+    """
+    seen: set[str] = set()
+    moved: dict[str, pa.Array] = {}
+    newest_first = sorted(enumerate(results), key=lambda placed: (placed[1].result.as_of, placed[0]), reverse=True)
+    for _, row in newest_first:
+        held = set(stores.lake.read(places.points(row.result), "points", ["uscc"])["uscc"].to_pylist())
+        moved[row.result.district] = pa.array(sorted(held & seen), pa.string())
+        seen |= held
+    return moved
 
 
 def _source_quality(stores: Stores, results: list[ResultRow], as_of: date) -> pa.Table:

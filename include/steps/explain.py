@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import contracts
+from include.kernel.areas import areas
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
 from include.kernel.identity import normal_code
 from include.kernel.references import SnapshotKey
 from include.schemes.compile import Compiled, CompiledIndicator
-from include.schemes.model import POINT_DECIMALS
+from include.schemes.model import POINT_DECIMALS, require_scheme
 from include.steps.district import REGISTRY, compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
@@ -121,11 +122,11 @@ def _record_lines(records: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> ResultRow:
-    from include.kernel.areas import areas
-
-    for district in areas():
-        row = stores.ledger.last_scored(district, scheme, as_of or date.max)
-        if row and code in stores.lake.read(places.points(row.result), "points", ["uscc"])["uscc"].to_pylist():
+    """The newest result that has the enterprise: after a move its old district may still show it for a night."""
+    require_scheme(scheme)
+    rows = [stores.ledger.last_scored(district, scheme, as_of or date.max) for district in areas()]
+    for row in sorted((row for row in rows if row), key=lambda row: row.result.as_of, reverse=True):
+        if code in stores.lake.read(places.points(row.result), "points", ["uscc"])["uscc"].to_pylist():
             return row
     raise BadInput(
         f"no enterprise {code!r:.40} is scored under {scheme}",

@@ -12,6 +12,7 @@ from include.kernel.areas import CITY
 from include.kernel.connections import Lookup
 from include.kernel.errors import BadInput, InnopointsError
 from include.schemes.model import require_scheme
+from include.sources.declaration import sources
 
 
 def refresh(
@@ -23,6 +24,8 @@ def refresh(
     scored keeps its last good result; the publication says so.
     """
     require_scheme(scheme)
+    for conn_id in [*(source.connection for source in sources().values()), steps.PRIVACY_CONNECTION]:
+        lookup(conn_id)  # a Connection that nobody configured is said once, before anything starts
     failed: list[str] = []
     for district in districts:
         holder = f"shell/refresh/{district}"

@@ -45,7 +45,7 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
         labels: list[str] = []
         raw = places.raw(key)
         for page in reply:
-            if pseudonym is None:  # a raw reply with persons in it is never written
+            if not (contract.people or contract.ignore):  # a raw reply with persons or ignored fields is never written
                 stores.lake.keep_raw(raw, page.label, page.raw)
             labels.append(page.label)
             rows.extend(_landed(contract, row, page.number, i, pseudonym) for i, row in enumerate(page.rows))
@@ -70,6 +70,7 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
             landing_sha=manifest.sha256,
         )
         stores.lake.drop_raw(raw)
+        stores.lake.sweep(places.landing(key))
     return {**key.to_json(), "outcome": "landed", "rows": len(rows), "unregistered": len(reply.unregistered)}
 
 
@@ -90,6 +91,13 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             raise TerminalError("nothing has landed", where=str(key), todo="run its land step first")
         if held.verdict is None:
             last = stores.ledger.last_accepted(dataset, scope, as_of - timedelta(days=1))
+            if stores.lake.require(places.landing(key)).sha256 != held.landing_sha:
+                raise TerminalError(
+                    "the landing is not the one that the ledger recorded",
+                    where=str(key),
+                    kept="the last accepted snapshot",
+                    todo="clear this dataset's land task",
+                )
             landed = stores.lake.read(places.landing(key))
             judgement = judge(contract, landed, as_of=as_of, last_rows=last.accepted if last else None)
             lease.renew()

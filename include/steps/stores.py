@@ -15,7 +15,7 @@ from include.store.lake import Lake
 from include.store.ledger import Lease, Ledger
 from include.store.warehouse import create_engine, migrate
 
-LEASE_SECONDS = 120
+LEASE_SECONDS = 900  # as long as a task may run: a department that makes us wait must not cost us the lock
 PATIENCE_SECONDS = 300
 
 

@@ -44,11 +44,18 @@ def score_file(scheme: str, measures: Path, out: Path) -> int:
             supplied = read_supplied(compiled, csv.DictReader(lines, strict=True), str(measures))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"not a readable CSV: {error}", where=str(measures), kept=_NOTHING) from None
+    if not supplied:
+        raise BadInput(
+            "no row of measures", where=str(measures), kept=_NOTHING, todo=f"write {', '.join(COLUMNS)} rows"
+        )
     rows = list(score_supplied(compiled, supplied))
-    with out.open("w", encoding="utf-8", newline="") as sink:
-        writer = csv.DictWriter(sink, RESULT, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    try:
+        with out.open("w", encoding="utf-8", newline="") as sink:
+            writer = csv.DictWriter(sink, RESULT, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", where=str(out), kept=_NOTHING) from None
     return len(rows)
 
 

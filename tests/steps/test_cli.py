@@ -1,0 +1,42 @@
+"""Bad input at the command line: one clear line on stderr, exit status 2, nothing written, no traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def innopoints(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_CONN_", "INNOPOINTS_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "include", *arguments],
+        env={**kept, "INNOPOINTS_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["refresh", "--district", "330106' OR '1'='1"], 2, "unknown district"),
+        (["refresh", "--as-of", "2026-02-30"], 2, "malformed date '2026-02-30'"),
+        (["refresh", "--as-of", "2026/2/3"], 2, "write it as YYYY-MM-DD"),
+        (["refresh", "--as-of", "2099-01-01"], 2, "as_of 2099-01-01 has not begun"),
+        (["publish", "--as-of", "2099-01-01"], 2, "as_of 2099-01-01 has not begun"),
+        (["refresh", "--as-of", "2026-11-20", "--scheme", "changzhou_v2"], 2, "did you mean changzhou_v1"),
+        (["refresh", "--as-of", "2026-11-20"], 1, "is not configured"),
+        (["explain", "91320411YY99999999", "--scheme", "nope"], 2, "unknown scheme 'nope'"),
+        (["rollback", "--to", "7"], 2, "generation 7 does not exist"),
+        (["sandbox", "generate", "--enterprises", "0"], 2, "at least 1 enterprise"),
+    ],
+)
+def test_bad_input_is_one_clear_line(tmp_path: Path, arguments: list[str], status: int, said: str) -> None:
+    done = innopoints(tmp_path, *arguments)
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "lake").exists()
