@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m include.embedded demo --keep $(KEEP)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
