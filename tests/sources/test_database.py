@@ -185,10 +185,12 @@ def test_an_absent_database_is_transient_and_is_not_created(tmp_path: Path) -> N
         taken(ask(f"sqlite:///{tmp_path / 'none.sqlite'}"))
     assert not (tmp_path / "none.sqlite").exists()
     with pytest.raises(TransientError, match="the database failed"):
-        taken(ask("postgresql://nobody:canary@127.0.0.1:9/x"))
+        taken(ask("postgresql://nobody@127.0.0.1:9/x"))
 
 
-@pytest.mark.parametrize("extra", [{}, {"url": "canary no url"}, {"url": "mysql://u:canary@h/x"}])
+@pytest.mark.parametrize(
+    "extra", [{}, {"url": "canary no url"}, {"url": "mysql://canary@h/x"}, {"url": "postgresql://reader:canary@h/x"}]
+)
 def test_a_connection_without_a_usable_url_is_refused_without_quoting_it(extra: dict[str, str]) -> None:
     request = Request("TAX_VAT", "320411", DAY, arrival_cutoff(DAY), None)
     connection = Connection("innopoints_tax_database", "generic", extra=extra)
