@@ -26,11 +26,6 @@ class Conformed:
     unresolved: pa.Table
 
 
-def conformed_schema(contract: Contract) -> pa.Schema:
-    """The shape of a conformed table: the contract derives it."""
-    return contract.conformed_schema()
-
-
 def conform(contract: Contract, accepted: pa.Table, directory: Directory, participating: frozenset[str]) -> Conformed:
     """Conform one dataset for one district.
 
@@ -133,7 +128,7 @@ def _latest(contract: Contract, table: pa.Table) -> pa.Table:
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.register("linked", table)
         latest_rows = connection.sql(f"SELECT *{first} FROM linked {where} {qualify} ORDER BY {order}").to_arrow_table()
-    return latest_rows.cast(conformed_schema(contract))
+    return latest_rows.cast(contract.conformed_schema())
 
 
 def _text(value: str) -> str:

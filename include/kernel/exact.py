@@ -42,9 +42,3 @@ def ratio_half_up(numerator: int, denominator: int, decimals: int) -> int:
     sign = -1 if (numerator < 0) != (denominator < 0) else 1
     scaled, divisor = abs(numerator) * 10**decimals, abs(denominator)
     return sign * ((2 * scaled + divisor) // (2 * divisor))
-
-
-def round_half_up(value: Decimal, decimals: int) -> Decimal:
-    """Decimal rounded half away from zero to `decimals` places."""
-    numerator, denominator = value.as_integer_ratio()
-    return from_scaled(ratio_half_up(numerator, denominator, decimals), decimals)

@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pytest
 
-from include.conformed.conform import conform, conformed_schema, quarantined_pairs
+from include.conformed.conform import conform, quarantined_pairs
 from include.conformed.enterprises import Directory, participants
 from include.contracts import Contract, require_contract
 
@@ -55,7 +55,7 @@ def test_the_latest_correction_replaces_the_whole_filing_and_void_filings_never_
         row("f2", 1, 2, void="Y", filed=date(2026, 10, 1)),
     ]
     table = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A})).table
-    assert table.schema == conformed_schema(contract)
+    assert table.schema == contract.conformed_schema()
     assert table.select(["filing_id", "row_number"]).to_pylist() == [{"filing_id": "f1", "row_number": 1}]
     assert table["first_filed_on"].to_pylist() == [date(2026, 5, 20)]
 
