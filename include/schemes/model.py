@@ -17,6 +17,9 @@ ROOT = Path(__file__).parent
 # Points are published with three places (the warehouse's promise); a scheme says so, it cannot choose otherwise.
 POINT_DECIMALS = 3
 
+# The golden cases of a scheme stand beside its categories; cases.py reads them.
+CASES = "cases"
+
 Direction = Literal["higher_better", "lower_better", "range", "boolean", "penalty"]
 
 
@@ -39,7 +42,10 @@ class CurveRule(Dated):
 
 
 class Indicator(Strict):
-    """One line of the score. Without a formula it must say why its value is not held, naming the datasets."""
+    """One line of the score. Without a formula it must say why its value is not held, naming the datasets.
+
+    `notes` is the caliber; `decision` is what was decided where the caliber is ambiguous or unsound, and why.
+    """
 
     id: str = Field(pattern=r"^[A-Z]{2,5}-\d{2}$")
     category: str
@@ -54,6 +60,7 @@ class Indicator(Strict):
     not_held: str | None = None
     curve: Annotated[list[CurveRule], AfterValidator(ordered)] = Field(min_length=1)
     notes: str | None = None
+    decision: str | None = None
 
     @model_validator(mode="after")
     def _computed_or_excused(self) -> Indicator:
@@ -359,7 +366,9 @@ def load_scheme(directory: Path) -> Scheme:
     identity = _part(directory, "scheme.yaml", Identity)
     has_lists, has_measures = (directory / "lists.yaml").exists(), (directory / "measures.yaml").exists()
     categories = [category.id for category in identity.categories]
-    if stray := sorted(p.name for p in directory.iterdir() if p.is_dir() and p.name not in categories and _is_ours(p)):
+    if stray := sorted(
+        p.name for p in directory.iterdir() if p.is_dir() and p.name not in [*categories, CASES] and _is_ours(p)
+    ):
         raise BadInput(
             f"folder {stray[0]!r} is not a category; allowed are {', '.join(categories)}",
             where=directory.name,

@@ -1,6 +1,6 @@
-"""Golden cases: facts and the points they must give, written on paper by whoever answers for the rule.
+"""Golden cases of every installed scheme, each run twice: the nightly engine (all as one small city), the reference.
 
-Each indicator case runs twice: through the nightly engine (all cases as one small city) and the exact reference.
+Who answers for a rule writes its cases (`include/schemes/<scheme>/cases/`); here they are only collected.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,93 +16,95 @@ import pyarrow as pa
 import pytest
 
 from include.indicators.evaluate import evaluate
-from include.kernel.exact import parse_decimal
 from include.measures.registry import measures
 from include.points.score import score
 from include.points.stage import assign
+from include.schemes.cases import Case, indicator_cases, stage_cases
 from include.schemes.compile import Compiled, compile_scheme
 from include.schemes.curves import compile_curve
-from include.schemes.model import require_scheme
+from include.schemes.model import require_scheme, schemes
 from include.schemes.reading import read_yaml
+from include.schemes.status import VALUE
 
 HERE = Path(__file__).parent
-STAGE = "发展期"
+AS_OF = date(2026, 11, 20)
 NOBODY = pa.table({"uscc": pa.array([], pa.string()), "dataset": pa.array([], pa.string())})
 
 
 @dataclass(frozen=True)
-class Case:
-    name: str
+class Golden:
+    """One case with where it belongs; `name` is how pytest calls it."""
+
+    scheme: str
     indicator: str
-    given: dict[str, str]
-    expect: dict[str, str]
+    stage: str
+    case: Case
+
+    @property
+    def name(self) -> str:
+        return f"{self.scheme} {self.indicator} {self.case.name}"
 
 
-def _cases() -> list[Case]:
-    cases = []
-    for category in ("foundation", "input", "management", "output"):
-        for block in read_yaml(HERE / f"{category}.yaml"):
-            assert block["source"]
-            for case in block["cases"]:
-                given = ", ".join(f"{name}={value}" for name, value in case["given"].items()) or "nothing"
-                cases.append(Case(f"{block['indicator']} {given}", block["indicator"], case["given"], case["expect"]))
-    return cases
+def _golden(scheme: str) -> list[Golden]:
+    found = indicator_cases(require_scheme(scheme)).values()
+    return [Golden(scheme, one.indicator, case.stage or one.stage, case) for one in found for case in one.cases]
 
 
-CASES = _cases()
-STAGE_CASES = read_yaml(HERE / "stages.yaml")
+GOLDEN = {scheme: _golden(scheme) for scheme in schemes()}
+NUMBERED = [(golden, number) for cases in GOLDEN.values() for number, golden in enumerate(cases)]
+STAGES = [(s, number, case) for s in schemes() for number, case in enumerate(stage_cases(require_scheme(s)))]
 
 
-@pytest.fixture(scope="module")
-def compiled() -> Compiled:
-    return compile_scheme(require_scheme("changzhou_v1"), date(2026, 11, 20), measures())
+@cache
+def _compiled(scheme: str) -> Compiled:
+    return compile_scheme(require_scheme(scheme), AS_OF, measures())
 
 
-def _facts(compiled: Compiled, given: list[dict[str, str]]) -> pa.Table:
-    columns: dict[str, Any] = {"uscc": pa.array([f"case {number:04}" for number in range(len(given))])}
+def _facts(compiled: Compiled, given: list[dict[str, Decimal]]) -> pa.Table:
+    """One enterprise per case; a measure that no scheme knows is a mistake in the case."""
+    assert not {name for facts in given for name in facts} - compiled.measures.keys()
+    columns: dict[str, Any] = {"uscc": pa.array([f"case {number:05}" for number in range(len(given))])}
     for name, quantity in compiled.measures.items():
-        held = [parse_decimal(facts[name]) if name in facts else None for facts in given]
-        columns[name] = pa.array(held, pa.decimal128(24, quantity.decimals))
+        columns[name] = pa.array([facts.get(name) for facts in given], pa.decimal128(24, quantity.decimals))
     return pa.table(columns)
 
 
-@pytest.fixture(scope="module")
-def scored(compiled: Compiled) -> dict[tuple[int, str], dict[str, Any]]:
-    """Every case as one enterprise of a small city, through the nightly engine."""
-    unknown = {name for case in CASES for name in case.given} - compiled.measures.keys()
-    assert not unknown
-    facts = _facts(compiled, [case.given for case in CASES])
-    rows = facts.num_rows
-    stages = pa.table({"uscc": facts["uscc"], "stage": [STAGE] * rows, "stage_reason": ["golden"] * rows})
+@cache
+def _scored(scheme: str) -> dict[tuple[int, str], dict[str, Any]]:
+    """Every case of a scheme as one enterprise of a small city, through the nightly engine."""
+    compiled, cases = _compiled(scheme), GOLDEN[scheme]
+    facts = _facts(compiled, [golden.case.given for golden in cases])
+    stages = pa.table(
+        {"uscc": facts["uscc"], "stage": [golden.stage for golden in cases], "stage_reason": ["golden"] * len(cases)}
+    )
     ledger = score(compiled, evaluate(compiled, facts, NOBODY), facts, stages=stages).ledger
-    return {(int(line["uscc"][5:]), line["indicator"]): line for line in ledger.to_pylist()}
+    asked = {(number, golden.indicator) for number, golden in enumerate(cases)}
+    lines = ((int(line["uscc"][5:]), line["indicator"], line) for line in ledger.to_pylist())
+    return {(number, indicator): line for number, indicator, line in lines if (number, indicator) in asked}
 
 
-@pytest.mark.parametrize("number", range(len(CASES)), ids=[case.name for case in CASES])
-def test_case(number: int, compiled: Compiled, scored: dict[tuple[int, str], dict[str, Any]]) -> None:
-    case = CASES[number]
-    line = scored[number, case.indicator]
-    status = case.expect.get("status", "value")
+@pytest.mark.parametrize(("golden", "number"), NUMBERED, ids=[golden.name for golden, _ in NUMBERED])
+def test_case(golden: Golden, number: int) -> None:
+    line, expect = _scored(golden.scheme)[number, golden.indicator], golden.case.expect
     found = {"status": line["status"], "points": line["points"]}
-    expected: dict[str, Any] = {"status": status, "points": Decimal(case.expect["points"])}
-    if status == "value":
+    expected: dict[str, Any] = {"status": expect.status, "points": expect.points}
+    if expect.status == VALUE:
         found |= {"value": line["value"], "raw_points": line["raw_points"]}
-        expected |= {name: Decimal(case.expect[name]) for name in ("value", "raw_points")}
+        expected |= {"value": expect.value, "raw_points": expect.raw_points}
     assert found == expected
 
-    rule = compiled.indicators[case.indicator]
-    if rule.formula is not None and status == "value":
-        facts = {n: parse_decimal(case.given[n]) if n in case.given else None for n in compiled.measures}
-        value = Decimal(rule.formula.evaluate(facts))
-        assert value == expected["value"]
-        assert rule.curve.points_at(value) == expected["raw_points"]
+    compiled = _compiled(golden.scheme)
+    rule = compiled.indicators[golden.indicator]
+    if rule.formula is not None and expect.status == VALUE:
+        value = Decimal(rule.formula.evaluate({name: golden.case.given.get(name) for name in compiled.measures}))
+        assert value == expect.value
+        assert rule.curve.points_at(value) == expect.raw_points
 
 
-def test_the_golden_cases_cover_twenty_indicators_and_every_curve_kind(compiled: Compiled) -> None:
-    covered = {case.indicator for case in CASES}
-    assert len(covered) >= 20
-    kinds = {str(block["curve"]).split("(")[0] for block in read_yaml(HERE / "curves.yaml")}
-    assert kinds >= {rule.curve.form.split("(")[0] for rule in compiled.indicators.values()}
+def test_every_curve_kind_in_use_has_its_cases_on_paper() -> None:
+    on_paper = {str(block["curve"]).split("(")[0] for block in read_yaml(HERE / "curves.yaml")}
+    in_use = {rule.curve.form.split("(")[0] for scheme in schemes() for rule in _compiled(scheme).indicators.values()}
+    assert on_paper >= in_use
 
 
 CURVES = [
@@ -119,16 +122,17 @@ def test_curve(form: str, decimals: int, edge: Any, value: str, points: str) -> 
     assert curve.points_at(Decimal(value)) == Decimal(points)
 
 
-@pytest.fixture(scope="module")
-def stages(compiled: Compiled) -> list[dict[str, str]]:
-    return assign(compiled, _facts(compiled, [case["given"] for case in STAGE_CASES])).to_pylist()
+@cache
+def _stages(scheme: str) -> list[dict[str, str]]:
+    compiled = _compiled(scheme)
+    return assign(compiled, _facts(compiled, [case.given for case in stage_cases(compiled.scheme)])).to_pylist()
 
 
-@pytest.mark.parametrize("number", range(len(STAGE_CASES)), ids=[str(case["given"]) for case in STAGE_CASES])
-def test_stage(number: int, stages: list[dict[str, str]]) -> None:
-    assert stages[number]["stage"] == STAGE_CASES[number]["expect"]
-    assert (
-        "元" in stages[number]["stage_reason"]
-        or "年" in stages[number]["stage_reason"]
-        or not STAGE_CASES[number]["given"]
-    )
+@pytest.mark.parametrize(
+    ("scheme", "number", "case"), STAGES, ids=[f"{s} {c.expect} {dict(c.given)}" for s, _, c in STAGES]
+)
+def test_stage(scheme: str, number: int, case: Any) -> None:
+    found = _stages(scheme)[number]
+    assert found["stage"] == case.expect
+    if case.given:
+        assert "元" in found["stage_reason"] or "年" in found["stage_reason"]

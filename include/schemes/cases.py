@@ -1,0 +1,76 @@
+"""Golden cases: facts and the points they must give, written on paper by whoever answers for the rule.
+
+They belong to the scheme (`<scheme>/cases/<indicator>.yaml`, `<scheme>/cases/stages.yaml`): a version may be published
+only with its cases, and they are the worked examples of its catalogue pages.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from include.schemes.model import CASES, Scheme
+from include.schemes.reading import Exact, Strict, parse, read_yaml
+from include.schemes.status import STATUSES, VALUE
+
+STAGE_FILE = "stages.yaml"
+
+
+class Expectation(Strict):
+    """What must come out. `value` and `raw_points` are given exactly where the status is `value` (the default)."""
+
+    status: str = VALUE
+    value: Exact | None = None
+    raw_points: Exact | None = None
+    points: Exact
+
+    @model_validator(mode="after")
+    def _complete(self) -> Expectation:
+        if self.status not in STATUSES:
+            raise ValueError(f"status {self.status!r} is not one of {', '.join(STATUSES)}")
+        if (self.status == VALUE) != (self.value is not None and self.raw_points is not None):
+            raise ValueError("give `value` and `raw_points`, or the status that stands in their place")
+        return self
+
+
+class Case(Strict):
+    """One enterprise: the measures that are held (the others are not), and its line."""
+
+    name: str = Field(min_length=1)
+    stage: str | None = None
+    given: dict[str, Exact]
+    expect: Expectation
+
+
+class IndicatorCases(Strict):
+    """One file: the cases of one indicator. `source` says who answers for them and shows the arithmetic."""
+
+    indicator: str
+    source: str = Field(min_length=1)
+    stage: str
+    cases: list[Case] = Field(min_length=1)
+
+
+class StageCase(Strict):
+    given: dict[str, Exact]
+    expect: str
+
+
+class StageCases(Strict):
+    source: str = Field(min_length=1)
+    cases: list[StageCase] = Field(min_length=1)
+
+
+def indicator_cases(scheme: Scheme) -> dict[str, IndicatorCases]:
+    """The golden cases of a scheme by indicator, in the order of the file names."""
+    folder = scheme.directory / CASES
+    found = {}
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name != STAGE_FILE:
+            found[path.stem] = parse(IndicatorCases, read_yaml(path), scheme.where(f"{CASES}/{path.name}"))
+    return found
+
+
+def stage_cases(scheme: Scheme) -> list[StageCase]:
+    """The golden cases of a scheme's stage rule; none where it has no such file."""
+    path = scheme.directory / CASES / STAGE_FILE
+    return parse(StageCases, read_yaml(path), scheme.where(f"{CASES}/{STAGE_FILE}")).cases if path.exists() else []
