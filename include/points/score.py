@@ -24,6 +24,9 @@ from include.schemes.model import POINT_DECIMALS
 from include.schemes.status import NOT_APPLICABLE, STATUSES, VALUE, VALUE_DECIMALS
 
 POINTS = pa.decimal128(9, POINT_DECIMALS)
+SUMS = ("points", "held", "applicable", "missing", "feared")
+"""What a category adds up per enterprise: points, weight with a value, weight that applies, and the two ends of the
+interval: points that what is missing may still give, deductions that missing penalties may still make."""
 _KEPT, _COMPUTE_AGAIN = "the last points", "compute the values again"
 _CODE = {status: code for code, status in enumerate(STATUSES)}
 
@@ -52,8 +55,9 @@ def score(
     """Score `values` (from `indicators.evaluate`) of the enterprises of `measures`.
 
     `enterprises` adds who they are to the profile. `stages` (uscc, stage, stage_reason) replaces the scheme's rule, for
-    a what-if. total_low = what is missing counts 0 (the total itself); total_high = it reaches its cap; a missing
-    penalty deducts nothing at both ends.
+    a what-if. The interval holds the total that the enterprise will have, in this stage, once all is known: total_low =
+    what is missing gives 0 points and a missing penalty deducts in full; total_high = it reaches its cap and a missing
+    penalty deducts nothing.
     """
     stages = assign(compiled, measures) if stages is None else sorted_by(stages, "uscc")
     try:
@@ -67,7 +71,7 @@ def score(
         raise TerminalError("values and stages speak of different enterprises", kept=_KEPT, todo=_COMPUTE_AGAIN)
     stage_codes = pc.index_in(stages["stage"], value_set=pa.array(compiled.scheme.stage_ids)).cast(pa.int8())
     lines: list[Mapping[str, pa.ChunkedArray]] = []
-    sums: dict[str, list[pa.ChunkedArray]] = {name: [] for name in ("points", "held", "applicable", "missing")}
+    sums: dict[str, list[pa.ChunkedArray]] = {name: [] for name in SUMS}
     with session() as engine:
         for category in compiled.scheme.category_ids:
             rules = compiled.of_category(category)
@@ -113,7 +117,7 @@ def _select(compiled: Compiled, rules: list[CompiledIndicator]) -> tuple[str, st
     """Two narrow stages. Per indicator its raw points, then its line in thousandths; per category the sums that totals,
     coverage and interval need."""
     inputs, curves, lines, outputs = ["stage"], [], [], []
-    sums: dict[str, list[str]] = {name: ["CAST(0 AS BIGINT)"] for name in ("points", "held", "applicable", "missing")}
+    sums: dict[str, list[str]] = {name: ["CAST(0 AS BIGINT)"] for name in SUMS}
     has_value, excused = _CODE[VALUE], _CODE[NOT_APPLICABLE]
     for rule in rules:
         name, curve = rule.indicator.id, rule.curve
@@ -130,12 +134,16 @@ def _select(compiled: Compiled, rules: list[CompiledIndicator]) -> tuple[str, st
         lines.append(f"coalesce({line}, 0) AS {points}")
         outputs += [f'"{name} status"', f'"{name} segment"', f'"{name} raw_points"', weight, points]
         sums["points"].append(points)
-        if not rule.indicator.is_penalty:
-            status = f'"{name} status"'
+        status = f'"{name} status"'
+        unknown = f"{status} NOT IN ({has_value}, {excused})"
+        if rule.indicator.is_penalty:
+            in_full = half_up_within_sql(f"{weight} * {curve.floor}", FULL, negative=True)
+            sums["feared"].append(f"CASE WHEN {unknown} THEN {in_full} ELSE 0 END")
+        else:
             sums["held"].append(f"CASE WHEN {status} = {has_value} THEN {weight} ELSE 0 END")
             sums["applicable"].append(f"CASE WHEN {status} <> {excused} THEN {weight} ELSE 0 END")
             at_cap = half_up_within_sql(f"{weight} * {curve.cap}", FULL)
-            sums["missing"].append(f"CASE WHEN {status} NOT IN ({has_value}, {excused}) THEN {at_cap} ELSE 0 END")
+            sums["missing"].append(f"CASE WHEN {unknown} THEN {at_cap} ELSE 0 END")
     added = [f"CAST({' + '.join(parts)} AS BIGINT) AS {name}" for name, parts in sums.items()]
     raw = f"SELECT *, {', '.join(curves)} FROM (SELECT {', '.join(inputs)} FROM wide)"
     return raw, f"SELECT {', '.join(outputs + added)} FROM (SELECT *, {', '.join(lines)} FROM raw)"
@@ -148,7 +156,7 @@ def _totals(compiled: Compiled, stages: pa.Table, sums: Mapping[str, list[pa.Chu
             total = pc.add(total, column)
         return chunked(total)
 
-    total, missing = added("points"), added("missing")
+    total, missing, feared = added("points"), added("missing"), added("feared")
     by_category = dict(zip(compiled.scheme.category_ids, sums["points"], strict=True))
     sums_of_weight = pa.table({"held": added("held"), "applicable": added("applicable")})
     with session() as engine:
@@ -162,7 +170,7 @@ def _totals(compiled: Compiled, stages: pa.Table, sums: Mapping[str, list[pa.Chu
             "total": _points(total),
             **{category: _points(column) for category, column in by_category.items()},
             "coverage": as_decimal(coverage, 7, COVERAGE_DECIMALS),
-            "total_low": _points(total),
+            "total_low": _points(chunked(pc.add(total, feared))),
             "total_high": _points(chunked(pc.add(total, missing))),
         }
     )

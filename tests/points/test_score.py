@@ -61,6 +61,8 @@ def test_totals_coverage_and_interval(result: Scored) -> None:
         "total_high": Decimal(90),
     }
     assert found["without revenue"]["coverage"] == Decimal("0.5")
+    # The register of listings has not come: at worst it deducts all of its 10.
+    assert found["without revenue"]["total_low"] == found["without revenue"]["total"] - 10
     assert found["without revenue"]["total_high"] == Decimal(40)
 
 
