@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from include.kernel.columns import as_decimal, chunked, coded, constant, sorted_by, stack
 from include.schemes.compile import Compiled, CompiledIndicator
 from include.schemes.engine import load, session
-from include.schemes.formula import Formula, huge
+from include.schemes.formula import Formula
+from include.schemes.formula_sql import huge
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, STATUSES, VALUE, VALUE_DECIMALS
 
 _CODE = {status: code for code, status in enumerate(STATUSES)}

@@ -21,7 +21,8 @@ from include.kernel.columns import as_decimal, names
 from include.kernel.exact import to_scaled
 from include.schemes.compile import COVERAGE_DECIMALS, RESULTS, Compiled, CompiledLists, Question, value_name
 from include.schemes.engine import load, session
-from include.schemes.formula import Quantity, half_up_sql, huge
+from include.schemes.expression import Quantity
+from include.schemes.formula_sql import half_up_sql, huge
 from include.schemes.model import POINT_DECIMALS, HonourRule, ProductRule
 from include.schemes.status import NOT_APPLICABLE, VALUE
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from include.kernel.columns import as_decimal, sorted_by
 from include.schemes.compile import COVERAGE_DECIMALS
 from include.schemes.engine import session
-from include.schemes.formula import half_up_sql
+from include.schemes.formula_sql import half_up_sql
 
 RANKS = ("rank_all", "rank_stage", "rank_district")
 

@@ -19,7 +19,7 @@ from include.points.stage import assign
 from include.schemes.compile import COVERAGE_DECIMALS, Compiled, CompiledIndicator
 from include.schemes.curves import FULL
 from include.schemes.engine import session
-from include.schemes.formula import half_up_sql, half_up_within_sql
+from include.schemes.formula_sql import half_up_sql, half_up_within_sql
 from include.schemes.model import POINT_DECIMALS
 from include.schemes.status import NOT_APPLICABLE, STATUSES, VALUE, VALUE_DECIMALS
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from include.kernel.columns import chunked, sorted_by
 from include.schemes.compile import Compiled, CompiledBasis
 from include.schemes.engine import load, session
-from include.schemes.formula import huge
+from include.schemes.formula_sql import huge
 
 
 def assign(compiled: Compiled, measures: pa.Table) -> pa.Table:

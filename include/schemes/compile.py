@@ -13,14 +13,8 @@ from include.kernel.errors import BadInput
 from include.kernel.exact import to_scaled
 from include.schemes.allocate import weight_faults
 from include.schemes.curves import Curve, CurveError, compile_curve
-from include.schemes.formula import (
-    Formula,
-    FormulaError,
-    Quantity,
-    compile_condition,
-    compile_formula,
-    parse_unit,
-)
+from include.schemes.expression import FormulaError, Quantity, parse_unit
+from include.schemes.formula import Formula, compile_condition, compile_formula
 from include.schemes.model import (
     POINT_DECIMALS,
     Basis,

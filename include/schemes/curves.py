@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Literal
 
 from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up, to_scaled
-from include.schemes.formula import half_up_within_sql
+from include.schemes.formula_sql import half_up_within_sql
 from include.schemes.model import POINT_DECIMALS, Direction
 from include.schemes.reading import nearest
 

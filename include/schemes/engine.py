@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from include.kernel.columns import chunked, unscaled
 from include.kernel.errors import TerminalError
-from include.schemes.formula import Quantity, huge
+from include.schemes.expression import Quantity
+from include.schemes.formula_sql import huge
 
 
 @contextmanager

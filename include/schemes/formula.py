@@ -1,8 +1,8 @@
 """Formulas: a small SQL expression over measures, read against an allow-list, with exact numbers and a unit check.
 
-The text is parsed by sqlglot into a tree of our own. Two backends read the same tree: `sql` writes exact integer
-arithmetic for DuckDB (every number is a HUGEINT in units of 10**-decimals; an overflow is an error, never a wrap),
-`evaluate` computes with fractions in plain Python and is the reference for explanations and tests.
+The text is parsed by sqlglot into a tree of our own (`expression.py`). Two backends read the same tree: `formula_sql`
+writes exact integer arithmetic for DuckDB (an overflow is an error, never a wrap), `formula_exact` computes with
+fractions in plain Python and is the reference for explanations and tests.
 
 Allowed: numbers, measures, `+ - *`, comparisons, `and or not`, `is [not] null`, `in`, `case when`, `coalesce`, `least`,
 `greatest` (both skip NULL), `abs`, `ratio(a, b)` and `cagr(end, start, years)`. `/` is refused: a quotient must say
@@ -12,9 +12,8 @@ held); a formula that wants another outcome says so with `case`. `cagr` needs st
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
@@ -23,136 +22,39 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up
+from include.schemes.expression import (
+    BOOLEAN,
+    NO_UNIT,
+    Absolute,
+    Arithmetic,
+    Cagr,
+    Case,
+    Choice,
+    Comparison,
+    Constant,
+    FormulaError,
+    IsNull,
+    Logic,
+    Measure,
+    Node,
+    Not,
+    OneOf,
+    Quantity,
+    Ratio,
+    fits,
+    is_null,
+    parse_unit,
+    show_unit,
+    unit_product,
+    walk,
+)
+from include.schemes.formula_exact import node_value
+from include.schemes.formula_sql import node_sql, scaled_sql
 from include.schemes.reading import nearest
-
-Unit = tuple[tuple[str, int], ...]
-Value = Fraction | bool | None
 
 MAX_DECIMALS = 18
 MAX_YEARS = 4
 _FUNCTIONS = ("abs", "case", "cagr", "coalesce", "greatest", "least", "ratio")
-_NO_UNIT: Unit = ()
-_DIMENSIONLESS = {"", "比例", "倍", "%"}
-_MULTIPLE = re.compile(r"^(百万|千万|十|百|千|万|亿)(?=.)")
-_SAME_DIMENSION = {"天": "时间", "月": "时间", "年": "时间"}
-
-
-class FormulaError(ValueError):
-    """What is wrong with an expression; the compiler adds the file and the key."""
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number of `decimals` places in a unit. A literal has unit None: it fits beside any unit."""
-
-    decimals: int
-    unit: Unit | None
-
-
-BOOLEAN = "yes/no"
-Kind = Quantity | str
-
-
-@dataclass(frozen=True)
-class Node:
-    kind: Kind
-
-    @property
-    def quantity(self) -> Quantity:
-        if not isinstance(self.kind, Quantity):
-            raise FormulaError("a yes/no stands where a number is needed")
-        return self.kind
-
-    def children(self) -> Iterator[Node]:
-        for field in fields(self):
-            yield from _nodes(getattr(self, field.name))
-
-
-def _nodes(value: object) -> Iterator[Node]:
-    if isinstance(value, Node):
-        yield value
-    elif isinstance(value, tuple):
-        for part in value:
-            yield from _nodes(part)
-
-
-@dataclass(frozen=True)
-class Constant(Node):
-    value: Value
-
-
-@dataclass(frozen=True)
-class Measure(Node):
-    name: str
-
-
-@dataclass(frozen=True)
-class Arithmetic(Node):
-    sign: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True)
-class Comparison(Node):
-    sign: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True)
-class Logic(Node):
-    word: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True)
-class Not(Node):
-    inner: Node
-
-
-@dataclass(frozen=True)
-class IsNull(Node):
-    inner: Node
-
-
-@dataclass(frozen=True)
-class OneOf(Node):
-    inner: Node
-    options: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Case(Node):
-    whens: tuple[tuple[Node, Node], ...]
-    otherwise: Node
-
-
-@dataclass(frozen=True)
-class Choice(Node):
-    """coalesce, least, greatest"""
-
-    function: str
-    options: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Absolute(Node):
-    inner: Node
-
-
-@dataclass(frozen=True)
-class Ratio(Node):
-    numerator: Node
-    denominator: Node
-
-
-@dataclass(frozen=True)
-class Cagr(Node):
-    end: Node
-    start: Node
-    years: int
 
 
 @dataclass(frozen=True)
@@ -171,25 +73,15 @@ class Formula:
     def sql(self) -> str:
         """The value as HUGEINT in units of 10**-decimals; a yes/no stays BOOLEAN."""
         if self.is_condition:
-            return _sql(self.root)
-        return _sql_scaled(self.root, self.decimals)
+            return node_sql(self.root)
+        return scaled_sql(self.root, self.decimals)
 
     def evaluate(self, measures: Mapping[str, Decimal | int | None]) -> Decimal | bool | None:
         """The value for one enterprise, exactly; the reference that `sql` must equal."""
-        value = _evaluate(self.root, measures)
+        value = node_value(self.root, measures)
         if value is None or isinstance(value, bool):
             return value
         return from_scaled(ratio_half_up(value.numerator, value.denominator, self.decimals), self.decimals)
-
-
-def parse_unit(text: str) -> Unit:
-    """`元/人` → {元: 1, 人: -1}. Multiples (百人, 百万元) share the unit; 比例 and 倍 have none."""
-    powers: dict[str, int] = {}
-    for place, part in enumerate(text.split("/")):
-        symbol = _MULTIPLE.sub("", part.strip())
-        if symbol not in _DIMENSIONLESS:
-            powers[symbol] = powers.get(symbol, 0) + (1 if place == 0 else -1)
-    return _unit(powers)
 
 
 def compile_formula(text: str, known: Mapping[str, Quantity], *, decimals: int, unit: str | None = None) -> Formula:
@@ -204,11 +96,11 @@ def compile_formula(text: str, known: Mapping[str, Quantity], *, decimals: int, 
         raise FormulaError(f"not an expression: {text!r:.80} ({reason[0]['description']})") from None
     root = _Reader(known, decimals).read(tree)
     if isinstance(root.kind, Quantity):
-        if unit is not None and not _fits(root.kind.unit, parse_unit(unit)):
-            raise FormulaError(f"gives {_show(root.kind.unit)}, the indicator's unit is {unit}")
+        if unit is not None and not fits(root.kind.unit, parse_unit(unit)):
+            raise FormulaError(f"gives {show_unit(root.kind.unit)}, the indicator's unit is {unit}")
     elif unit not in (None, "是否"):
         raise FormulaError(f"gives a yes/no, the indicator's unit is {unit}")
-    inputs = tuple(dict.fromkeys(node.name for node in _walk(root) if isinstance(node, Measure)))
+    inputs = tuple(dict.fromkeys(node.name for node in walk(root) if isinstance(node, Measure)))
     return Formula(text, root, inputs, decimals)
 
 
@@ -318,7 +210,7 @@ class _Reader:
         default = tree.args.get("default")
         otherwise = self.read(default) if default is not None else Constant(Quantity(0, None), None)
         outcomes = [outcome for _, outcome in whens] + [otherwise]
-        if all(outcome.kind == BOOLEAN or _is_null(outcome) for outcome in outcomes):
+        if all(outcome.kind == BOOLEAN or is_null(outcome) for outcome in outcomes):
             return Case(BOOLEAN, whens, otherwise)
         return Case(_same_unit(outcomes, "case"), whens, otherwise)
 
@@ -337,7 +229,7 @@ class _Reader:
         name, arguments = tree.name.lower(), tree.expressions
         if name == "ratio" and len(arguments) == 2:
             numerator, denominator = self.number(arguments[0]), self.number(arguments[1])
-            unit = _product(numerator.quantity.unit, denominator.quantity.unit, -1)
+            unit = unit_product(numerator.quantity.unit, denominator.quantity.unit, -1)
             return Ratio(Quantity(self.decimals, unit), numerator, denominator)
         if name == "cagr" and len(arguments) == 3:
             end, start, years = (self.number(argument) for argument in arguments)
@@ -345,7 +237,7 @@ class _Reader:
             whole = years.value if isinstance(years, Constant) else None
             if not isinstance(whole, Fraction) or whole.denominator != 1 or not 1 <= whole <= MAX_YEARS:
                 raise FormulaError(f"cagr: years must be a whole number from 1 to {MAX_YEARS}")
-            return Cagr(Quantity(self.decimals, _NO_UNIT), end, start, int(whole))
+            return Cagr(Quantity(self.decimals, NO_UNIT), end, start, int(whole))
         if name in ("ratio", "cagr"):
             raise FormulaError(f"{name} takes {'2' if name == 'ratio' else '3'} arguments, found {len(arguments)}")
         raise FormulaError(self.refusal(tree))
@@ -382,7 +274,7 @@ def _constant(value: Decimal) -> Constant:
 
 def _arithmetic(sign: str, left: Node, right: Node) -> Node:
     if sign == "*":
-        unit = _product(left.quantity.unit, right.quantity.unit, 1)
+        unit = unit_product(left.quantity.unit, right.quantity.unit, 1)
         kind = Quantity(_bounded(left.quantity.decimals + right.quantity.decimals), unit)
     else:
         kind = _same_unit([left, right], sign)
@@ -400,253 +292,6 @@ def _same_unit(nodes: Iterable[Node], what: str) -> Quantity:
     quantities = [node.quantity for node in nodes]
     units = {quantity.unit for quantity in quantities if quantity.unit is not None}
     if len(units) > 1:
-        shown = " and ".join(sorted(_show(unit) for unit in units))
+        shown = " and ".join(sorted(show_unit(unit) for unit in units))
         raise FormulaError(f"unit mismatch: {shown} meet in `{what}`")
     return Quantity(max(quantity.decimals for quantity in quantities), next(iter(units), None))
-
-
-def _is_null(node: Node) -> bool:
-    return isinstance(node, Constant) and node.value is None
-
-
-def _unit(powers: Mapping[str, int]) -> Unit:
-    return tuple(sorted((symbol, power) for symbol, power in powers.items() if power))
-
-
-def _product(left: Unit | None, right: Unit | None, power: int) -> Unit | None:
-    if left is None and right is None:
-        return None
-    powers = dict(left or ())
-    for symbol, exponent in right or ():
-        powers[symbol] = powers.get(symbol, 0) + power * exponent
-    return _unit(powers)
-
-
-def _fits(found: Unit | None, declared: Unit) -> bool:
-    if found is None:
-        return True
-
-    def dimension(unit: Unit) -> Unit:
-        powers: dict[str, int] = {}
-        for symbol, power in unit:
-            name = _SAME_DIMENSION.get(symbol, symbol)
-            powers[name] = powers.get(name, 0) + power
-        return _unit(powers)
-
-    return dimension(found) == dimension(declared)
-
-
-def _show(unit: Unit | None) -> str:
-    if not unit:
-        return "比例"
-    above = "·".join(symbol for symbol, power in unit for _ in range(max(power, 0)))
-    below = "·".join(symbol for symbol, power in unit for _ in range(max(-power, 0)))
-    return f"{above or '1'}/{below}" if below else above
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children():
-        yield from _walk(child)
-
-
-# --- writing SQL -------------------------------------------------------------------------------------------------
-
-
-def huge(number: int) -> str:
-    """An integer as SQL; typed, so that no step of the arithmetic is done in 32 bits."""
-    return f"CAST({number} AS HUGEINT)"
-
-
-def half_up_sql(numerator: str, denominator: str) -> str:
-    """numerator / denominator of two integers, rounded half away from zero; NULL where the denominator is zero."""
-    sign = f"CASE WHEN ({numerator} < 0) <> ({denominator} < 0) THEN -1 ELSE 1 END"
-    quotient = f"(2 * abs({numerator}) + abs({denominator})) // (2 * abs({denominator}))"
-    return f"CASE WHEN {denominator} <> 0 THEN ({sign}) * ({quotient}) END"
-
-
-def half_up_within_sql(numerator: str, denominator: int, *, negative: bool = False) -> str:
-    """The same for a numerator whose sign is known and a positive constant: a short expression, for hot paths."""
-    sign = "-" if negative else ""
-    return f"{sign}((2 * ({sign}({numerator})) + {denominator}) // {2 * denominator})"
-
-
-def _sql_scaled(node: Node, decimals: int) -> str:
-    """The node's number in units of 10**-decimals, rounded half up where it has more."""
-    text, surplus = _sql(node), node.quantity.decimals - decimals
-    if surplus > 0:
-        return f"({half_up_sql(text, huge(10**surplus))})"
-    return text if surplus == 0 else f"({text} * {huge(10**-surplus)})"
-
-
-def _sql(node: Node) -> str:
-    """The node in units of its own 10**-decimals (numbers), or as BOOLEAN."""
-    match node:
-        case Constant(value=None):
-            return "NULL"
-        case Constant(value=bool(value)):
-            return "TRUE" if value else "FALSE"
-        case Constant(value=Fraction() as value):
-            return huge(int(value * 10**node.quantity.decimals))
-        case Measure(name=name):
-            return f'"{name}"'
-        case Arithmetic(sign="*", left=left, right=right):
-            return f"({_sql(left)} * {_sql(right)})"
-        case Arithmetic(sign=sign, left=left, right=right):
-            decimals = node.quantity.decimals
-            return f"({_sql_scaled(left, decimals)} {sign} {_sql_scaled(right, decimals)})"
-        case Comparison(sign=sign, left=left, right=right):
-            decimals = max(left.quantity.decimals, right.quantity.decimals)
-            return f"({_sql_scaled(left, decimals)} {sign} {_sql_scaled(right, decimals)})"
-        case Logic(word=word, left=left, right=right):
-            return f"({_sql(left)} {word.upper()} {_sql(right)})"
-        case Not(inner=inner):
-            return f"(NOT {_sql(inner)})"
-        case IsNull(inner=inner):
-            return f"({_sql(inner)} IS NULL)"
-        case OneOf(inner=inner, options=options):
-            decimals = max(part.quantity.decimals for part in (inner, *options))
-            listed = ", ".join(_sql_scaled(option, decimals) for option in options)
-            return f"({_sql_scaled(inner, decimals)} IN ({listed}))"
-        case Case(whens=whens, otherwise=otherwise):
-            branches = " ".join(f"WHEN {_sql(when)} THEN {_sql_as(node, then)}" for when, then in whens)
-            return f"(CASE {branches} ELSE {_sql_as(node, otherwise)} END)"
-        case Choice(function=function, options=options):
-            return f"{function}({', '.join(_sql_as(node, option) for option in options)})"
-        case Absolute(inner=inner):
-            return f"abs({_sql(inner)})"
-        case Ratio(numerator=numerator, denominator=denominator):
-            shift = node.quantity.decimals + denominator.quantity.decimals - numerator.quantity.decimals
-            above, below = _sql(numerator), _sql(denominator)
-            above = f"({above} * {huge(10**shift)})" if shift > 0 else above
-            below = f"({below} * {huge(10**-shift)})" if shift < 0 else below
-            return f"({half_up_sql(above, below)})"
-        case Cagr(end=end, start=start, years=years):
-            decimals = max(end.quantity.decimals, start.quantity.decimals)
-            return _cagr_sql(_sql_scaled(end, decimals), _sql_scaled(start, decimals), years, node.quantity.decimals)
-    raise AssertionError(f"no SQL for {type(node).__name__}")
-
-
-def _sql_as(parent: Node, child: Node) -> str:
-    """A branch of `parent` in the parent's kind."""
-    if parent.kind == BOOLEAN or _is_null(child):
-        return _sql(child)
-    return _sql_scaled(child, parent.quantity.decimals)
-
-
-def _cagr_sql(end: str, start: str, years: int, decimals: int) -> str:
-    """(end/start)^(1/years) - 1 in units of 10**-decimals, half up.
-
-    A floating root only says where to look; integers decide: k or more is right when
-    end * (2·10^d)^n >= start * (2·10^d + 2k - 1)^n, for the three k around the guess. (Below zero half up is half down:
-    the comparison is then strict.)
-    """
-    two = 2 * 10**decimals
-    root = f"pow(CAST({end} AS DOUBLE) / CAST({start} AS DOUBLE), 1.0 / {years})"
-    guess = f"CAST(round(({root} - 1) * {10**decimals}) AS HUGEINT)"
-
-    def reaches(offset: int) -> str:
-        twice = f"({two} + 2 * ({guess} + {offset}) - 1)"
-        left, right = f"{end} * {huge(two**years)}", f"{start} * {' * '.join([twice] * years)}"
-        compared = f"CASE WHEN {guess} + {offset} > 0 THEN {left} >= {right} ELSE {left} > {right} END"
-        return f"CASE WHEN {twice} < 0 THEN TRUE ELSE {compared} END"  # every growth lies above -1
-
-    steps = " + ".join(f"CASE WHEN ({reaches(offset)}) THEN 1 ELSE 0 END" for offset in (0, 1))
-    return f"(CASE WHEN {start} > 0 AND {end} >= 0 THEN {guess} - 1 + {steps} END)"
-
-
-# --- the reference -----------------------------------------------------------------------------------------------
-
-
-def _evaluate(node: Node, measures: Mapping[str, Decimal | int | None]) -> Value:
-    """SQL's three-valued logic over fractions."""
-
-    def number(part: Node) -> Fraction | None:
-        value = _evaluate(part, measures)
-        assert not isinstance(value, bool)
-        return value
-
-    match node:
-        case Constant(value=value):
-            return value
-        case Measure(name=name):
-            held = measures[name]
-            return None if held is None else Fraction(held)
-        case Arithmetic(sign=sign, left=left, right=right):
-            a, b = number(left), number(right)
-            if a is None or b is None:
-                return None
-            return a * b if sign == "*" else a + b if sign == "+" else a - b
-        case Comparison(sign=sign, left=left, right=right):
-            return _compare(sign, number(left), number(right))
-        case Logic(word=word, left=left, right=right):
-            decisive = word == "or"
-            parts = [_evaluate(left, measures), _evaluate(right, measures)]
-            return decisive if decisive in parts else None if None in parts else not decisive
-        case Not(inner=inner):
-            value = _evaluate(inner, measures)
-            return None if value is None else not value
-        case IsNull(inner=inner):
-            return _evaluate(inner, measures) is None
-        case OneOf(inner=inner, options=options):
-            found = [_compare("=", number(inner), number(option)) for option in options]
-            return True if True in found else None if None in found else False
-        case Case(whens=whens, otherwise=otherwise):
-            for when, then in whens:
-                if _evaluate(when, measures) is True:
-                    return _evaluate(then, measures)
-            return _evaluate(otherwise, measures)
-        case Choice(function="coalesce", options=options):
-            return next((v for v in (_evaluate(option, measures) for option in options) if v is not None), None)
-        case Choice(function=function, options=options):
-            present = [v for v in (number(option) for option in options) if v is not None]
-            return (min(present) if function == "least" else max(present)) if present else None
-        case Absolute(inner=inner):
-            value = number(inner)
-            return None if value is None else abs(value)
-        case Ratio(numerator=numerator, denominator=denominator):
-            above, below = number(numerator), number(denominator)
-            if above is None or not below:
-                return None
-            quotient, decimals = above / below, node.quantity.decimals
-            return Fraction(ratio_half_up(quotient.numerator, quotient.denominator, decimals), 10**decimals)
-        case Cagr(end=end, start=start, years=years):
-            last, first = number(end), number(start)
-            if last is None or first is None or first <= 0 or last < 0:
-                return None
-            return _cagr(last / first, years, node.quantity.decimals)
-    raise AssertionError(f"no value for {type(node).__name__}")
-
-
-def _compare(sign: str, left: Fraction | None, right: Fraction | None) -> bool | None:
-    if left is None or right is None:
-        return None
-    return {
-        "=": left == right,
-        "<>": left != right,
-        "<": left < right,
-        "<=": left <= right,
-        ">": left > right,
-        ">=": left >= right,
-    }[sign]
-
-
-def _cagr(growth: Fraction, years: int, decimals: int) -> Fraction:
-    """growth^(1/years) - 1, half up at `decimals`, from the exact integer root of (2·10^d)^n · growth."""
-    two = 2 * 10**decimals
-    target = growth * two**years
-    root = _integer_root(target.numerator // target.denominator, years)
-    halves = root - two
-    rounded = (halves + 1) // 2
-    if halves < 0 and halves % 2 and root**years == target:
-        rounded -= 1
-    return Fraction(rounded, 10**decimals)
-
-
-def _integer_root(number: int, degree: int) -> int:
-    """The largest r with r**degree <= number."""
-    low, high = 0, 1 << (number.bit_length() // degree + 1)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if middle**degree <= number else (low, middle - 1)
-    return low

@@ -21,7 +21,7 @@ from include.measures.registry import measures as catalogue
 from include.points.rank import rank
 from include.points.score import Scored, score
 from include.schemes.compile import Compiled, compile_scheme
-from include.schemes.formula import Quantity
+from include.schemes.expression import Quantity
 from include.schemes.model import load_scheme, require_scheme
 
 NOBODY = pa.table({"uscc": pa.array([], pa.string()), "dataset": pa.array([], pa.string())})

@@ -15,14 +15,8 @@ from hypothesis import strategies as st
 
 from include.kernel.exact import from_scaled
 from include.schemes.engine import load, session
-from include.schemes.formula import (
-    Formula,
-    FormulaError,
-    Quantity,
-    compile_condition,
-    compile_formula,
-    parse_unit,
-)
+from include.schemes.expression import FormulaError, Quantity, parse_unit
+from include.schemes.formula import Formula, compile_condition, compile_formula
 
 YUAN, PEOPLE, PIECES = parse_unit("元"), parse_unit("人"), parse_unit("件")
 KNOWN = {

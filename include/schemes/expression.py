@@ -1,0 +1,189 @@
+"""The tree of a formula: what a node says, and the decimals and the unit of the number that it gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+
+Unit = tuple[tuple[str, int], ...]
+Value = Fraction | bool | None
+
+NO_UNIT: Unit = ()
+_DIMENSIONLESS = {"", "比例", "倍", "%"}
+_MULTIPLE = re.compile(r"^(百万|千万|十|百|千|万|亿)(?=.)")
+_SAME_DIMENSION = {"天": "时间", "月": "时间", "年": "时间"}
+
+
+class FormulaError(ValueError):
+    """What is wrong with an expression; the compiler adds the file and the key."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of `decimals` places in a unit. A literal has unit None: it fits beside any unit."""
+
+    decimals: int
+    unit: Unit | None
+
+
+BOOLEAN = "yes/no"
+Kind = Quantity | str
+
+
+@dataclass(frozen=True)
+class Node:
+    kind: Kind
+
+    @property
+    def quantity(self) -> Quantity:
+        if not isinstance(self.kind, Quantity):
+            raise FormulaError("a yes/no stands where a number is needed")
+        return self.kind
+
+    def children(self) -> Iterator[Node]:
+        for field in fields(self):
+            yield from _nodes(getattr(self, field.name))
+
+
+def _nodes(value: object) -> Iterator[Node]:
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _nodes(part)
+
+
+@dataclass(frozen=True)
+class Constant(Node):
+    value: Value
+
+
+@dataclass(frozen=True)
+class Measure(Node):
+    name: str
+
+
+@dataclass(frozen=True)
+class Arithmetic(Node):
+    sign: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Comparison(Node):
+    sign: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Logic(Node):
+    word: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Not(Node):
+    inner: Node
+
+
+@dataclass(frozen=True)
+class IsNull(Node):
+    inner: Node
+
+
+@dataclass(frozen=True)
+class OneOf(Node):
+    inner: Node
+    options: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Case(Node):
+    whens: tuple[tuple[Node, Node], ...]
+    otherwise: Node
+
+
+@dataclass(frozen=True)
+class Choice(Node):
+    """coalesce, least, greatest"""
+
+    function: str
+    options: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Absolute(Node):
+    inner: Node
+
+
+@dataclass(frozen=True)
+class Ratio(Node):
+    numerator: Node
+    denominator: Node
+
+
+@dataclass(frozen=True)
+class Cagr(Node):
+    end: Node
+    start: Node
+    years: int
+
+
+def parse_unit(text: str) -> Unit:
+    """`元/人` → {元: 1, 人: -1}. Multiples (百人, 百万元) share the unit; 比例 and 倍 have none."""
+    powers: dict[str, int] = {}
+    for place, part in enumerate(text.split("/")):
+        symbol = _MULTIPLE.sub("", part.strip())
+        if symbol not in _DIMENSIONLESS:
+            powers[symbol] = powers.get(symbol, 0) + (1 if place == 0 else -1)
+    return _unit(powers)
+
+
+def is_null(node: Node) -> bool:
+    return isinstance(node, Constant) and node.value is None
+
+
+def _unit(powers: Mapping[str, int]) -> Unit:
+    return tuple(sorted((symbol, power) for symbol, power in powers.items() if power))
+
+
+def unit_product(left: Unit | None, right: Unit | None, power: int) -> Unit | None:
+    if left is None and right is None:
+        return None
+    powers = dict(left or ())
+    for symbol, exponent in right or ():
+        powers[symbol] = powers.get(symbol, 0) + power * exponent
+    return _unit(powers)
+
+
+def fits(found: Unit | None, declared: Unit) -> bool:
+    if found is None:
+        return True
+
+    def dimension(unit: Unit) -> Unit:
+        powers: dict[str, int] = {}
+        for symbol, power in unit:
+            name = _SAME_DIMENSION.get(symbol, symbol)
+            powers[name] = powers.get(name, 0) + power
+        return _unit(powers)
+
+    return dimension(found) == dimension(declared)
+
+
+def show_unit(unit: Unit | None) -> str:
+    if not unit:
+        return "比例"
+    above = "·".join(symbol for symbol, power in unit for _ in range(max(power, 0)))
+    below = "·".join(symbol for symbol, power in unit for _ in range(max(-power, 0)))
+    return f"{above or '1'}/{below}" if below else above
+
+
+def walk(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children():
+        yield from walk(child)

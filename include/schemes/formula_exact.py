@@ -1,0 +1,120 @@
+"""A formula in plain fractions: the reference that the SQL must equal, for explanations and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+
+from include.kernel.exact import ratio_half_up
+from include.schemes.expression import (
+    Absolute,
+    Arithmetic,
+    Cagr,
+    Case,
+    Choice,
+    Comparison,
+    Constant,
+    IsNull,
+    Logic,
+    Measure,
+    Node,
+    Not,
+    OneOf,
+    Ratio,
+    Value,
+)
+
+
+def node_value(node: Node, measures: Mapping[str, Decimal | int | None]) -> Value:
+    """SQL's three-valued logic over fractions."""
+
+    def number(part: Node) -> Fraction | None:
+        value = node_value(part, measures)
+        assert not isinstance(value, bool)
+        return value
+
+    match node:
+        case Constant(value=value):
+            return value
+        case Measure(name=name):
+            held = measures[name]
+            return None if held is None else Fraction(held)
+        case Arithmetic(sign=sign, left=left, right=right):
+            a, b = number(left), number(right)
+            if a is None or b is None:
+                return None
+            return a * b if sign == "*" else a + b if sign == "+" else a - b
+        case Comparison(sign=sign, left=left, right=right):
+            return _compare(sign, number(left), number(right))
+        case Logic(word=word, left=left, right=right):
+            decisive = word == "or"
+            parts = [node_value(left, measures), node_value(right, measures)]
+            return decisive if decisive in parts else None if None in parts else not decisive
+        case Not(inner=inner):
+            value = node_value(inner, measures)
+            return None if value is None else not value
+        case IsNull(inner=inner):
+            return node_value(inner, measures) is None
+        case OneOf(inner=inner, options=options):
+            found = [_compare("=", number(inner), number(option)) for option in options]
+            return True if True in found else None if None in found else False
+        case Case(whens=whens, otherwise=otherwise):
+            for when, then in whens:
+                if node_value(when, measures) is True:
+                    return node_value(then, measures)
+            return node_value(otherwise, measures)
+        case Choice(function="coalesce", options=options):
+            return next((v for v in (node_value(option, measures) for option in options) if v is not None), None)
+        case Choice(function=function, options=options):
+            present = [v for v in (number(option) for option in options) if v is not None]
+            return (min(present) if function == "least" else max(present)) if present else None
+        case Absolute(inner=inner):
+            value = number(inner)
+            return None if value is None else abs(value)
+        case Ratio(numerator=numerator, denominator=denominator):
+            above, below = number(numerator), number(denominator)
+            if above is None or not below:
+                return None
+            quotient, decimals = above / below, node.quantity.decimals
+            return Fraction(ratio_half_up(quotient.numerator, quotient.denominator, decimals), 10**decimals)
+        case Cagr(end=end, start=start, years=years):
+            last, first = number(end), number(start)
+            if last is None or first is None or first <= 0 or last < 0:
+                return None
+            return _cagr(last / first, years, node.quantity.decimals)
+    raise AssertionError(f"no value for {type(node).__name__}")
+
+
+def _compare(sign: str, left: Fraction | None, right: Fraction | None) -> bool | None:
+    if left is None or right is None:
+        return None
+    return {
+        "=": left == right,
+        "<>": left != right,
+        "<": left < right,
+        "<=": left <= right,
+        ">": left > right,
+        ">=": left >= right,
+    }[sign]
+
+
+def _cagr(growth: Fraction, years: int, decimals: int) -> Fraction:
+    """growth^(1/years) - 1, half up at `decimals`, from the exact integer root of (2·10^d)^n · growth."""
+    two = 2 * 10**decimals
+    target = growth * two**years
+    root = _integer_root(target.numerator // target.denominator, years)
+    halves = root - two
+    rounded = (halves + 1) // 2
+    if halves < 0 and halves % 2 and root**years == target:
+        rounded -= 1
+    return Fraction(rounded, 10**decimals)
+
+
+def _integer_root(number: int, degree: int) -> int:
+    """The largest r with r**degree <= number."""
+    low, high = 0, 1 << (number.bit_length() // degree + 1)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if middle**degree <= number else (low, middle - 1)
+    return low
