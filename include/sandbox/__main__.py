@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
         command.add_argument("--enterprises", type=_firms, default=chosen.sandbox_enterprises)
         command.add_argument("--seed", type=int, default=chosen.sandbox_seed)
         command.add_argument("--dirt", type=float, default=1.0, help="0 = clean, 1 = as in life")
-        command.add_argument("--database-url", help="PostgreSQL for the tax database; default a file")
+        command.add_argument("--database-url", help="PostgreSQL for the front-end databases; default files")
         if name == "serve":
             command.add_argument("--port", type=int, default=chosen.sandbox_port)
             command.add_argument("--host", default="127.0.0.1", help="where to listen, and what the Connections say")

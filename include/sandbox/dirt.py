@@ -90,12 +90,17 @@ _FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 class Soil:
     """The tables while faults are planted, and the truth lines so far."""
 
-    random: np.random.Generator
+    seed: int
     rate: float
     firms: Firms
     tables: dict[str, pa.Table]
+    randoms: dict[str, np.random.Generator] = field(default_factory=dict)
     taken: dict[str, np.ndarray] = field(default_factory=dict)
     lines: list[pa.Table] = field(default_factory=list)
+
+    def random(self, dataset: str) -> np.random.Generator:
+        """A stream for each dataset, so that a new one leaves the faults of the others where they were."""
+        return self.randoms.setdefault(dataset, stream(self.seed, f"dirt {dataset}"))
 
     def pick(self, dataset: str, rate: float, among: np.ndarray | None = None) -> np.ndarray:
         """Records that carry no fault yet, sorted. At least one, if dirt is wanted at all and there are a hundred to
@@ -108,7 +113,9 @@ class Soil:
             rows = rows[pc.equal(self.tables[dataset]["_area"], _LARGEST).to_numpy()[rows]]
             wanted = max(wanted, int(self.rate > 0 and len(rows) >= _ENOUGH))
         wanted = min(wanted, len(rows))
-        return self.take(dataset, np.sort(self.random.choice(rows, wanted, replace=False)) if wanted else rows[:0])
+        return self.take(
+            dataset, np.sort(self.random(dataset).choice(rows, wanted, replace=False)) if wanted else rows[:0]
+        )
 
     def take(self, dataset: str, rows: np.ndarray) -> np.ndarray:
         """Remember that these records carry a fault."""
@@ -158,7 +165,7 @@ def soil(seed: int, firms: Firms, tables: dict[str, pa.Table], rate: float) -> p
 
     `tables` is taken over: each table is replaced in it, so that no second copy of the world stays in memory.
     """
-    ground = Soil(stream(seed, "dirt"), rate, firms, tables)
+    ground = Soil(seed, rate, firms, tables)
     _late_filings(ground)
     _absurd_patents(ground)
     _corrections(ground)
@@ -205,7 +212,7 @@ def _late_filings(ground: Soil) -> None:
     heads = _heads("TAX_CIT", rows)
     years = np.array([int(text[:4]) for text in ground.texts("TAX_CIT", "SKSSQQ", heads)], dtype=int)
     days = np.array([f"{year + 1}-06-02" for year in years.tolist()], dtype="datetime64[D]")
-    days = days + ground.random.integers(0, 140, len(heads)).astype("timedelta64[D]")
+    days = days + ground.random("TAX_CIT").integers(0, 140, len(heads)).astype("timedelta64[D]")
     _move(ground, "TAX_CIT", rows, np.repeat(days, len(FORM_ROWS)))
     ground.note("TAX_CIT", "late_filing", heads, "RKSJ", ARRIVES_LATE)
 
@@ -304,7 +311,7 @@ def _refile(
 ) -> np.ndarray:
     """Copies of filings under another id, `low` to `high` days from the original."""
     width = _width(dataset)
-    shift: np.ndarray = np.repeat(ground.random.integers(low, high, len(rows) // width), width) * 86400
+    shift: np.ndarray = np.repeat(ground.random(dataset).integers(low, high, len(rows) // width), width) * 86400
     arrival = ground.tables[dataset]["_arrival"].to_numpy()[rows] + shift
     changes = {
         _ID[dataset]: [text[:-2] + suffix for text in ground.texts(dataset, _ID[dataset], rows)],
@@ -429,7 +436,8 @@ def _in_gbk(character: str) -> bool:
 def _duplicates(ground: Soil) -> None:
     """The same record twice, to the letter."""
     for dataset in KEYS:
-        if dataset in ("REG_ENT", "ST_QUAL"):  # one state per enterprise, one number per line: no twin is possible
+        # One state per enterprise, one number per line of a list: no twin is possible.
+        if dataset == "REG_ENT" or "_line" in ground.tables[dataset].column_names:
             continue
         rows = ground.pick(dataset, 0.004)
         copies = ground.append(dataset, rows, {"_fate": [DUPLICATE] * len(rows)})

@@ -21,26 +21,27 @@ import uvicorn
 from sqlalchemy import make_url
 
 from include.sandbox.database import write_postgresql, write_sqlite
+from include.sandbox.drop_folders import DROP_FOLDERS
 from include.sandbox.dropfolder import write_lists
+from include.sandbox.front_ends import FRONT_ENDS
 from include.sandbox.gateway import create_app, load_shelves, write_shelf
 from include.sandbox.records import RESOURCES
 from include.sandbox.world import world
 
-GENERATION = 2  # raised when the same seed gives another world, so that a kept one is not reused
+GENERATION = 3  # raised when the same seed gives another world, so that a kept one is not reused
 DEPARTMENTS = {
     "registry": "innopoints_registry",
     "tax": "innopoints_tax_innovation",
     "ip": "innopoints_ip_office",
     "hr": "innopoints_human_resources",
 }
-DATABASE, DROP_FOLDER = "innopoints_tax_database", "innopoints_science_bureau"
 
 
 def generate(home: Path, enterprises: int, seed: int, dirt: float = 1.0, database_url: str | None = None) -> Path:
     """Write the world, or keep the one that is there if it is the same. Returns `<home>/sandbox`.
 
-    It is written beside and moved in whole; the marker `world.json` says which one it is. The tax database goes to
-    `database_url` (PostgreSQL) or into a file.
+    It is written beside and moved in whole; the marker `world.json` says which one it is. The front-end databases go
+    to `database_url` (PostgreSQL), a schema each, or into a file each.
     """
     folder = (home / "sandbox").absolute()
     wanted = {
@@ -55,7 +56,7 @@ def generate(home: Path, enterprises: int, seed: int, dirt: float = 1.0, databas
     folder.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix="world-", dir=folder))
     try:
-        reader_url = _write(beside, enterprises, seed, dirt, database_url)
+        reader_urls = _write(beside, enterprises, seed, dirt, database_url)
         (beside / "world.json").write_text(json.dumps(wanted) + "\n", encoding="utf-8")
         (folder / "connections.json").unlink(missing_ok=True)
         shutil.rmtree(folder / "world", ignore_errors=True)
@@ -63,7 +64,7 @@ def generate(home: Path, enterprises: int, seed: int, dirt: float = 1.0, databas
         beside.rename(folder / "world")
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    _write_private(folder / "connections.json", _connections(folder / "world", reader_url))
+    _write_private(folder / "connections.json", _connections(folder / "world", reader_urls))
     return folder
 
 
@@ -119,22 +120,27 @@ def _kept(folder: Path) -> dict[str, Any] | None:
     return json.loads(marker.read_text(encoding="utf-8"))
 
 
-def _write(folder: Path, enterprises: int, seed: int, dirt: float, database_url: str | None) -> str | None:
+def _write(folder: Path, enterprises: int, seed: int, dirt: float, database_url: str | None) -> dict[str, str]:
+    """Everything that is handed over; gives the readers' URLs of front ends that are not files."""
     made = world(seed, enterprises, dirt)
-    for part in ("gateway", "drop"):
-        (folder / part).mkdir()
+    (folder / "gateway").mkdir()
     for dataset, resource in RESOURCES.items():
         write_shelf(folder / "gateway" / f"{dataset}.parquet", made.tables[dataset], resource)
-    write_lists(folder / "drop", made.tables["ST_QUAL"])
+    for department in DROP_FOLDERS.values():
+        (folder / "drop" / department.name).mkdir(parents=True)
+        write_lists(folder / "drop" / department.name, department, made.tables)
     pq.write_table(made.planted, folder / "truth.parquet", compression="zstd")
     pq.write_table(made.enterprises, folder / "truth_enterprises.parquet", compression="zstd")
     if database_url:
-        return write_postgresql(database_url, made.tables)
-    write_sqlite(folder / "front_end.sqlite", made.tables)
-    return None
+        return {
+            conn_id: write_postgresql(database_url, front_end, made.tables) for conn_id, front_end in FRONT_ENDS.items()
+        }
+    for front_end in FRONT_ENDS.values():
+        write_sqlite(folder / f"{front_end.name}.sqlite", front_end, made.tables)
+    return {}
 
 
-def _connections(folder: Path, reader_url: str | None) -> dict[str, dict[str, Any]]:
+def _connections(folder: Path, reader_urls: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Fresh secrets; the gateway's address follows when it is served."""
     http = {
         conn_id: {
@@ -146,12 +152,16 @@ def _connections(folder: Path, reader_url: str | None) -> dict[str, dict[str, An
         }
         for department, conn_id in DEPARTMENTS.items()
     }
-    url = reader_url or f"sqlite:///{folder / 'front_end.sqlite'}"
     generic = {"conn_type": "generic", "host": "", "login": "", "password": ""}
-    return http | {
-        DATABASE: generic | _reader(url),
-        DROP_FOLDER: generic | {"extra": {"path": str(folder / "drop")}},
+    databases = {
+        conn_id: generic | _reader(reader_urls.get(conn_id, f"sqlite:///{folder / f'{front_end.name}.sqlite'}"))
+        for conn_id, front_end in FRONT_ENDS.items()
     }
+    folders = {
+        conn_id: generic | {"extra": {"path": str(folder / "drop" / department.name)}}
+        for conn_id, department in DROP_FOLDERS.items()
+    }
+    return http | databases | folders
 
 
 def _addressed(folder: Path, host: str, port: int) -> dict[str, dict[str, Any]]:

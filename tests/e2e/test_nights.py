@@ -102,7 +102,7 @@ def folder(city: City, tmp_path: Path) -> tuple[City, Path]:
 
 def test_a_drop_file_without_its_marker_is_not_read(folder: tuple[City, Path]) -> None:
     city, path = folder
-    marker = sorted(path.glob("*.ok"))[0]
+    marker = sorted(path.glob("高企名单_*.ok"))[0]
     marker.unlink()
     with pytest.raises(TransientError, match=marker.name.removesuffix(".ok")):
         steps.land("ST_QUAL", "city", AS_OF, holder="test", lookup=city.lookup)

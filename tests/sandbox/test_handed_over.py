@@ -19,14 +19,21 @@ import pytest
 import sqlalchemy as sa
 
 from include.sandbox.dirt import KEYS
-from include.sandbox.dropfolder import COLUMNS, SUM_ROW
+from include.sandbox.drop_folders import DROP_FOLDERS
+from include.sandbox.dropfolder import BATCH, SUM_ROW
+from include.sandbox.front_ends import FRONT_ENDS
 from include.sandbox.records import RESOURCES
-from include.sandbox.serve import connections, generate
+from include.sandbox.serve import DEPARTMENTS, connections, generate
 from include.sandbox.tax import FORM_ROWS
 from include.sandbox.world import World
+from include.sources.declaration import sources
 from tests.sandbox.conftest import ENTERPRISES, SEED
 
-VIEWS = {"TAX_CIT": "V_SB_QYSDS", "TAX_VAT": "V_SB_ZZS", "TAX_PAY": "V_ZS_JKXX", "TAX_FIN": "V_CWBB"}
+# Dataset → its view, by front end.
+VIEWS = {
+    "front_end": {"TAX_CIT": "V_SB_QYSDS", "TAX_VAT": "V_SB_ZZS", "TAX_PAY": "V_ZS_JKXX", "TAX_FIN": "V_CWBB"},
+}
+ALL_VIEWS = [dataset for views in VIEWS.values() for dataset in views]
 
 
 @pytest.fixture(scope="module")
@@ -34,30 +41,40 @@ def folder(home: Path) -> Path:
     return home / "sandbox" / "world"
 
 
-def listed(folder: Path) -> list[dict[str, str]]:
-    """Every line of every list, total rows of workbooks left out."""
+def listed(folder: Path, names: list[str]) -> list[dict[str, str]]:
+    """Every line of the lists of these names, total rows of workbooks left out."""
     lines: list[dict[str, str]] = []
-    for path in sorted((folder / "drop").iterdir()):
+    for path in sorted(folder.iterdir()):
+        if path.stem.rpartition("_")[0] not in names:
+            continue
         if path.suffix == ".csv":
             lines += list(csv.DictReader(io.StringIO(path.read_bytes().decode("gb18030"))))
         elif path.suffix == ".xlsx":
-            rows = list(openpyxl.load_workbook(path).active.iter_rows(min_row=4, values_only=True))
-            lines += [dict(zip(COLUMNS, ["" if c is None else str(c) for c in row], strict=True)) for row in rows[:-1]]
+            _, header, lower, *rows = openpyxl.load_workbook(path).active.iter_rows(values_only=True)
+            grouped = not all(header)  # merged headings leave gaps
+            columns = [below or above for above, below in zip(header, lower, strict=True)] if grouped else header
+            rows = rows if grouped else [lower, *rows]
+            lines += [dict(zip(columns, ["" if c is None else str(c) for c in row], strict=True)) for row in rows[:-1]]
     return lines
 
 
 @pytest.fixture(scope="module")
 def handed_over(folder: Path) -> dict[str, list[dict[str, str]]]:
     """Dataset → all rows as a client can get them."""
-    found = {"ST_QUAL": listed(folder)}
+    found = {
+        dataset: listed(folder / "drop" / department.name, [kind.list for kind in kinds])
+        for department in DROP_FOLDERS.values()
+        for dataset, kinds in department.datasets.items()
+    }
     for dataset in RESOURCES:
         rows = pq.read_table(folder / "gateway" / f"{dataset}.parquet")["row"].to_pylist()
         found[dataset] = [{name: str(value or "") for name, value in json.loads(row).items()} for row in rows]
-    with sqlite3.connect(f"file:{folder / 'front_end.sqlite'}?mode=ro", uri=True) as database:
-        database.row_factory = sqlite3.Row
-        for dataset, view in VIEWS.items():
-            rows = database.execute(f'SELECT * FROM "{view}"')
-            found[dataset] = [{name: row[name] or "" for name in row.keys()} for row in rows]  # noqa: SIM118
+    for front_end, views in VIEWS.items():
+        with sqlite3.connect(f"file:{folder / front_end}.sqlite?mode=ro", uri=True) as database:
+            database.row_factory = sqlite3.Row
+            for dataset, view in views.items():
+                rows = database.execute(f'SELECT * FROM "{view}"')
+                found[dataset] = [{name: row[name] or "" for name in row.keys()} for row in rows]  # noqa: SIM118
     return found
 
 
@@ -77,7 +94,7 @@ def test_every_planted_record_is_in_what_is_handed_over(folder: Path, handed_ove
 
 
 def test_the_front_end_holds_what_the_world_holds(small_world: World, handed_over):
-    for dataset in VIEWS:
+    for dataset in ALL_VIEWS:
         table = small_world.tables[dataset]
         names = [name for name in table.column_names if not name.startswith("_")]
         expected = Counter(zip(*(table[name].to_pylist() for name in names), strict=True))
@@ -85,8 +102,9 @@ def test_the_front_end_holds_what_the_world_holds(small_world: World, handed_ove
 
 
 def test_the_front_end_cannot_be_written(home: Path, folder: Path):
-    assert not stat.S_IMODE((folder / "front_end.sqlite").stat().st_mode) & 0o222
-    assert connections(home)["innopoints_tax_database"]["extra"]["url"].startswith("sqlite:///")
+    for conn_id, front_end in FRONT_ENDS.items():
+        assert not stat.S_IMODE((folder / f"{front_end.name}.sqlite").stat().st_mode) & 0o222
+        assert connections(home)[conn_id]["extra"]["url"].startswith("sqlite:///")
 
 
 def test_form_rows_move_between_form_versions(handed_over):
@@ -99,7 +117,7 @@ def test_form_rows_move_between_form_versions(handed_over):
 
 
 def test_each_list_has_a_marker_that_fits(folder: Path):
-    files = [path for path in (folder / "drop").iterdir() if path.suffix != ".ok"]
+    files = [path for path in (folder / "drop").glob("*/*") if path.suffix != ".ok"]
     assert len(files) > 40
     for path in files:
         marker = dict(line.split("=") for line in Path(f"{path}.ok").read_text().splitlines())
@@ -107,15 +125,17 @@ def test_each_list_has_a_marker_that_fits(folder: Path):
         if path.suffix == ".csv":
             rows = len(list(csv.reader(io.StringIO(path.read_bytes().decode("gb18030"))))) - 1
         else:
-            rows = openpyxl.load_workbook(path).active.max_row - 4
+            header = next(openpyxl.load_workbook(path).active.iter_rows(min_row=2, max_row=2, values_only=True))
+            rows = openpyxl.load_workbook(path).active.max_row - (2 if all(header) else 3) - 1
         assert int(marker["rows"]) == rows
 
 
-def test_workbooks_have_a_title_two_header_rows_and_a_total(folder: Path):
-    sheet = openpyxl.load_workbook(folder / "drop" / "梯度名单_20251115.xlsx").active
+def test_workbooks_have_a_title_two_header_rows_and_a_total(folder: Path, small_world: World):
+    sheet = openpyxl.load_workbook(folder / "drop" / "science_bureau" / "梯度名单_20251115.xlsx").active
     title, groups, names, *rows = list(sheet.iter_rows(values_only=True))
+    columns = [name for name in small_world.tables["ST_QUAL"].column_names if not name.startswith("_")]
     assert title[0].startswith("常州市高成长企业")
-    assert [name or group for name, group in zip(names, groups, strict=True)] == list(COLUMNS)
+    assert [name or group for name, group in zip(names, groups, strict=True)] == [*BATCH, *columns]
     assert "C2:D2" in sheet.merged_cells
     assert rows[-1][:2] == (SUM_ROW, len(rows) - 1)
 
@@ -129,20 +149,13 @@ def test_connections_are_private_complete_and_new_at_each_generation(home: Path,
     path = home / "sandbox" / "connections.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     first = connections(home)
-    assert set(first) == {
-        "innopoints_registry",
-        "innopoints_tax_innovation",
-        "innopoints_ip_office",
-        "innopoints_human_resources",
-        "innopoints_tax_database",
-        "innopoints_science_bureau",
-    }
+    assert set(first) == {source.connection for source in sources().values()}
     generate(home, ENTERPRISES, SEED)
     assert connections(home) == first
     generate(tmp_path, ENTERPRISES, SEED, dirt=0)
     other = connections(tmp_path)
     http = [conn_id for conn_id, given in first.items() if given["conn_type"] == "http"]
-    assert len(http) == 4
+    assert len(http) == len(DEPARTMENTS)
     assert not {first[c]["password"] for c in http} & {other[c]["password"] for c in http}
 
 
@@ -178,14 +191,15 @@ def test_postgresql_serves_the_same_views_and_nothing_else_to_the_reader(
     new_postgresql_database: Callable[[], str], tmp_path: Path, handed_over
 ):
     generate(tmp_path, ENTERPRISES, SEED, database_url=new_postgresql_database())
-    engine = sa.create_engine(connections(tmp_path)["innopoints_tax_database"]["extra"]["url"])
-    with engine.connect() as reader:
-        for dataset, view in VIEWS.items():
-            rows = reader.execute(sa.text(f'SELECT * FROM "{view}"')).mappings().all()
-            names = sorted(rows[0])
-            served = Counter(tuple(str(row[name] or "") for name in names) for row in rows)
-            assert served == Counter(tuple(row[name] for name in names) for row in handed_over[dataset])
-    for forbidden in ('SELECT 1 FROM "SB_SBB"', "CREATE TABLE front_end.mine (a int)"):
-        with engine.connect() as reader, pytest.raises(sa.exc.DBAPIError):
-            reader.execute(sa.text(forbidden))
-    engine.dispose()
+    for conn_id, front_end in FRONT_ENDS.items():
+        engine = sa.create_engine(connections(tmp_path)[conn_id]["extra"]["url"])
+        with engine.connect() as reader:
+            for dataset, view in VIEWS[front_end.name].items():
+                rows = reader.execute(sa.text(f'SELECT * FROM "{view}"')).mappings().all()
+                names = sorted(rows[0])
+                served = Counter(tuple(str(row[name] or "") for name in names) for row in rows)
+                assert served == Counter(tuple(row[name] for name in names) for row in handed_over[dataset])
+        for forbidden in ('SELECT 1 FROM front_end."SB_SBB"', f"CREATE TABLE {front_end.name}.mine (a int)"):
+            with engine.connect() as reader, pytest.raises(sa.exc.DBAPIError):
+                reader.execute(sa.text(forbidden))
+        engine.dispose()
