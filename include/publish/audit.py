@@ -7,10 +7,16 @@ from collections.abc import Iterator, Mapping
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func
 
-from include.store.warehouse import PUBLISHED, ExactDecimal
+from include.store.warehouse import CATEGORY_COLUMNS, PUBLISHED, ExactDecimal
 
-CATEGORIES = ("foundation", "input", "management", "output", "environment")
-NEVER_EMPTY = ("enterprise_profile", "enterprise_points", "points_ledger", "stage_distribution", "source_quality")
+NEVER_EMPTY = (
+    "enterprise_profile",
+    "enterprise_points",
+    "category_points",
+    "points_ledger",
+    "stage_distribution",
+    "source_quality",
+)
 LISTS = ("honours", "project_recommendation", "credit_list", "ladder")
 
 
@@ -43,9 +49,9 @@ def _rules(generation_id: int) -> Iterator[tuple[str, Select]]:
     for name in NEVER_EMPTY:
         yield f"{name} is empty", sa.select(sa.literal(1)).where(~sa.exists().select_from(rows[name]))
 
-    for name in ("enterprise_points", "points_ledger", *LISTS):
+    for name in ("enterprise_points", "category_points", "points_ledger", *LISTS):
         yield f"{name}: enterprises without a profile", _absent(rows[name], profile)
-    for name in ("enterprise_points", "points_ledger"):
+    for name in ("enterprise_points", "category_points", "points_ledger"):
         yield f"enterprises without {name}", _absent(profile, rows[name])
     yield (
         "enterprises whose stage differs between profile and points",
@@ -59,32 +65,43 @@ def _rules(generation_id: int) -> Iterator[tuple[str, Select]]:
         "enterprises that lack the ledger line of an indicator",
         sa.select(ledger.c.uscc).group_by(ledger.c.uscc).having(func.count() != indicators),
     )
+    categories = rows["category_points"]
     yield (
         "ledger lines of an unknown category",
-        sa.select(ledger.c.uscc).where(ledger.c.category.not_in(CATEGORIES)),
+        sa.select(ledger.c.uscc)
+        .join(categories, _same(ledger, categories, "category"), isouter=True)
+        .where(categories.c.uscc.is_(None)),
     )
     lines = (
-        sa.select(
-            ledger.c.uscc,
-            *(
-                func.sum(sa.case((ledger.c.category == category, _units(ledger.c.points)), else_=0)).label(category)
-                for category in CATEGORIES
-            ),
-        )
-        .group_by(ledger.c.uscc)
+        sa.select(ledger.c.uscc, ledger.c.category, func.sum(_units(ledger.c.points)).label("points"))
+        .group_by(ledger.c.uscc, ledger.c.category)
         .subquery("lines")
     )
     yield (
         "enterprises whose ledger lines do not sum to their categories",
-        sa.select(points.c.uscc)
-        .join(lines, lines.c.uscc == points.c.uscc)
-        .where(sa.or_(*(lines.c[category] != _units(points.c[category]) for category in CATEGORIES))),
+        sa.select(categories.c.uscc)
+        .join(lines, _same(lines, categories, "category"), isouter=True)
+        .where(func.coalesce(lines.c.points, 0) != _units(categories.c.points)),
     )
-    categories = [_units(points.c[category]) for category in CATEGORIES]
+    sums = (
+        sa.select(categories.c.uscc, func.sum(_units(categories.c.points)).label("points"))
+        .group_by(categories.c.uscc)
+        .subquery("sums")
+    )
     yield (
         "enterprises whose categories do not sum to their total",
-        sa.select(points.c.uscc).where(_units(points.c.total) != sum(categories[1:], categories[0])),
+        sa.select(points.c.uscc)
+        .join(sums, sums.c.uscc == points.c.uscc, isouter=True)
+        .where(func.coalesce(sums.c.points, 0) != _units(points.c.total)),
     )
+    for category in CATEGORY_COLUMNS:
+        same = sa.and_(points.c.uscc == categories.c.uscc, categories.c.category == category)
+        yield (
+            f"enterprises whose column {category} is not their category's points",
+            sa.select(points.c.uscc)
+            .join(categories, same, isouter=True)
+            .where(_units(points.c[category]).is_distinct_from(_units(categories.c.points))),
+        )
     yield (
         "enterprises whose total is outside its interval, or whose coverage is no fraction",
         sa.select(points.c.uscc).where(
@@ -143,6 +160,11 @@ def _rules(generation_id: int) -> Iterator[tuple[str, Select]]:
 def _absent(some: sa.Subquery, there: sa.Subquery) -> Select:
     """Enterprises of `some` that are not in `there`."""
     return sa.select(some.c.uscc).where(some.c.uscc.not_in(sa.select(there.c.uscc))).distinct()
+
+
+def _same(some: sa.Subquery, other: sa.Subquery, name: str) -> ColumnElement[bool]:
+    """The same enterprise, and the same `name` of it."""
+    return sa.and_(some.c.uscc == other.c.uscc, some.c[name] == other.c[name])
 
 
 def _units(figure: ColumnElement) -> ColumnElement[int]:

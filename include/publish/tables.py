@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 from sqlalchemy import Table
 from sqlalchemy.types import JSON, Boolean, Date, Integer, Text, TypeEngine
 
 from include.kernel.errors import TerminalError
-from include.store.warehouse import PUBLISHED, ExactDecimal
+from include.store.warehouse import CATEGORY_COLUMNS, PUBLISHED, ExactDecimal
 
 
 def schema_of(table: Table) -> pa.Schema:
@@ -29,6 +29,29 @@ def conforming(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         missing, unknown = sorted(set(PUBLISHED) - set(tables)), sorted(set(tables) - set(PUBLISHED))
         raise TerminalError(f"tables missing: {missing or 'none'}; tables unknown: {unknown or 'none'}")
     return {name: _conforming(name, tables[name], schema_of(table)) for name, table in PUBLISHED.items()}
+
+
+def category_points(points: pa.Table, categories: Sequence[str]) -> pa.Table:
+    """Points per enterprise and category, from one column per category."""
+    return pa.concat_tables(
+        pa.table(
+            {
+                "uscc": points["uscc"],
+                "category": pa.repeat(pa.scalar(category), points.num_rows),
+                "points": points[category],
+            }
+        )
+        for category in categories
+    )
+
+
+def with_category_columns(points: pa.Table, categories: Sequence[str]) -> pa.Table:
+    """`points` with exactly the promised category columns: NULL where the scheme has no category of that name."""
+    absent = pa.nulls(points.num_rows, pa.decimal128(12, 3))
+    for category in CATEGORY_COLUMNS:
+        if category not in categories:
+            points = points.append_column(category, absent)
+    return points.drop_columns([category for category in categories if category not in CATEGORY_COLUMNS])
 
 
 def _arrow_type(kind: TypeEngine) -> pa.DataType:

@@ -31,6 +31,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     """Rank the city, draw up the lists, and commit the tables to be published."""
     from include.points.lists import lists, once_only, stage_distribution
     from include.points.rank import rank as rank_points
+    from include.publish.tables import category_points, with_category_columns
 
     stores, rules = open_stores(), compiled(scheme, as_of)
     results = _results(stores, as_of, scheme)
@@ -47,7 +48,8 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     measures = gather(lambda result: places.measures(result.district, result.as_of), "measures")
     tables = {
         "enterprise_profile": profile,
-        "enterprise_points": points,
+        "enterprise_points": with_category_columns(points, rules.scheme.category_ids),
+        "category_points": category_points(points, rules.scheme.category_ids),
         "points_ledger": ledger,
         **lists(rules, points=points, profile=profile, values=values, measures=measures, ledger=ledger),
         "stage_distribution": stage_distribution(profile),

@@ -128,6 +128,8 @@ Fine = ExactDecimal(24, 6)
 Fraction = ExactDecimal(9, 6)
 Money = ExactDecimal(18, 2)
 
+CATEGORY_COLUMNS = ("foundation", "input", "management", "output", "environment")
+
 metadata = MetaData(
     naming_convention={
         "pk": "%(table_name)s_pkey",
@@ -201,11 +203,8 @@ _published(
     _key("uscc"),
     _required("stage", Text),
     _required("total", Points),
-    _required("foundation", Points),
-    _required("input", Points),
-    _required("management", Points),
-    _required("output", Points),
-    _required("environment", Points),
+    # The categories of changzhou_v1; NULL under a scheme without them. category_points has those of every scheme.
+    *(Column(category, Points) for category in CATEGORY_COLUMNS),
     _required("coverage", Fraction),
     _required("total_low", Points),
     _required("total_high", Points),
@@ -214,6 +213,7 @@ _published(
     _required("rank_district", Integer),
     Column("percentile_stage", Fraction),
 )
+_published("category_points", _key("uscc"), _key("category"), _required("points", Points))
 _published(
     "points_ledger",
     _key("uscc"),

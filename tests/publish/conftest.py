@@ -11,6 +11,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from include.publish.tables import category_points
+
 Tables = dict[str, pa.Table]
 CATEGORIES = ("foundation", "input", "management", "output", "environment")
 STAGES = ("初创期", "成长期", "发展期", "成熟期")
@@ -106,6 +108,7 @@ def make_tables(enterprises: int = 12, *, indicators: int = 10, shift: int = 0) 
     return {
         "enterprise_profile": pa.Table.from_pylist(profile),
         "enterprise_points": pa.Table.from_pylist(points, points_schema),
+        "category_points": category_points(pa.Table.from_pylist(points, points_schema), CATEGORIES),
         "points_ledger": pa.Table.from_pylist(ledger, ledger_schema),
         "honours": pa.Table.from_pylist(
             [{"uscc": first, "honour": "标兵企业", "place": 1, "reason": "rank 1", "robust": True}]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
@@ -45,6 +46,16 @@ def without_rows(name: str, start: int, length: int | None = None) -> Break:
     return lambda tables: tables.update({name: tables[name].slice(start, length)})
 
 
+def without_enterprise(name: str) -> Break:
+    """The table without any row of its first enterprise."""
+
+    def remove(tables: Tables) -> None:
+        first = tables[name]["uscc"][0]
+        tables[name] = tables[name].filter(pc.not_equal(tables[name]["uscc"], first))
+
+    return remove
+
+
 def swapped_ranks(tables: Tables) -> None:
     first, second = tables["enterprise_points"]["rank_all"].to_pylist()[:2]
     set_cell(tables, "enterprise_points", "rank_all", second, 0)
@@ -54,6 +65,7 @@ def swapped_ranks(tables: Tables) -> None:
 def whole_enterprise_moved_up(tables: Tables) -> None:
     """A line, its category and the total agree with each other; only the total and its interval do not."""
     add(tables, "points_ledger", "points", "6")
+    add(tables, "category_points", "points", "6")
     add(tables, "enterprise_points", "foundation", "6")
     add(tables, "enterprise_points", "total", "6")
 
@@ -79,7 +91,11 @@ BROKEN: dict[str, Break] = {
     "enterprises that lack the ledger line of an indicator (1)": without_rows("points_ledger", 1),
     "ledger lines of an unknown category (1)": cell("points_ledger", "category", "other"),
     "ledger lines do not sum to their categories (1)": shifted("points_ledger", "points", "0.001"),
-    "categories do not sum to their total (1)": shifted("enterprise_points", "input", "0.001"),
+    "categories do not sum to their total (1)": shifted("enterprise_points", "total", "0.001"),
+    "column input is not their category's points (1)": shifted("enterprise_points", "input", "0.001"),
+    "column output is not their category's points (1)": cell("enterprise_points", "output", None),
+    "enterprises without category_points (1)": without_enterprise("category_points"),
+    "category_points: enterprises without a profile (1)": cell("category_points", "uscc", "X"),
     "total is outside its interval": whole_enterprise_moved_up,
     "whose coverage is no fraction (1)": cell("enterprise_points", "coverage", Decimal("1.1")),
     "whose rank is not 1 + the number of higher totals (2)": swapped_ranks,

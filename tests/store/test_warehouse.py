@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -40,6 +41,7 @@ PROMISED = {  # the columns that officers and banks rely on, copied from the int
     "enterprise_profile": "uscc name district industry_code established_on stage stage_reason",
     "enterprise_points": "uscc stage total foundation input management output environment coverage total_low total_high"
     " rank_all rank_stage rank_district percentile_stage",
+    "category_points": "uscc category points",
     "points_ledger": "uscc indicator category value status segment raw_points weight points",
     "honours": "uscc honour place reason robust",
     "project_recommendation": "uscc programme place reason",
@@ -257,3 +259,39 @@ def test_an_address_that_is_no_warehouse_is_refused(url: str) -> None:
 
 def test_the_ledger_is_part_of_the_same_metadata() -> None:
     assert ledger.run_lease.metadata is metadata
+
+
+def test_category_columns_of_an_older_warehouse_become_rows_and_may_then_be_null(warehouse_url: str) -> None:
+    engine = create_engine(warehouse_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    prefix = f"{schema_of(engine)}." if schema_of(engine) else ""
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            sa.text(
+                f"INSERT INTO {prefix}generation VALUES"
+                " (1, '2026-11-20', 'changzhou_v1', '1', 's', '2026-11-20', '2026-11-20', 'current', NULL)"
+            )
+        )
+        connection.execute(sa.text(f"UPDATE {prefix}pointer SET generation_id = 1"))
+        points = "1, 'A', '初创期', '15.005', '1.001', '2.001', '3.001', '4.001', '5.001', '0.5', '15', '16', 1, 1, 1"
+        connection.execute(sa.text(f"INSERT INTO {prefix}enterprise_points VALUES ({points}, NULL)"))
+    migrate(engine)
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(PUBLISHED["category_points"])).all()
+        seen = connection.execute(
+            sa.text(f"SELECT total, foundation, environment FROM {prefix}current_enterprise_points")
+        )
+        assert [[str(figure) for figure in row] for row in seen] == [["15.005", "1.001", "5.001"]]
+    assert {(row.category, str(row.points)) for row in rows} == {
+        ("foundation", "1.001"),
+        ("input", "2.001"),
+        ("management", "3.001"),
+        ("output", "4.001"),
+        ("environment", "5.001"),
+    }
+    with writing(engine) as connection:
+        connection.execute(sa.update(PUBLISHED["enterprise_points"]).values(foundation=None))

@@ -1,0 +1,106 @@
+"""A second scheme over nights that are past: the same measures, results side by side, nothing moved that banks read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from include.kernel.references import ResultKey
+from include.schemes.model import require_scheme
+from include.steps.explain import explain
+from include.steps.refresh import refresh
+from include.store import lake as places
+from tests.e2e.conftest import AS_OF, SCHEME, City
+
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
+
+DISTRICT = "320412"
+DAYS = [date(2026, 11, 19), AS_OF]
+NATIONAL = "national_core"
+
+
+@pytest.fixture(scope="module")
+def replayed(departments: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    """Two nights under the local scheme, then the same two under the national one."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("replayed")
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        there = departments.moved_to(home)
+        for scheme in (SCHEME, NATIONAL):
+            for day in DAYS:
+                refresh(day, [DISTRICT], scheme, lookup=there.lookup, say=lambda _: None)
+        yield there
+
+
+def _read(city: City, scheme: str, day: date, table: str) -> pa.Table:
+    return city.stores.lake.read(places.points(ResultKey(day, DISTRICT, scheme)), table)
+
+
+def test_the_pointer_stays_with_the_nightly_scheme(replayed: City) -> None:
+    with replayed.stores.engine.connect() as connection:
+        current = connection.execute(sa.text("SELECT as_of, scheme_id FROM current_generation")).all()
+        kept = connection.execute(
+            sa.text("SELECT as_of, scheme_id, status FROM generation ORDER BY generation_id")
+        ).all()
+    assert [(str(on), scheme) for on, scheme in current] == [(AS_OF.isoformat(), SCHEME)]
+    assert [(str(on), scheme, status) for on, scheme, status in kept] == [
+        ("2026-11-19", SCHEME, "superseded"),
+        ("2026-11-20", SCHEME, "current"),
+        ("2026-11-19", NATIONAL, "superseded"),
+        ("2026-11-20", NATIONAL, "superseded"),
+    ]
+
+
+def test_both_schemes_stand_side_by_side_on_the_same_measures(replayed: City) -> None:
+    for day in DAYS:
+        local, national = (_read(replayed, scheme, day, "points") for scheme in (SCHEME, NATIONAL))
+        assert local["uscc"].to_pylist() == national["uscc"].to_pylist()
+        assert set(national["stage"].to_pylist()) <= {"初创期", "成长期", "稳定期"}
+        codes = {
+            indicator.national: (indicator.id, twin.id)
+            for indicator in require_scheme(SCHEME).indicators.values()
+            for twin in require_scheme(NATIONAL).indicators.values()
+            if indicator.national == twin.national is not None
+        }
+        assert len(codes) == 18
+        values = {
+            scheme: {
+                (line["uscc"], line["indicator"]): (line["value"], line["status"], line["raw_points"])
+                for line in _read(replayed, scheme, day, "ledger").to_pylist()
+            }
+            for scheme in (SCHEME, NATIONAL)
+        }
+        for uscc in local["uscc"].to_pylist():
+            for here, there in codes.values():
+                assert values[SCHEME][uscc, here] == values[NATIONAL][uscc, there]
+
+
+def test_every_scheme_has_its_own_categories_in_the_warehouse(replayed: City) -> None:
+    query = """
+        SELECT g.scheme_id, p.uscc, p.total, p.foundation, p.environment, c.category, c.points
+        FROM enterprise_points AS p
+        INNER JOIN generation AS g ON g.generation_id = p.generation_id
+        INNER JOIN category_points AS c ON c.generation_id = p.generation_id AND c.uscc = p.uscc
+        WHERE g.as_of = '2026-11-20'
+    """
+    with replayed.stores.engine.connect() as connection:
+        rows = connection.execute(sa.text(query)).all()
+    for scheme, columns_held in ((SCHEME, True), (NATIONAL, False)):
+        of_scheme = [row for row in rows if row.scheme_id == scheme]
+        assert {row.category for row in of_scheme} == set(require_scheme(scheme).category_ids)
+        assert all((row.foundation is not None) == columns_held for row in of_scheme)
+        if columns_held:
+            for row in of_scheme:
+                if row.category in ("foundation", "environment"):
+                    assert row.points == getattr(row, row.category)
+
+
+def test_points_under_the_other_scheme_are_explained_and_proved(replayed: City) -> None:
+    best = _read(replayed, NATIONAL, AS_OF, "points").sort_by([("total", "descending"), ("uscc", "ascending")])
+    found = explain(best["uscc"][0].as_py(), NATIONAL)
+    assert found["total"] == best["total"][0].as_py()
+    assert len(found["indicators"]) == 18
