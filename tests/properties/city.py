@@ -44,7 +44,7 @@ FACTS: st.SearchStrategy[Facts] = st.fixed_dictionaries(
 CITY = st.lists(FACTS, min_size=6, max_size=25)
 POSITIVE = ("revenue", "revenue_prior1", "rd", "patents", "debt", "certificate")
 STAGES = st.sampled_from(SMALL.scheme.stage_ids)
-laws = settings(max_examples=10, deadline=None)
+laws = settings(max_examples=6, deadline=None)
 
 
 def table(city: list[Facts], compiled: Compiled = SMALL) -> pa.Table:
