@@ -197,7 +197,7 @@ def compile_indicator(
         lambda: compile_curve(
             curve_rule.form,
             decimals=indicator.decimals,
-            edge=in_force(identity.step_edge, as_of, scheme_file).interval,
+            edge=curve_rule.edge or in_force(identity.step_edge, as_of, scheme_file).interval,
             knot_every=knots.every_raw_points,
             knot_decimals=knots.decimals,
         ),

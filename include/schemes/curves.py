@@ -1,39 +1,27 @@
-"""Curves: every form of the grammar becomes one table of segments, exact on both axes.
+"""Curves of the nightly score: every shape of the grammar (`shapes.py`) as one table of segments, exact on both axes.
 
-Forms: `linear(a; b)`, `growth(a; b)` (the same, on a growth rate), `log(s; cap)`, `step(t1:p1; t2:p2; …)`,
-`band(a; b; c; d)`, `bool(1:100; 0:0)`, `penalty(n:p; …)`. Raw points run from 0 to 100, a penalty's from -100 to 0.
+Raw points run from 0 to 100, a penalty's from -100 to 0.
 
 A segment is a half-open interval [lower, upper) of the value with the raw points at both ends, straight between.
 The axis is scaled integers, so an interval closed on the other side, (a, b], is [a + 1, b + 1) in the last decimal:
-one form serves both edges. `log` becomes knots computed once in 40 digits; no logarithm runs when points are given.
+one form serves both edges. A logarithm or a root becomes knots computed once; none runs when points are given.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal
 
-from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up, to_scaled
+from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
 from include.schemes.formula_sql import half_up_within_sql
-from include.schemes.model import POINT_DECIMALS, Direction
-from include.schemes.reading import nearest
+from include.schemes.model import POINT_DECIMALS, Direction, Edge
+from include.schemes.shapes import DIGITS, Bands, CurveError, Jumps, Line, decimal_of, read_shape
 
 FULL = 100 * 10**POINT_DECIMALS
 """100 raw points in thousandths."""
-
-_FORM = re.compile(r"([a-z]+)\(([^()]*)\)")
-_DIGITS = Context(prec=40)
-
-Edge = Literal["[a,b)", "(a,b]"]
-
-
-class CurveError(ValueError):
-    """What is wrong with a curve; the compiler adds the file and the key."""
 
 
 @dataclass(frozen=True)
@@ -167,136 +155,61 @@ def compile_curve(
 ) -> Curve:
     """`form` as segments for values of `decimals` places.
 
-    `edge` is the scheme's rule for step thresholds; a `log` gets a knot every `knot_every` raw points, written with
-    `knot_decimals` places (or the value's, if more), so that counts of 1, 2, 3 keep their own points.
+    `edge` is the rule for step thresholds without a sign of their own; a stretched curve gets a knot every `knot_every`
+    raw points, written with `knot_decimals` places (or the value's, if more), so that counts of 1, 2, 3 keep their own
+    points.
     """
-    match = _FORM.fullmatch(form.strip())
-    if match is None:
-        raise CurveError(f"not a curve: {form!r:.80}; write name(argument; …)")
-    name, arguments = match.group(1), [part.strip() for part in match.group(2).split(";")]
-    if name not in _FORMS:
-        near = nearest(name, list(_FORMS))
-        hint = f" (did you mean {near}?)" if near else ""
-        raise CurveError(f"unknown curve {name!r}{hint}; allowed are {', '.join(_FORMS)}")
-    scale = max(decimals, knot_decimals) if name == "log" else decimals
-    segments = _FORMS[name](arguments, _Axis(scale, edge, knot_every))
-    return Curve(form, scale, decimals, segments)
+    shape = read_shape(form, edge=edge)
+    match shape:
+        case Bands():
+            raise CurveError("points that an expert chooses need a scheme with a tree")
+        case Jumps():
+            return Curve(form, decimals, decimals, _flat(shape, decimals))
+        case Line(scale="linear"):
+            return Curve(form, decimals, decimals, _straight(shape, decimals))
+        case _:
+            scale = max(decimals, knot_decimals)
+            return Curve(form, scale, decimals, _stretched(shape, scale, knot_every))
 
 
-@dataclass(frozen=True)
-class _Axis:
-    decimals: int
-    edge: Edge
-    knot_every: int
-
-    def place(self, text: str) -> int:
-        try:
-            return to_scaled(parse_decimal(text), self.decimals)
-        except ValueError as error:
-            raise CurveError(f"{text!r:.40}: {error}") from None
-
-    def threshold(self, text: str) -> int:
-        """The first scaled value that belongs to the upper side of a step."""
-        return self.place(text) + (self.edge == "(a,b]")
+def _straight(line: Line, decimals: int) -> tuple[Segment, ...]:
+    if min(line.outcomes) < 0 < max(line.outcomes):
+        raise CurveError("points of both signs need a scheme with a tree")
+    return _between([(_place(place, decimals), _raw(points)) for place, points in line.knots])
 
 
-def _linear(arguments: list[str], axis: _Axis) -> tuple[Segment, ...]:
-    places = _places(arguments, axis, ["a", "b"])
-    return _between(list(zip(places, [0, FULL], strict=True)))
-
-
-def _band(arguments: list[str], axis: _Axis) -> tuple[Segment, ...]:
-    places = _places(arguments, axis, ["a", "b", "c", "d"])
-    return _between(list(zip(places, [0, FULL, FULL, 0], strict=True)))
-
-
-def _log(arguments: list[str], axis: _Axis) -> tuple[Segment, ...]:
-    scale, cap = _places(arguments, axis, ["s", "cap"], ascending=False)
-    if scale <= 0 or cap <= 0:
-        raise CurveError("log needs s > 0 and cap > 0")
-    if 100 % axis.knot_every:
-        raise CurveError(f"knots every {axis.knot_every} raw points do not end at 100")
-    count = 100 // axis.knot_every
+def _stretched(line: Line, decimals: int, knot_every: int) -> tuple[Segment, ...]:
+    """Straight pieces between knots on the stretched axis, one every so many raw points."""
+    if 100 % knot_every:
+        raise CurveError(f"knots every {knot_every} raw points do not end at 100")
+    (first, _), (last, _) = line.knots
+    low, high = _place(first, decimals), _place(last, decimals)
+    count, shift = 100 // knot_every, decimal_of(line.shift)
+    ends = [DIGITS.add(decimal_of(place), shift) for place in (first, last)]
+    left, right = (DIGITS.sqrt(end) if line.scale == "sqrt" else DIGITS.ln(end) for end in ends)
     knots = []
-    with localcontext(_DIGITS):
-        growth = (1 + Decimal(cap) / Decimal(scale)).ln()
-        for i in range(count + 1):
-            x = Decimal(scale) * ((growth * i / count).exp() - 1)
-            place = cap if i == count else int(x.to_integral_value(ROUND_HALF_UP))
-            knots.append((place, FULL * i // count))
-    if any(right[0] <= left[0] for left, right in pairwise(knots)):
+    for i in range(count + 1):
+        along = DIGITS.add(left, DIGITS.divide(DIGITS.multiply(DIGITS.subtract(right, left), i), count))
+        back = DIGITS.multiply(along, along) if line.scale == "sqrt" else DIGITS.exp(along)
+        x = DIGITS.subtract(back, shift).scaleb(decimals, DIGITS)
+        place = low if i == 0 else high if i == count else int(x.to_integral_value(ROUND_HALF_UP))
+        knots.append((place, FULL * i // count))
+    if any(after[0] <= before[0] for before, after in pairwise(knots)):
         raise CurveError("log knots fall on one value; declare more knot decimals")
     return _between(knots)
 
 
-def _step(arguments: list[str], axis: _Axis) -> tuple[Segment, ...]:
-    steps = _pairs(arguments, axis)
-    if any(right[0] <= left[0] for left, right in pairwise(steps)):
-        raise CurveError("step thresholds must ascend")
-    # Below the first threshold there are no points.
-    return _flat([(None, 0), *steps])
-
-
-def _rising_step(arguments: list[str], axis: _Axis) -> tuple[Segment, ...]:
-    segments = _step(arguments, axis)
-    if any(segment.start < 0 for segment in segments):
-        raise CurveError("a step's points are not negative; deductions are a penalty(…)")
-    return segments
-
-
-def _bool(arguments: list[str], axis: _Axis) -> tuple[Segment, ...]:
-    pairs = dict(argument.split(":", 1) for argument in arguments if ":" in argument)
-    if len(arguments) != 2 or sorted(pairs) != ["0", "1"]:
-        raise CurveError("bool needs the points of both answers: bool(1:100; 0:0)")
-    one = 10**axis.decimals
-    return _flat([(None, _raw(pairs["0"])), (one, _raw(pairs["1"]))])
-
-
-def _penalty(arguments: list[str], axis: _Axis) -> tuple[Segment, ...]:
-    segments = _step(arguments, axis)
-    if any(not -FULL <= segment.start <= 0 for segment in segments):
-        raise CurveError("a penalty's points lie between -100 and 0")
-    return segments
-
-
-_FORMS: dict[str, Callable[[list[str], _Axis], tuple[Segment, ...]]] = {
-    "linear": _linear,
-    "growth": _linear,
-    "log": _log,
-    "step": _rising_step,
-    "band": _band,
-    "bool": _bool,
-    "penalty": _penalty,
-}
-
-
-def _places(arguments: list[str], axis: _Axis, names: list[str], *, ascending: bool = True) -> list[int]:
-    if len(arguments) != len(names):
-        raise CurveError(f"takes {len(names)} numbers ({'; '.join(names)}), found {len(arguments)}")
-    places = [axis.place(argument) for argument in arguments]
-    if ascending and any(right <= left for left, right in pairwise(places)):
-        raise CurveError(f"{' < '.join(names)} must hold")
-    return places
-
-
-def _pairs(arguments: list[str], axis: _Axis) -> list[tuple[int, int]]:
-    pairs = []
-    for argument in arguments:
-        threshold, colon, points = argument.partition(":")
-        if not colon:
-            raise CurveError(f"write threshold:points, found {argument!r:.40}")
-        pairs.append((axis.threshold(threshold.strip()), _raw(points)))
-    return pairs
-
-
-def _raw(text: str) -> int:
-    try:
-        points = to_scaled(parse_decimal(text.strip()), POINT_DECIMALS)
-    except ValueError as error:
-        raise CurveError(f"points {text!r:.40}: {error}") from None
-    if not -FULL <= points <= FULL:
-        raise CurveError(f"points {text!r:.40} lie outside -100 to 100")
-    return points
+def _flat(jumps: Jumps, decimals: int) -> tuple[Segment, ...]:
+    """Constant pieces from each threshold to the next; just past a threshold is the next scaled value."""
+    steps: list[tuple[int | None, int]] = [(None, _raw(jumps.below))]
+    for threshold, points in jumps.steps:
+        lower = _place(threshold.place, decimals) + threshold.past
+        if steps[-1][0] == lower:  # between neighbouring codes of a lookup lies no value
+            steps.pop()
+        steps.append((lower, _raw(points)))
+    uppers = [threshold for threshold, _ in steps[1:]] + [None]
+    rows = [(lower, upper, points, points) for (lower, points), upper in zip(steps, uppers, strict=True)]
+    return tuple(Segment(number, *row) for number, row in enumerate(rows, start=1))
 
 
 def _between(knots: list[tuple[int, int]]) -> tuple[Segment, ...]:
@@ -307,11 +220,18 @@ def _between(knots: list[tuple[int, int]]) -> tuple[Segment, ...]:
     return tuple(Segment(number, *row) for number, row in enumerate(rows, start=1))
 
 
-def _flat(steps: list[tuple[int | None, int]]) -> tuple[Segment, ...]:
-    """Constant pieces from each threshold to the next."""
-    uppers = [threshold for threshold, _ in steps[1:]] + [None]
-    rows = [(lower, upper, points, points) for (lower, points), upper in zip(steps, uppers, strict=True)]
-    return tuple(Segment(number, *row) for number, row in enumerate(rows, start=1))
+def _place(place: Fraction, decimals: int) -> int:
+    scaled = place * 10**decimals
+    if scaled.denominator != 1:
+        raise CurveError(f"{decimal_of(place).normalize()}: more than {decimals} decimals")
+    return scaled.numerator
+
+
+def _raw(points: Fraction) -> int:
+    scaled = points * 10**POINT_DECIMALS
+    if scaled.denominator != 1:
+        raise CurveError(f"points {decimal_of(points).normalize()}: more than {POINT_DECIMALS} decimals")
+    return scaled.numerator
 
 
 def _points(thousandths: int) -> Decimal:

@@ -35,10 +35,17 @@ class FormulaRule(Dated):
     applicable_when: str | None = None
 
 
+Edge = Literal["[a,b)", "(a,b]"]
+
+
 class CurveRule(Dated):
-    """How a value becomes raw points: a form of the curve grammar (`curves.py`)."""
+    """How a value becomes raw points: a form of the curve grammar (`shapes.py`).
+
+    `edge`: on which side a threshold without a sign of its own (`>=`, `>`) lies; without it the scheme's rule holds.
+    """
 
     form: str
+    edge: Edge | None = None
 
 
 class Indicator(Strict):
@@ -103,7 +110,7 @@ class TieRule(Dated):
 class StepEdge(Dated):
     """On which side of a `step` threshold the value itself lies."""
 
-    interval: Literal["[a,b)", "(a,b]"]
+    interval: Edge
 
 
 class LogKnots(Dated):
@@ -165,7 +172,7 @@ class Basis(Strict):
     highest_of: list[str] = Field(min_length=1)
     unit: str
     decimals: Whole = Field(ge=0, le=6)
-    edge: Literal["[a,b)", "(a,b]"]
+    edge: Edge
     bounds: list[Exact]
     reference: str
 
