@@ -36,6 +36,8 @@ KEYS = {
     "HR_STAFF": ("AAB001", "TJRQ"),
     "IP_PAT": ("PublicationNumber", "UpdateTime"),
     "IP_PCT": ("InternationalNumber", "UpdateTime"),
+    "IP_OTHER": ("RecordNumber", "UpdateTime"),
+    "STD_CERT": ("recordno", "updatetime"),
     "ST_QUAL": ("证书编号", "状态"),
 }
 TRUTH = pa.schema(
@@ -67,6 +69,10 @@ _QUARANTINE = (
     ("absurd_date", "IP_PCT", "InternationalDate", "2098.13.45"),
     ("absurd_date", "TAX_PAY", "RKRQ", "2026-02-30"),
     ("absurd_date", "HR_STAFF", "TJRQ", "0000-00-00"),
+    ("unknown_code", "IP_OTHER", "KindDesc", "其他"),
+    ("absurd_date", "IP_OTHER", "RegistrationDate", "2024.13.01"),
+    ("unknown_code", "STD_CERT", "recstate", "待定"),
+    ("absurd_date", "STD_CERT", "recdate", "2025-02-30"),
 )
 _QUARANTINE_RATE = 0.0015  # of a dataset's records, per line above
 _CODE_COLUMNS = {
@@ -79,6 +85,7 @@ _CODE_COLUMNS = {
     "HR_INS": "TYSHXYDM",
     "HR_STAFF": "TYSHXYDM",
     "REG_ENT": "uniscid",
+    "STD_CERT": "uniscid",
     "ST_QUAL": "统一社会信用代码",
 }
 _LARGEST = max(DISTRICTS, key=DISTRICTS.__getitem__)
@@ -358,6 +365,8 @@ def _names(ground: Soil) -> None:
         "ST_QUAL": ("企业名称",),
         "HR_INS": ("AAB004",),
         "HR_STAFF": ("AAB004",),
+        "IP_OTHER": ("OwnerStringList",),
+        "STD_CERT": ("entname",),
     }.items():
         table = ground.tables[dataset]
         firm = table["_firm"].to_numpy()
@@ -371,6 +380,8 @@ def _names(ground: Soil) -> None:
     for dataset, columns in {
         "IP_PAT": ("AssigneeStringList", "ApplicantStringList"),
         "ST_QUAL": ("企业名称",),
+        "IP_OTHER": ("OwnerStringList",),
+        "STD_CERT": ("entname",),
     }.items():
         table = ground.tables[dataset]
         firm = table["_firm"].to_numpy()

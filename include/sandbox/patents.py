@@ -47,9 +47,11 @@ class Patents:
     number: np.ndarray  # application number without dot
     ipc: np.ndarray
 
-    def valid_shares(self, day: np.datetime64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(application, enterprise, share) of the valid inventions, by what had been entered before `day` began."""
-        valid = (self.kind == INVENTION) & (self.granted + _GRANT_LAG < day) & ~(self.lapsed + _LAPSE_LAG < day)
+    def valid_shares(
+        self, day: np.datetime64, kinds: tuple[int, ...] = (INVENTION,)
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(application, enterprise, share) of the valid patents, by what had been entered before `day` began."""
+        valid = np.isin(self.kind, kinds) & (self.granted + _GRANT_LAG < day) & ~(self.lapsed + _LAPSE_LAG < day)
         first = np.where(self.sold + _TRANSFER_LAG < day, self.buyer, self.firm)
         share = np.where(self.partner == "", 1.0, 0.5)
         alone, allied = np.flatnonzero(valid), np.flatnonzero(valid & (self.partner_firm >= 0))

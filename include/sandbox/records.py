@@ -38,6 +38,8 @@ RESOURCES = {
         Resource("TAX_HNTE", "tax", "high-tech", ("SBUUID",)),
         Resource("IP_PAT", "ip", "patents", ("PublicationNumber",)),
         Resource("IP_PCT", "ip", "pct", ("InternationalNumber",)),
+        Resource("IP_OTHER", "ip", "other-rights", ("RecordNumber",)),
+        Resource("STD_CERT", "registry", "certificates", ("recordno",)),
         Resource("HR_INS", "hr", "insured", ("AAB001", "AAE002"), frozenset({"CBRS", "NCZCRS", "YJBYSRS"})),
         Resource(
             "HR_STAFF",

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.sandbox.firms import Firms
+from include.sandbox.holdings import holdings
 from include.sandbox.lists import Certificates
 from include.sandbox.patents import Patents
 
@@ -72,6 +73,8 @@ def _as_of(day: date, firms: Firms, patents: Patents, held: Certificates, tables
         "high_tech_valid": pa.array(certified[members]),
         "valid_inventions": pa.array([Decimal(str(value)) for value in shares[members]], pa.decimal128(12, 2)),
     }
+    for name, held_by_firm in holdings(moment, firms, patents, tables).items():
+        columns[name] = held_by_firm.take(pa.array(members))
     for name, values in measured.items():
         for year in YEARS:
             cells = [values.get((int(firm), year)) for firm in members]

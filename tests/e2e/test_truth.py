@@ -72,6 +72,21 @@ def test_shared_patents_and_certificates_are_told_by_name_alone(night: City) -> 
         assert any(true.values())
 
 
+@pytest.mark.parametrize(
+    ("measures", "truth"),
+    [
+        (["class2_ip_count", "software_copyrights_valid"], "class2_ip"),
+        (["management_systems_certified"], "management_systems_certified"),
+    ],
+)
+def test_what_registers_and_lists_hold_is_true(night: City, measures: list[str], truth: str) -> None:
+    table = night.gathered("measures")
+    found = [_by_enterprise(table, measure) for measure in measures]
+    true = _true(night, truth)
+    assert {uscc: sum(held[uscc] for held in found) for uscc in true} == true
+    assert any(true.values())
+
+
 def test_exactly_the_rows_that_a_contract_cannot_accept_are_quarantined(night: City) -> None:
     """Per dataset: every row that the world spoilt is held back, and no other."""
     planted: Counter[str] = Counter()

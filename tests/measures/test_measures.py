@@ -12,6 +12,7 @@ from include.measures.run import measure, measured_schema
 from tests.measures.conftest import AS_OF, FIRM, Measured, conformed
 
 D = Decimal
+REGISTERS = {"IP_PAT", "IP_PCT", "IP_OTHER", "STD_CERT", "ST_QUAL"}
 
 
 def yearly(uscc: str, year: int, **fields: Any) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def publication(uscc: str, application: str, kind: str, **fields: Any) -> dict[s
 
 def test_reports_that_are_not_held_are_unknown_and_registers_that_name_nobody_are_zero(measured: Measured) -> None:
     b = measured()["B"]
-    registers = {m.name for m in measures().values() if {"IP_PAT", "IP_PCT", "ST_QUAL"} & set(m.datasets)}
+    registers = {m.name for m in measures().values() if REGISTERS & set(m.datasets)}
     registers.discard("mean_age_of_valid_inventions_years")  # a mean of nothing is no number
     assert {name: b[name] for name in registers} == dict.fromkeys(registers, 0)
     known = registers | {"uscc", "age_years", "industry_tier", "average_wage_yuan"}
