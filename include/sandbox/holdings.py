@@ -1,5 +1,7 @@
-"""What each enterprise truly holds by the registers and lists on a day: from the world's own numbers of enterprises, not
-from names or codes, and from the records that count (`_fate` is empty).
+"""What each enterprise truly holds by the registers and lists on a day.
+
+Reckoned from the world's own numbers of enterprises, not from names or codes, and from the records that count
+(`_fate` is empty).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The intellectual-property office beside patents: software copyrights, IC layouts, varieties, drugs, model enterprises.
+"""The intellectual-property office beside patents: software copyrights, layouts, varieties, drugs, model enterprises.
 
 A change of a record (a transfer, a deletion) re-issues it whole with a later update time.
 """
@@ -52,11 +52,11 @@ def _registered(random: np.random.Generator, firms: Firms, kind: str, prefix: st
     """Registrations of one kind over the years in which the enterprise exists."""
     founded: np.ndarray = firms.founded.astype("datetime64[Y]").astype(int) + 1970
     alive = (founded[:, None] < _YEARS) & ~(~np.isnat(firms.ended)[:, None] & (_YEARS >= 2021))
-    counts = random.poisson(rate[:, None] * np.clip((_YEARS - 2009) / 12, 0.1, 1.2) * alive)
+    counts = np.asarray(random.poisson(rate[:, None] * np.clip((_YEARS - 2009) / 12, 0.1, 1.2) * alive))
     firm, t = np.nonzero(counts)
     repeats = counts[firm, t]
     firm, years = np.repeat(firm, repeats), _YEARS[np.repeat(t, repeats)]
-    since = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]")
+    since: np.ndarray = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]")
     since = since + random.integers(0, 365, len(firm)).astype("timedelta64[D]")
     until = since + np.timedelta64(3650, "D") if kind != SOFTWARE else np.full(len(firm), np.datetime64("NaT", "D"))
     numbers = joined(prefix, integers(years), integers(np.arange(len(firm)), 5))

@@ -106,8 +106,8 @@ def _standards(random: np.random.Generator, firms: Firms) -> dict[str, np.ndarra
     """Parts in standards, more with size; some standards are withdrawn years later."""
     technical = np.array([profile["tech"] > 0 for profile in industries()])[firms.industry]
     rate = np.clip(0.02 + 0.09 * firms.size, 0, 0.3) * firms.research * technical
-    alive = (firms.founded.astype("datetime64[Y]").astype(int) + 1970)[:, None] < _YEARS
-    counts = random.poisson(rate[:, None] * alive)
+    founded: np.ndarray = firms.founded.astype("datetime64[Y]").astype(int) + 1970
+    counts = np.asarray(random.poisson(rate[:, None] * (founded[:, None] < _YEARS)))
     firm, t = np.nonzero(counts)
     repeats = counts[firm, t]
     firm, years = np.repeat(firm, repeats), _YEARS[np.repeat(t, repeats)]

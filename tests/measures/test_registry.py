@@ -81,7 +81,7 @@ def test_every_figure_has_a_reader_and_every_formula_its_figures() -> None:
     for indicator in scheme.indicators.values():
         texts += [f"{rule.expression} {rule.applicable_when or ''}" for rule in indicator.formula]
     words = set(re.findall(r"[a-z_0-9]+", " ".join(texts)))
-    notes = set(re.findall(r"flag_[a-z_0-9]+", " ".join(i.notes or "" for i in scheme.indicators.values())))
+    notes = set(re.findall(r"flag_[a-z_0-9]+", " ".join(f"{i.notes} {i.decision}" for i in scheme.indicators.values())))
     figures = {name for name in measures() if not name.startswith("flag_")}
     assert figures - words == set()
     assert notes == set(measures()) - figures
