@@ -28,7 +28,7 @@ from include.schemes.model import (
     RungRule,
     Scheme,
 )
-from include.schemes.reading import KEPT, in_force
+from include.schemes.reading import KEPT, in_force, nearest
 from include.schemes.status import VALUE_DECIMALS
 
 COVERAGE_DECIMALS = 6
@@ -132,6 +132,15 @@ class Compiled:
     def version(self) -> str:
         return self.scheme.version
 
+    @property
+    def read(self) -> set[str]:
+        """Every measure that something reads: a formula, the stage rule, a list, a flag."""
+        formulas = [formula for basis in self.bases for formula in basis.formulas]
+        if self.lists:
+            formulas += [question.formula for question in self.lists.questions]
+        of_indicators = [name for rule in self.indicators.values() for name in (*rule.inputs, *rule.indicator.flags)]
+        return {name for formula in formulas for name in formula.inputs if name in self.measures} | set(of_indicators)
+
     def of_category(self, category: str) -> list[CompiledIndicator]:
         """A category's indicators in catalogue order."""
         return [rule for rule in self.indicators.values() if rule.indicator.category == category]
@@ -202,6 +211,13 @@ def compile_indicator(
             knot_decimals=knots.decimals,
         ),
     )
+    for flag in indicator.flags:
+        if flag not in known:
+            near = nearest(flag, list(known))
+            hint = f" (did you mean {near}?)" if near else ""
+            raise BadInput(
+                f"unknown measure {flag!r}{hint}", where=f"{where}: flags", kept=KEPT, todo="correct the file"
+            )
     formula = applicable = rule = None
     datasets: tuple[str, ...] = ()
     if indicator.formula:

@@ -51,7 +51,8 @@ class CurveRule(Dated):
 class Indicator(Strict):
     """One line of the score. Without a formula it must say why its value is not held, naming the datasets.
 
-    `notes` is the caliber; `decision` is what was decided where the caliber is ambiguous or unsound, and why.
+    `notes` is the caliber; `decision` is what was decided where the caliber is ambiguous or unsound, and why. `flags`
+    are yes/no measures that mark a value for whoever reads it; they never change a point.
     """
 
     id: str = Field(pattern=r"^[A-Z]{2,5}-\d{2}$")
@@ -66,6 +67,7 @@ class Indicator(Strict):
     formula: Annotated[list[FormulaRule], AfterValidator(ordered)] = Field(default_factory=list)
     not_held: str | None = None
     curve: Annotated[list[CurveRule], AfterValidator(ordered)] = Field(min_length=1)
+    flags: list[str] = Field(default_factory=list)
     notes: str | None = None
     decision: str | None = None
 

@@ -20,7 +20,7 @@ from include.kernel.settings import settings
 from include.schemes.compile import Compiled, compile_scheme
 from include.schemes.lint import Finding
 from include.schemes.lint import lint_directory as lint_scheme
-from include.schemes.model import Scheme, load_scheme, require_scheme
+from include.schemes.model import Scheme, load_scheme, require_scheme, schemes
 from include.schemes.reading import nearest
 
 COLUMNS = ["uscc", "stage", "measure", "value"]
@@ -63,7 +63,7 @@ def lint_directory(directory: Path) -> list[Finding]:
     """The publication checks of a scheme directory, against the measures that exist."""
     from include.measures.registry import measures
 
-    return lint_scheme(directory, measures())
+    return lint_scheme(directory, measures(), schemes().values())
 
 
 def compile_for_supplied(scheme: str) -> Compiled:
