@@ -14,7 +14,7 @@ import typer
 
 from include.kernel.areas import areas, require_area
 from include.kernel.connections import from_environment
-from include.kernel.errors import InnopointsError
+from include.kernel.errors import BadInput, InnopointsError
 from include.kernel.periods import business_date, parse_as_of, require_begun
 from include.kernel.settings import settings
 
@@ -105,6 +105,37 @@ def score(
 
     lines = score_file(scheme, measures, out)
     _say(f"{lines} lines written to {out}")
+
+
+@app.command()
+def bench(
+    enterprises: Annotated[
+        list[int] | None, typer.Option("--enterprises", min=1, help="How many; repeat; default 2791, 100000, 1000000.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file; default standard output.")] = None,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Runs of each side below half a million.")] = 3,
+    work: Annotated[Path | None, typer.Option("--work", help="Folder for the files; default the system's.")] = None,
+    as_of: AsOf = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+) -> None:
+    """Time and memory from accepted Parquet to ledger and ranks, beside a hand-written best effort."""
+    import json
+
+    from include.bench.run import SIZES
+    from include.bench.run import bench as run_bench
+
+    on, sizes = _date(as_of), enterprises or SIZES
+    found = run_bench(
+        sizes, scheme=scheme, as_of=on, repeats=repeats, work=work, say=lambda line: typer.echo(line, err=True)
+    )
+    text = json.dumps(found, ensure_ascii=False, indent=1)
+    if out is None:
+        _say(text)
+        return
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", where=str(out), kept="no figures") from None
 
 
 @scheme_app.command("lint")
