@@ -271,7 +271,7 @@ def _walk(node: tree.Node, columns: dict[str, Pair], rows: int) -> Pair:
 
 def _growth(end: np.ndarray, start: np.ndarray, known: np.ndarray, years: int, decimals: int) -> np.ndarray:
     """Floating point decides wherever it is far from a half; whole numbers decide the few rows that are near one."""
-    exact = np.where(known, (end / start) ** (1 / years) - 1, 0) * 10**decimals
+    exact = (np.where(known, end / start, 1) ** (1 / years) - 1) * 10**decimals
     near = np.abs(exact - np.floor(exact) - 0.5) < 1e-3 + np.abs(exact) * 1e-9
     grown = np.where(exact < 0, np.ceil(exact - 0.5), np.floor(exact + 0.5)).astype(np.int64)
     two = 2 * 10**decimals
