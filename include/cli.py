@@ -82,16 +82,29 @@ def explain(
     indicator: Annotated[str | None, typer.Option("--indicator", help="Indicator id, such as INP-03.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="The last result not after this date.")] = None,
     scheme: Scheme = DEFAULT_SCHEME,
+    since: Annotated[str | None, typer.Option("--since", help="Explain the change since this earlier date.")] = None,
+    since_scheme: Annotated[str | None, typer.Option("--since-scheme", help="The scheme of the earlier date.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
 ) -> None:
-    """From total to category to indicator to the source records, re-derived and proved equal to the ledger."""
-    import json
+    """From total to category to indicator to the source records, re-derived and proved equal to the ledger.
 
+    With --since, why the points differ between two nights: what the facts, the stage and the rules each did.
+    """
+    from include.evidence.text import render, render_change
     from include.steps.explain import explain as explain_points
-    from include.steps.explain import render
+    from include.steps.explain import explain_change
 
-    found = explain_points(uscc, scheme, indicator=indicator, as_of=parse_as_of(as_of) if as_of else None)
-    _say(json.dumps(found, ensure_ascii=False, indent=1, default=str) if as_json else render(found))
+    until = parse_as_of(as_of) if as_of else None
+    if since is None and since_scheme is not None:
+        raise BadInput("--since-scheme without --since", todo="name the earlier date with --since")
+    if since is not None and indicator is not None:
+        raise BadInput("--indicator with --since", todo="leave one out: a change is told for all indicators")
+    if since is not None:
+        change = explain_change(uscc, scheme, since=parse_as_of(since), as_of=until, since_scheme=since_scheme)
+        _say(change.model_dump_json(indent=1) if as_json else render_change(change))
+        return
+    account = explain_points(uscc, scheme, indicator=indicator, as_of=until)
+    _say(account.model_dump_json(indent=1) if as_json else render(account))
 
 
 @app.command()

@@ -1,129 +1,206 @@
 """Why an enterprise has its points: from the total down to the source records, re-derived and held against the ledger.
 
 Nothing here is believed: the measures are run again from the frozen accepted snapshots, the formula and the curve are
-worked out by the exact reference in Python (the nightly runs SQL), and each figure must equal the ledger's line.
+worked out by the exact reference in Python (the nightly runs SQL), the records named under a measure give its number
+alone, each of them reads as it landed, and each figure must equal the ledger's line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.contracts import contracts
+from include.contracts import Contract, contracts
+from include.evidence.account import (
+    Account,
+    CategoryAccount,
+    Change,
+    CurveAccount,
+    FormulaAccount,
+    LineAccount,
+    MeasureAccount,
+    MeasureUse,
+    NextEdge,
+    Record,
+    SegmentAccount,
+    Side,
+    SnapshotAccount,
+    SourceField,
+    Use,
+)
+from include.evidence.change import ORDER, Night, added, category_changes, line_changes, record_changes
+from include.evidence.derive import Derived, derive, weighted, with_numbers
+from include.evidence.support import ENTERPRISES, Support, supports
 from include.kernel.areas import areas
 from include.kernel.errors import BadInput, TerminalError
-from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
+from include.kernel.exact import from_scaled
 from include.kernel.identity import normal_code
 from include.kernel.references import SnapshotKey
 from include.schemes.compile import Compiled, CompiledIndicator
+from include.schemes.curves import Hit
 from include.schemes.model import POINT_DECIMALS, require_scheme
+from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, VALUE
 from include.steps.district import REGISTRY, compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.ledger import ResultRow
 
-HELD_ELSEWHERE = 20
-"""So many records of one dataset are printed as text; JSON has them all."""
+PROVED = [
+    "the accepted snapshots are the ones that were scored (digests)",
+    "the measures, run again on the enterprise's records in them, give every value, status, raw point and point",
+    "the records named under a measure give its number alone",
+    "each of these records, read again from the text that landed, is the accepted one",
+    "lines add up to categories, categories to the total",
+]
+PROVED_OF_CHANGE = [
+    "both nights were derived again from their frozen snapshots and equal their ledgers",
+    "facts + stage + rules = after - before, for every line, category and the total",
+]
 
 
-def explain(uscc: str, scheme: str, *, indicator: str | None = None, as_of: date | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Scored:
+    """One enterprise in one scored result, measured again."""
+
+    row: ResultRow
+    rules: Compiled
+    snapshots: dict[str, SnapshotKey]
+    tables: dict[str, pa.Table]
+    quarantined: frozenset[str]
+    measured: dict[str, Any]
+    profile: dict[str, Any]
+    points: dict[str, Any]
+    lines: dict[str, Derived]
+    ledger: dict[str, dict[str, Any]]
+
+
+def explain(uscc: str, scheme: str, *, indicator: str | None = None, as_of: date | None = None) -> Account:
     """The whole account of one enterprise, as of the last scored date or the last one not after `as_of`.
 
     Raises when a re-derived figure differs from the ledger: then either a snapshot or the code is not what it was.
     """
-    from include.measures.registry import measures as catalogue
-    from include.measures.run import measure as run_measures
+    from include.measures.registry import measures, subjects
+    from include.measures.run import measure
 
     stores, code = open_stores(), normal_code(uscc)
+    require_scheme(scheme)
+    scored = _scored(stores, code, scheme, as_of, indicator)
+    rules, row = scored.rules, scored.row
+    asked = [rules.indicators[name] for name in rules.indicators if indicator in (None, name)]
+    tables = frozenset({ENTERPRISES, *(dataset.lower() for dataset in contracts())})
+    reads = {
+        name: tables.intersection(subjects()[measures()[name].subject].inputs)
+        for name in dict.fromkeys(name for rule in asked for name in rule.inputs)
+    }
+    found = supports(scored.tables, partial(measure, as_of=row.result.as_of), reads)
+    records = _Records(stores, scored)
+    of_measure = {name: _measure_account(scored, records, name, support) for name, support in found.items()}
+    lines = [_line_account(scored, rule, of_measure) for rule in asked]
+    caps = _caps(scored)
+    return Account(
+        uscc=code,
+        name=scored.profile["name"],
+        district=scored.profile["district"],
+        as_of=row.result.as_of,
+        scheme=scheme,
+        scheme_version=rules.version,
+        snapshot_set=row.snapshot_set,
+        stage=scored.profile["stage"],
+        stage_reason=scored.profile["stage_reason"],
+        **{name: scored.points[name] for name in ("total", "total_low", "total_high", "coverage")},
+        of=from_scaled(rules.total, POINT_DECIMALS),
+        categories=[
+            CategoryAccount(category=c.id, name_zh=c.name.zh, points=scored.points[c.id], of=caps[c.id])
+            for c in rules.scheme.identity.categories
+        ],
+        indicators=lines,
+        records=records.used(),
+        snapshots=[
+            _snapshot_account(scored, contracts()[dataset], key) for dataset, key in sorted(scored.snapshots.items())
+        ],
+        proved=PROVED,
+    )
+
+
+def explain_change(
+    uscc: str, scheme: str, *, since: date, as_of: date | None = None, since_scheme: str | None = None
+) -> Change:
+    """Why the enterprise's points differ from those of the last night not after `since` (perhaps under another scheme).
+
+    `since` and `as_of` name the last scored results not after them, as `explain` does.
+    """
+    stores, code = open_stores(), normal_code(uscc)
+    for asked in (scheme, since_scheme or scheme):
+        require_scheme(asked)
+    before = _scored(stores, code, since_scheme or scheme, since)
+    after = _scored(stores, code, scheme, as_of)
+    if (before.row.result, before.row.points_sha) == (after.row.result, after.row.points_sha):
+        raise BadInput(
+            f"both nights are the result of {after.row.result.as_of}",
+            todo="choose an earlier --since: a night that was scored, or another scheme",
+        )
+    lines = line_changes(_night(before), _night(after))
+    total = added(lines)
+    if (total.before, total.after) != (before.points["total"], after.points["total"]):
+        raise TerminalError("the lines do not add up to the totals", where=code)
+    for line in lines:
+        effects = line.effects
+        if effects.before + effects.facts + effects.stage + effects.rules != effects.after:
+            raise TerminalError(f"the effects of {line.indicator} do not add up", where=code)
+    return Change(
+        uscc=code,
+        name=after.profile["name"],
+        before=_side(before),
+        after=_side(after),
+        order=ORDER,
+        total=total,
+        categories=category_changes(lines),
+        indicators=lines,
+        records=[
+            change
+            for dataset in sorted(before.snapshots.keys() | after.snapshots.keys())
+            for change in _record_changes(dataset, before, after)
+        ],
+        proved=PROVED_OF_CHANGE,
+    )
+
+
+def _scored(stores: Stores, code: str, scheme: str, as_of: date | None, indicator: str | None = None) -> _Scored:
+    from include.measures.run import measure
+
     row = _result_of(stores, code, scheme, as_of)
     rules = compiled(scheme, row.result.as_of)
     if indicator is not None and indicator not in rules.indicators:
         raise BadInput(f"unknown indicator {indicator!r:.40}", todo=f"use one of {', '.join(rules.indicators)}")
     snapshots = {member[0]: SnapshotKey(member[0], member[1], date.fromisoformat(member[2])) for member in row.members}
-    tables = _conformed_again(stores, snapshots, row, code)
-    measured = run_measures(tables, row.result.as_of).to_pylist()[0]
+    tables, quarantined = _conformed_again(stores, snapshots, row, code)
+    measured = measure(tables, row.result.as_of).to_pylist()[0]
     profile = _only(stores, row, "profile", code)[0]
-    points = _only(stores, row, "points", code)[0]
-    asked = [i for i in rules.indicators if indicator in (None, i)]
-    ledger = {line["indicator"]: line for line in _only(stores, row, "ledger", code)}
-    lines = []
-    for name in asked:
-        rule = rules.indicators[name]
-        line = _line(rules, rule, ledger[name], measured, profile["stage"])
-        line["measures"] = [
-            {"measure": m, "zh": catalogue()[m].zh, "value": measured[m], "unit": catalogue()[m].unit}
-            for m in rule.inputs
-        ]
-        line["records"] = list(_records(stores, snapshots, tables, rule.datasets))
-        lines.append(line)
-    _add_up(points, ledger, rules)
-    return {
-        "uscc": code,
-        "name": profile["name"],
-        "district": profile["district"],
-        "as_of": row.result.as_of.isoformat(),
-        "scheme": scheme,
-        "scheme_version": rules.version,
-        "snapshot_set": row.snapshot_set,
-        "stage": profile["stage"],
-        "stage_reason": profile["stage_reason"],
-        "total": points["total"],
-        "total_low": points["total_low"],
-        "total_high": points["total_high"],
-        "coverage": points["coverage"],
-        "categories": {category: points[category] for category in rules.scheme.category_ids},
-        "indicators": lines,
-        "proved": "every value, raw point, point, category and total was derived again and equals the ledger",
-    }
-
-
-def render(found: dict[str, Any]) -> str:
-    """The account as text, for a terminal or a letter."""
-    out = [
-        f"{found['name']} {found['uscc']} · {found['district']} · as of {found['as_of']}",
-        f"{found['scheme']} {found['scheme_version']} · {found['stage']} ({found['stage_reason']})",
-        f"total {found['total']} (between {found['total_low']} and {found['total_high']} once all is held), "
-        f"coverage {found['coverage']}",
-        "  " + " · ".join(f"{category} {value}" for category, value in found["categories"].items()),
-    ]
-    for line in found["indicators"]:
-        out.append(f"\n{line['indicator']} {line['name_zh']}: {line['points']} of {line['weight']} points")
-        if line["status"] != "value":
-            out.append(f"  {line['status']}" + (f": {line['not_held']}" if line["not_held"] else ""))
-        if line["formula"]:
-            out.append(f"  formula {line['formula']}   [from {line['formula_from']}, {line['reference']}]")
-        out += [f"    {m['measure']} = {m['value']} {m['unit']}  {m['zh']}" for m in line["measures"]]
-        if line["value"] is not None:
-            out.append(f"  value {line['value']} {line['unit']} → {line['curve']}, segment {line['segment']}")
-            out.append(f"  raw {line['raw_points']} x weight {line['weight']} / 100 = {line['points']}")
-        if line["to_next"] is not None:
-            out.append(f"  next edge in {line['to_next']}: {line['gain_at_next']} raw points more")
-        out += _record_lines(line["records"])
-    out.append(f"\nproved: {found['proved']} (snapshot set {found['snapshot_set']})")
-    return "\n".join(out)
-
-
-def _record_lines(records: list[dict[str, Any]]) -> Iterator[str]:
-    by_snapshot: dict[str, list[dict[str, Any]]] = {}
-    for record in records:
-        by_snapshot.setdefault(f"{record['dataset']} snapshot {record['snapshot']}", []).append(record)
-    for snapshot, held in by_snapshot.items():
-        yield f"  from {snapshot}: {len(held)} records"
-        for record in held[:HELD_ELSEWHERE]:
-            key = " ".join(f"{name}={value}" for name, value in record["key"].items())
-            yield f"    {record['page']} line {record['ordinal'] + 1}: {key}"
-        if len(held) > HELD_ELSEWHERE:
-            yield f"    … {len(held) - HELD_ELSEWHERE} more, see --json"
+    scored = _Scored(
+        row=row,
+        rules=rules,
+        snapshots=snapshots,
+        tables=tables,
+        quarantined=quarantined,
+        measured=measured,
+        profile=profile,
+        points=_only(stores, row, "points", code)[0],
+        lines={name: derive(rules, name, measured, profile["stage"]) for name in rules.indicators},
+        ledger={line["indicator"]: line for line in _only(stores, row, "ledger", code)},
+    )
+    _hold(scored)
+    return scored
 
 
 def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> ResultRow:
     """The newest result that has the enterprise: after a move its old district may still show it for a night."""
-    require_scheme(scheme)
     rows = [stores.ledger.last_scored(district, scheme, as_of or date.max) for district in areas()]
     for row in sorted((row for row in rows if row), key=lambda row: row.result.as_of, reverse=True):
         if code in stores.lake.read(places.points(row.result), "points", ["uscc"])["uscc"].to_pylist():
@@ -142,9 +219,11 @@ def _only(stores: Stores, row: ResultRow, table: str, code: str) -> list[dict[st
 
 def _conformed_again(
     stores: Stores, snapshots: dict[str, SnapshotKey], row: ResultRow, code: str
-) -> dict[str, pa.Table]:
-    """The enterprise's conformed rows, from the frozen accepted snapshots that the points stand on."""
-    from include.conformed.conform import conform
+) -> tuple[dict[str, pa.Table], frozenset[str]]:
+    """The enterprise's conformed rows, from the frozen accepted snapshots that the points stand on, and the datasets
+    that hold rows of it in quarantine.
+    """
+    from include.conformed.conform import conform, quarantined_pairs
     from include.conformed.enterprises import Directory, participants
 
     for member in row.members:
@@ -153,76 +232,328 @@ def _conformed_again(
     registry = stores.lake.read(places.accepted(snapshots[REGISTRY]))
     enterprises = participants(registry, row.result.district, row.result.as_of)
     directory = Directory.of(registry)
-    tables = {"enterprises": enterprises.filter(pc.equal(enterprises["uscc"], code))}
+    tables = {ENTERPRISES: enterprises.filter(pc.equal(enterprises["uscc"], code))}
+    quarantined = set()
     for dataset, key in snapshots.items():
         accepted = stores.lake.read(places.accepted(key))
         tables[dataset.lower()] = conform(contracts()[dataset], accepted, directory, frozenset({code})).table
-    return tables
+        held_back = stores.lake.read(places.quarantine(key), columns=["entity"])
+        if (code, dataset) in quarantined_pairs(contracts()[dataset], held_back, directory):
+            quarantined.add(dataset)
+    return tables, frozenset(quarantined)
 
 
-def _line(
-    rules: Compiled, rule: CompiledIndicator, held: dict[str, Any], measured: dict[str, Any], stage: str
-) -> dict[str, Any]:
-    """The ledger's line beside the same line worked out by the Python reference; a difference raises."""
-    indicator, weight = rule.indicator, rules.weights[stage][rule.indicator.id]
-    applicable = rule.applicable is None or rule.applicable.evaluate(measured) is not False
-    again = rule.formula.evaluate(measured) if rule.formula and applicable else None
-    value = None if again is None else Decimal(again)
-    hit = None if value is None else rule.curve.segment_of(value)
-    raw = to_scaled(hit.raw_points, POINT_DECIMALS) if hit else 0
-    points = from_scaled(ratio_half_up(raw * weight, 100 * 10**POINT_DECIMALS, 0), POINT_DECIMALS)
-    for name, derived in (("value", value), ("points", points)):
-        if held[name] != derived:
-            raise TerminalError(
-                f"{name} of {indicator.id} derived again differs from the ledger",
-                where=f"{held['uscc']} under {rules.scheme.id}",
-                kept="the ledger as published",
-                todo="compare the code's version with the one that scored; report it",
-            )
-    return {
-        "indicator": indicator.id,
-        "name_zh": indicator.name.zh,
-        "category": indicator.category,
-        "unit": indicator.unit,
-        "status": held["status"],
-        "not_held": indicator.not_held,
-        "formula": " ".join(rule.formula_rule.expression.split()) if rule.formula_rule else None,
-        "formula_from": rule.formula_rule.since.isoformat() if rule.formula_rule else None,
-        "reference": rule.formula_rule.reference if rule.formula_rule else None,
-        "value": value,
-        "curve": rule.curve_rule.form,
-        "segment": hit.segment.number if hit else None,
-        "raw_points": held["raw_points"],
-        "weight": from_scaled(weight, POINT_DECIMALS),
-        "points": points,
-        "to_next": hit.to_next if hit else None,
-        "gain_at_next": hit.gain_at_next if hit else None,
-    }
-
-
-def _records(
-    stores: Stores, snapshots: dict[str, SnapshotKey], tables: dict[str, pa.Table], datasets: tuple[str, ...]
-) -> Iterator[dict[str, Any]]:
-    """The source records behind an indicator: where each stood in the reply, its key, and its fields."""
-    for dataset in datasets:
-        contract, key = contracts()[dataset], snapshots[dataset]
-        pages = stores.lake.require(places.landing(key)).facts["pages"]
-        for record in tables[dataset.lower()].to_pylist():
-            fields = {name: record[name] for name in contract.columns if record[name] is not None}
-            yield {
-                "dataset": dataset,
-                "snapshot": str(key),
-                "page": pages[record["_page"] - 1],
-                "ordinal": record["_ordinal"],
-                "key": {contract.columns[name].native: str(record[name]) for name in contract.key},
-                "fields": {name: str(value) for name, value in fields.items() if name not in contract.people},
-            }
-
-
-def _add_up(points: dict[str, Any], ledger: dict[str, dict[str, Any]], rules: Compiled) -> None:
+def _hold(scored: _Scored) -> None:
+    """The ledger's lines beside the lines derived again, and their sums; any difference raises."""
+    rules, code = scored.rules, scored.points["uscc"]
+    for name, line in scored.lines.items():
+        held = scored.ledger[name]
+        raw = line.hit.raw_points if line.hit else None
+        derived = {"value": line.value, "status": _status(scored, rules.indicators[name], line), "points": line.points}
+        if held["raw_points"] is not None or raw is not None:
+            derived["raw_points"] = raw
+        for figure, again in derived.items():
+            if held[figure] != again:
+                raise TerminalError(
+                    f"{figure} of {name} derived again differs from the ledger",
+                    where=f"{code} under {rules.scheme.id}",
+                    kept="the ledger as published",
+                    todo="compare the code's version with the one that scored; report it",
+                )
     for category in rules.scheme.category_ids:
-        lines = [line["points"] for line in ledger.values() if line["category"] == category]
-        if sum(lines, Decimal(0)) != points[category]:
-            raise TerminalError(f"the lines of {category} do not add up to it", where=points["uscc"])
-    if sum((points[category] for category in rules.scheme.category_ids), Decimal(0)) != points["total"]:
-        raise TerminalError("the categories do not add up to the total", where=points["uscc"])
+        lines = [line["points"] for line in scored.ledger.values() if line["category"] == category]
+        if sum(lines, Decimal(0)) != scored.points[category]:
+            raise TerminalError(f"the lines of {category} do not add up to it", where=code)
+    if sum((scored.points[category] for category in rules.scheme.category_ids), Decimal(0)) != scored.points["total"]:
+        raise TerminalError("the categories do not add up to the total", where=code)
+
+
+def _status(scored: _Scored, rule: CompiledIndicator, line: Derived) -> str:
+    if not line.applies:
+        return NOT_APPLICABLE
+    if line.value is not None:
+        return VALUE
+    return IN_QUARANTINE if scored.quarantined.intersection(rule.datasets) else NOT_HELD
+
+
+def _caps(scored: _Scored) -> dict[str, Decimal]:
+    """What each category can give in the enterprise's stage."""
+    caps = dict.fromkeys(scored.rules.scheme.category_ids, Decimal("0.000"))
+    for name, rule in scored.rules.indicators.items():
+        weight = scored.rules.weights[scored.profile["stage"]][name]
+        caps[rule.indicator.category] += weighted(from_scaled(max(rule.curve.cap, 0), POINT_DECIMALS), weight)
+    return caps
+
+
+def _line_account(scored: _Scored, rule: CompiledIndicator, of_measure: Mapping[str, MeasureAccount]) -> LineAccount:
+    indicator, derived = rule.indicator, scored.lines[rule.indicator.id]
+    status = scored.ledger[indicator.id]["status"]
+    deciding = _deciding(scored, rule)
+    used = [MeasureUse(**dict(of_measure[name]), decides=name in deciding) for name in rule.inputs]
+    missing = sorted({dataset for one in used if one.value is None for dataset in one.datasets})
+    formula = None
+    if rule.formula_rule:
+        expression = " ".join(rule.formula_rule.expression.split())
+        question = rule.formula_rule.applicable_when
+        formula = FormulaAccount(
+            expression=expression,
+            with_numbers=with_numbers(expression, {name: scored.measured[name] for name in rule.inputs}),
+            applicable_when=" ".join(question.split()) if question else None,
+            since=rule.formula_rule.since,
+            reference=rule.formula_rule.reference,
+        )
+    return LineAccount(
+        indicator=indicator.id,
+        national=indicator.national,
+        name_zh=indicator.name.zh,
+        category=indicator.category,
+        unit=indicator.unit,
+        status=status,
+        because=_because(status, rule, missing, sorted(scored.quarantined.intersection(rule.datasets))),
+        missing=(missing or list(indicator.sources)) if status in (NOT_HELD, IN_QUARANTINE) else [],
+        formula=formula,
+        value=derived.value,
+        curve=_curve_account(rule, derived, scored.rules.weights[scored.profile["stage"]][indicator.id]),
+        raw_points=derived.hit.raw_points if derived.hit else None,
+        weight=derived.weight,
+        points=derived.points,
+        measures=used,
+    )
+
+
+def _deciding(scored: _Scored, rule: CompiledIndicator) -> frozenset[str]:
+    """The measures that suffice for the line's value, and for whether the indicator applies; of a line without a
+    value, those that are missing. A source that stands ready behind another one is not among them.
+    """
+    line, measured = scored.lines[rule.indicator.id], scored.measured
+    if line.applies and line.value is None:
+        return frozenset(name for name in rule.inputs if measured[name] is None)
+
+    def suffices(kept: frozenset[str]) -> bool:
+        hidden = {name: None for name in rule.inputs if name not in kept}
+        found = derive(scored.rules, rule.indicator.id, {**measured, **hidden}, scored.profile["stage"])
+        return (found.applies, found.value) == (line.applies, line.value)
+
+    every = frozenset(rule.inputs)
+    deciding = frozenset(name for name in rule.inputs if not suffices(every - {name}))
+    for name in rule.inputs:
+        if suffices(deciding):
+            break
+        deciding |= {name}
+    return deciding
+
+
+def _because(status: str, rule: CompiledIndicator, missing: list[str], held_back: list[str]) -> str | None:
+    if status == VALUE:
+        return None
+    if status == NOT_APPLICABLE:
+        return "the scheme's rule says that it does not concern this enterprise"
+    if status == IN_QUARANTINE:
+        return f"validation holds records back: {', '.join(held_back)}"
+    if rule.formula is None:
+        return rule.indicator.not_held
+    if missing:
+        return f"no record in {', '.join(missing)}"
+    return "the records give no value, as when a denominator is zero"
+
+
+def _curve_account(rule: CompiledIndicator, derived: Derived, weight: int) -> CurveAccount:
+    curve, hit = rule.curve, derived.hit
+    segment = edge = None
+    if hit and derived.value is not None:
+        piece = hit.segment
+        segment = SegmentAccount(
+            number=piece.number,
+            lower=None if piece.lower is None else from_scaled(piece.lower, curve.decimals),
+            upper=None if piece.upper is None else from_scaled(piece.upper, curve.decimals),
+            raw_at_lower=from_scaled(piece.start, POINT_DECIMALS),
+            raw_at_upper=from_scaled(piece.end, POINT_DECIMALS),
+        )
+        edge = _next_edge(hit, derived, weight)
+    rule_of_curve = rule.curve_rule
+    return CurveAccount(
+        form=rule_of_curve.form,
+        since=rule_of_curve.since,
+        reference=rule_of_curve.reference,
+        segment=segment,
+        next_edge=edge,
+    )
+
+
+def _next_edge(hit: Hit, derived: Derived, weight: int) -> NextEdge | None:
+    if hit.to_next is None or hit.gain_at_next is None or derived.value is None:
+        return None
+    there = weighted(hit.raw_points + hit.gain_at_next, weight)
+    return NextEdge(
+        at=derived.value + hit.to_next,
+        distance=hit.to_next,
+        raw_points_gain=hit.gain_at_next,
+        points_gain=there - derived.points,
+    )
+
+
+def _measure_account(scored: _Scored, records: _Records, name: str, support: Support) -> MeasureAccount:
+    from include.measures.registry import measures
+
+    declared = measures()[name]
+    if support.value != scored.measured[name]:
+        raise TerminalError(f"measure {name} alone differs from the measured one", where=scored.points["uscc"])
+    uses = records.uses(support)
+    if uses:
+        proof = "these_records_alone"
+    elif support.value is None:
+        proof = "unknown"
+    else:
+        proof = "nobody_named" if declared.datasets else "constant"
+    return MeasureAccount(
+        measure=name,
+        zh=declared.zh,
+        unit=declared.unit,
+        value=support.value,
+        datasets=list(declared.datasets),
+        proof=proof,
+        is_minimal=support.is_minimal,
+        uses=uses,
+    )
+
+
+class _Records:
+    """The source records of one account: where each stood in the reply and what it says, held against what landed."""
+
+    def __init__(self, stores: Stores, scored: _Scored) -> None:
+        self._stores, self._scored = stores, scored
+        self._rows = {name: table.to_pylist() for name, table in scored.tables.items()}
+        self._found: dict[tuple[str, int], Record] = {}
+        self._landed: dict[str, tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]] = {}
+
+    def uses(self, support: Support) -> list[Use]:
+        """The records that a measure stands on, registration first, each with the columns that matter."""
+        uses = []
+        if columns := support.columns.get(ENTERPRISES):
+            place = self._registration()
+            uses.append(self._use(REGISTRY, place, columns))
+        for table, place in support.rows:
+            uses.append(self._use(table.upper(), place, support.columns.get(table, ())))
+        return uses
+
+    def used(self) -> list[Record]:
+        """Every record named so far, by dataset and place."""
+        return [self._found[key] for key in sorted(self._found)]
+
+    def _registration(self) -> int:
+        code = self._scored.points["uscc"]
+        return next(place for place, row in enumerate(self._rows[REGISTRY.lower()]) if row["uscc"] == code)
+
+    def _use(self, dataset: str, place: int, columns: Iterable[str]) -> Use:
+        contract = contracts()[dataset]
+        if (dataset, place) not in self._found:
+            self._found[dataset, place] = self._record(contract, place)
+        return Use(record=self._found[dataset, place].record, columns=[c for c in columns if c in _columns(contract)])
+
+    def _record(self, contract: Contract, place: int) -> Record:
+        dataset, row = contract.dataset, self._rows[contract.dataset.lower()][place]
+        snapshot, at = self._scored.snapshots[dataset], (row["_page"], row["_ordinal"])
+        labels, landed = self._landing(contract)
+        _hold_landed(contract, landed[at], row)
+        fields = []
+        for name, described in _columns(contract).items():
+            withheld = described.privacy == "person" or described.type == "people"
+            native = described.native if name in contract.columns else None
+            fields.append(
+                SourceField(
+                    column=name,
+                    native=native,
+                    zh=described.zh,
+                    as_sent=None if withheld or native is None else landed[at][native],
+                    value=None if withheld or row[name] is None else str(row[name]),
+                    withheld=withheld,
+                )
+            )
+        page, line = labels[row["_page"] - 1], row["_ordinal"] + 1
+        return Record(
+            record=f"{snapshot}#{page}:{line}",
+            dataset=dataset,
+            snapshot=str(snapshot),
+            page=page,
+            line=line,
+            key={contract.columns[name].native: str(row[name]) for name in contract.key},
+            fields=fields,
+        )
+
+    def _landing(self, contract: Contract) -> tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]:
+        """The pages of a dataset's landing, and the enterprise's rows in it as the department wrote them."""
+        dataset = contract.dataset
+        if dataset not in self._landed:
+            key = self._scored.snapshots[dataset]
+            manifest = self._stores.lake.require(places.landing(key))
+            if manifest.sha256 != self._stores.lake.require(places.accepted(key)).facts["landing"]:
+                raise TerminalError("the landing is not the one that was validated", where=str(key))
+            table = self._stores.lake.read(places.landing(key))
+            own = [(row["_page"], row["_ordinal"]) for row in self._rows[dataset.lower()]]
+            pages = pc.is_in(table["_page"], value_set=pa.array(sorted({page for page, _ in own}), pa.int32()))
+            lines = pc.is_in(table["_ordinal"], value_set=pa.array(sorted({line for _, line in own}), pa.int32()))
+            kept = table.filter(pc.and_(pages, lines)).to_pylist()
+            landed = {(row["_page"], row["_ordinal"]): row for row in kept}
+            self._landed[dataset] = (manifest.facts["pages"], landed)
+        return self._landed[dataset]
+
+
+def _columns(contract: Contract) -> dict[str, Any]:
+    """The columns of a conformed record: the contract's, and those that conforming adds."""
+    added_columns = {}
+    if contract.entity.names:
+        added_columns["owners"] = contract.columns[contract.entity.names].model_copy(
+            update={"zh": "其中列名的权利人数", "type": "integer"}
+        )
+    if contract.versions and contract.versions.first:
+        first = contract.columns[contract.versions.first]
+        added_columns[f"first_{contract.versions.first}"] = first.model_copy(update={"zh": f"首次{first.zh}"})
+    return {**contract.columns, **added_columns}
+
+
+def _hold_landed(contract: Contract, landed: dict[str, str | None], row: dict[str, Any]) -> None:
+    """The accepted record is what validation reads from the landed text, column by column."""
+    from include.validation.cast import cast
+
+    for name, column in contract.columns.items():
+        if name == "uscc":
+            continue  # conforming resolved it
+        again = cast(column, pa.array([landed[column.native]], pa.string())).value[0].as_py()
+        if again != row[name]:
+            raise TerminalError(f"{name} read again from the landed text differs", where=contract.dataset)
+
+
+def _snapshot_account(scored: _Scored, contract: Contract, key: SnapshotKey) -> SnapshotAccount:
+    digests = {member[0]: member[3] for member in scored.row.members}
+    return SnapshotAccount(
+        dataset=contract.dataset,
+        title_zh=contract.title_zh,
+        owner=contract.owner,
+        scope=key.scope,
+        as_of=key.as_of,
+        age_days=(scored.row.result.as_of - key.as_of).days,
+        sha256=digests[contract.dataset],
+    )
+
+
+def _night(scored: _Scored) -> Night:
+    return Night(scored.rules, scored.measured, scored.profile["stage"])
+
+
+def _side(scored: _Scored) -> Side:
+    return Side(
+        as_of=scored.row.result.as_of,
+        district=scored.profile["district"],
+        scheme=scored.rules.scheme.id,
+        scheme_version=scored.rules.version,
+        snapshot_set=scored.row.snapshot_set,
+        stage=scored.profile["stage"],
+        total=scored.points["total"],
+    )
+
+
+def _record_changes(dataset: str, before: _Scored, after: _Scored) -> list[Any]:
+    contract = contracts()[dataset]
+    nothing = contract.conformed_schema().empty_table()
+    name = dataset.lower()
+    return record_changes(contract, before.tables.get(name, nothing), after.tables.get(name, nothing))

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import jsonschema
 import pytest
 import sqlalchemy as sa
 
 from include import steps
 from include.contracts import contracts
+from include.evidence.text import render, render_change
 from include.kernel.errors import BadInput, TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
-from include.steps.explain import explain, render
+from include.steps.explain import explain, explain_change
 from include.store import lake as places
 from tests.e2e.conftest import AS_OF, SCHEME, City
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
 
+DOCS = Path(__file__).parents[2] / "docs"
 DISTRICT = "320411"
 DAYS = [date(2026, 11, 18), date(2026, 11, 19), AS_OF]
 
@@ -127,15 +131,77 @@ def test_a_drop_file_with_other_columns_is_refused_whole(folder: tuple[City, Pat
 
 def test_explain_proves_every_point_from_the_source_records(night: City) -> None:
     points = night.gathered("points").sort_by([("total", "descending"), ("uscc", "ascending")]).to_pylist()
+    schema = json.loads((DOCS / "reference" / "explain.schema.json").read_text(encoding="utf-8"))
     for row in (points[0], points[len(points) // 2], points[-1]):
-        found = explain(row["uscc"], SCHEME)
-        assert found["total"] == row["total"]
-        assert len(found["indicators"]) == 121
-        assert sum(line["points"] for line in found["indicators"]) == row["total"]
-    text = render(explain(points[0]["uscc"], SCHEME, indicator="BAS-04"))
-    assert "TAX_CIT/" in text
-    assert "SBUUID=" in text
-    assert str(points[0]["total"]) in text
+        account = explain(row["uscc"], SCHEME)
+        assert account.total == row["total"]
+        assert len(account.indicators) == 121
+        assert sum(line.points for line in account.indicators) == row["total"]
+        jsonschema.validate(json.loads(account.model_dump_json()), schema, jsonschema.Draft202012Validator)
+        assert all(measure.is_minimal for line in account.indicators for measure in line.measures)
+
+
+def test_explain_leads_to_the_row_of_the_return_and_shows_the_text_that_landed(night: City) -> None:
+    best = night.gathered("points").sort_by([("total", "descending"), ("uscc", "ascending")])["uscc"][0].as_py()
+    account = explain(best, SCHEME, indicator="BAS-04")
+    (line,) = account.indicators
+    revenue = {measure.measure: measure for measure in line.measures}["operating_revenue_yuan"]
+    assert revenue.decides
+    (use,) = revenue.uses
+    (record,) = [one for one in account.records if one.record == use.record]
+    fields = {field.column: field for field in record.fields}
+    assert (record.dataset, record.key["BDDM"], record.key["EWBHXH"]) == ("TAX_CIT", "A100000", "1")
+    assert fields["amount_yuan"].value == str(revenue.value)
+    assert "amount_yuan" in use.columns
+    district = record.snapshot.split("/")[1]
+    landed = night.stores.lake.read(places.landing(SnapshotKey("TAX_CIT", district, AS_OF))).to_pylist()
+    (row,) = [
+        row
+        for row in landed
+        if row["SBUUID"] == record.key["SBUUID"]
+        and row["EWBHXH"] == "1"
+        and row["BDDM"] == "A100000"
+        and row["_ordinal"] + 1 == record.line
+    ]
+    assert row["JE"] == fields["amount_yuan"].as_sent
+    text = render(account)
+    assert f"{record.page} line {record.line} SBUUID={record.key['SBUUID']}" in text
+    assert str(account.total) in text
+
+
+def test_explain_never_shows_a_field_about_a_person(night: City) -> None:
+    owner = night.stores.lake.read(places.conformed(DISTRICT, AS_OF), "ip_pat")["uscc"][0].as_py()
+    account = explain(owner, SCHEME, indicator="MGT-17")
+    patents = [record for record in account.records if record.dataset == "IP_PAT"]
+    withheld = [field for record in patents for field in record.fields if field.column == "inventors"]
+    assert withheld
+    assert all((field.as_sent, field.value, field.withheld) == (None, None, True) for field in withheld)
+    assert "k1:" not in account.model_dump_json() + render(account)
+
+
+def test_the_change_between_two_nights_adds_up_and_names_the_records(city: City) -> None:
+    for day in (DAYS[0], AS_OF):
+        city.refresh(day, [DISTRICT])
+    lake = city.stores.lake
+    before, after = (
+        {
+            row["uscc"]: row["total"]
+            for row in lake.read(places.points(ResultKey(day, DISTRICT, SCHEME)), "points").to_pylist()
+        }
+        for day in (DAYS[0], AS_OF)
+    )
+    moved = [code for code in sorted(before) if code in after and after[code] != before[code]]
+    assert moved, "nobody's points changed: the test shows nothing"
+    schema = json.loads((DOCS / "reference" / "explain.schema.json").read_text(encoding="utf-8"))
+    for code in moved[:2]:
+        change = explain_change(code, SCHEME, since=DAYS[0])
+        effects = change.total
+        assert (effects.before, effects.after) == (before[code], after[code])
+        assert effects.before + effects.facts + effects.stage + effects.rules == effects.after
+        jsonschema.validate(json.loads(change.model_dump_json()), schema, jsonschema.Draft202012Validator)
+        assert f"{effects.before} → {effects.after}" in render_change(change)
+    with pytest.raises(BadInput, match="both nights are the result of 2026-11-20"):
+        explain_change(moved[0], SCHEME, since=AS_OF)
 
 
 def test_explain_refuses_an_unknown_code_and_an_unknown_indicator(night: City) -> None:

@@ -1,0 +1,1 @@
+"""Evidence: which records a point stands on, what it would take to get more, and why it changed between two nights."""

@@ -1,0 +1,60 @@
+"""One ledger line worked out again, by the exact reference in Python: what explanations and comparisons stand on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
+from include.schemes.compile import Compiled
+from include.schemes.curves import FULL, Hit
+from include.schemes.model import POINT_DECIMALS
+
+Measured = Mapping[str, Decimal | int | None]
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Derived:
+    """An indicator of one enterprise. `hit` is None where there is no value; points are what the weight makes of it."""
+
+    applies: bool
+    value: Decimal | None
+    hit: Hit | None
+    weight: Decimal
+    points: Decimal
+
+
+def derive(rules: Compiled, indicator: str, measured: Measured, stage: str) -> Derived:
+    """The line of an indicator from the enterprise's measures, in a stage."""
+    rule, weight = rules.indicators[indicator], rules.weights[stage][indicator]
+    applies = rule.applicable is None or rule.applicable.evaluate(measured) is not False
+    found = rule.formula.evaluate(measured) if rule.formula and applies else None
+    value = None if found is None else Decimal(found)
+    hit = None if value is None else rule.curve.segment_of(value)
+    points = weighted(hit.raw_points if hit else Decimal(0), weight)
+    return Derived(applies, value, hit, from_scaled(weight, POINT_DECIMALS), points)
+
+
+def weighted(raw_points: Decimal, weight: int) -> Decimal:
+    """Raw points times a weight in thousandths / 100, half up at three places."""
+    return from_scaled(ratio_half_up(to_scaled(raw_points, POINT_DECIMALS) * weight, FULL, 0), POINT_DECIMALS)
+
+
+def with_numbers(expression: str, measured: Measured) -> str:
+    """A formula with each measure's number in its place; `null` where nothing is held.
+
+    >>> with_numbers("ratio(rd_yuan, revenue_yuan)", {"rd_yuan": Decimal("5.00"), "revenue_yuan": None})
+    'ratio(5.00, null)'
+    """
+
+    def number(match: re.Match[str]) -> str:
+        name = match.group()
+        if name not in measured:
+            return name
+        value = measured[name]
+        return "null" if value is None else f"{value}"
+
+    return _WORD.sub(number, expression)
