@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from include.kernel.references import ResultKey
 from include.schemes.model import require_scheme
-from include.steps.explain import explain
+from include.steps.explain import explain, explain_change
 from include.steps.refresh import refresh
 from include.store import lake as places
 from tests.e2e.conftest import AS_OF, SCHEME, City
@@ -102,5 +102,16 @@ def test_every_scheme_has_its_own_categories_in_the_warehouse(replayed: City) ->
 def test_points_under_the_other_scheme_are_explained_and_proved(replayed: City) -> None:
     best = _read(replayed, NATIONAL, AS_OF, "points").sort_by([("total", "descending"), ("uscc", "ascending")])
     found = explain(best["uscc"][0].as_py(), NATIONAL)
-    assert found["total"] == best["total"][0].as_py()
-    assert len(found["indicators"]) == 18
+    assert found.total == best["total"][0].as_py()
+    assert len(found.indicators) == 18
+
+
+def test_the_change_from_one_scheme_to_the_other_is_the_rules_doing_and_adds_up(replayed: City) -> None:
+    best = _read(replayed, NATIONAL, AS_OF, "points").sort_by([("total", "descending"), ("uscc", "ascending")])
+    change = explain_change(best["uscc"][0].as_py(), NATIONAL, since=AS_OF, as_of=AS_OF, since_scheme=SCHEME)
+    effects = change.total
+    assert effects.after == best["total"][0].as_py()
+    assert effects.facts == 0  # the same night: the same facts
+    assert effects.before + effects.stage + effects.rules == effects.after
+    assert len(change.indicators) == 121 + 18
+    assert change.records == []
