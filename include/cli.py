@@ -112,11 +112,12 @@ def score(
     scheme: Annotated[str, typer.Option("--scheme", help="Scheme id or directory.")],
     measures: Annotated[Path, typer.Option("--measures", help="CSV: uscc, stage, measure, value.")],
     out: Annotated[Path, typer.Option("--out", help="CSV: uscc, stage, indicator, value, status, points.")],
+    as_of: Annotated[str | None, typer.Option("--as-of", help="The rules of this day; default today.")] = None,
 ) -> None:
     """Score measures that somebody supplies (what-if, golden cases)."""
     from include.steps.supplied import score_file
 
-    lines = score_file(scheme, measures, out)
+    lines = score_file(scheme, measures, out, parse_as_of(as_of) if as_of else settings().business_date())
     _say(f"{lines} lines written to {out}")
 
 
@@ -169,9 +170,12 @@ def scheme_lint(directory: Annotated[Path, typer.Argument(help="A scheme's direc
 def scheme_list() -> None:
     """The schemes that are installed."""
     from include.schemes.model import schemes
+    from include.schemes.tree import tree_schemes
 
     for scheme in schemes().values():
-        _say(f"{scheme.id:<16} {scheme.version:<8} {scheme.title_zh}")
+        _say(f"{scheme.id:<20} {scheme.version:<8} nightly   {scheme.title_zh}")
+    for tree in tree_schemes().values():
+        _say(f"{tree.id:<20} {tree.version:<8} supplied  {tree.title_zh}")
 
 
 @app.command(

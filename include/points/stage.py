@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Protocol
 
 import pyarrow as pa
 
 from include.kernel.columns import chunked, sorted_by
-from include.schemes.compile import Compiled, CompiledBasis
+from include.schemes.compile import CompiledBasis
 from include.schemes.engine import load, session
+from include.schemes.expression import Quantity
 from include.schemes.formula_sql import huge
 
 
-def assign(compiled: Compiled, measures: pa.Table) -> pa.Table:
+class Staged(Protocol):
+    """What the stage rule needs of a compiled scheme."""
+
+    @property
+    def stage_ids(self) -> list[str]: ...
+    @property
+    def bases(self) -> tuple[CompiledBasis, ...]: ...
+    @property
+    def otherwise(self) -> str: ...
+    @property
+    def measures(self) -> dict[str, Quantity]: ...
+
+
+def assign(compiled: Staged, measures: pa.Table) -> pa.Table:
     """uscc, stage, stage_reason of every enterprise. The first basis with a value decides, by its highest reading."""
     measures = sorted_by(measures, "uscc")
-    stages = compiled.scheme.stage_ids
+    stages = compiled.stage_ids
     formulas = [formula for basis in compiled.bases for formula in basis.formulas]
     decisions: dict[int, tuple[str, str]] = {}
     branches = []

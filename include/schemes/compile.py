@@ -133,6 +133,10 @@ class Compiled:
         return self.scheme.version
 
     @property
+    def stage_ids(self) -> list[str]:
+        return self.scheme.stage_ids
+
+    @property
     def read(self) -> set[str]:
         """Every measure that something reads: a formula, the stage rule, a list, a flag."""
         formulas = [formula for basis in self.bases for formula in basis.formulas]
@@ -176,7 +180,7 @@ def compile_scheme(scheme: Scheme, as_of: date, measures: Mapping[str, MeasureLi
             }
             for stage in scheme.stage_ids
         },
-        bases=tuple(_basis(scheme, basis, known) for basis in stage_rule.bases),
+        bases=tuple(compile_basis(scheme.where("stages.yaml"), basis, known) for basis in stage_rule.bases),
         otherwise=stage_rule.otherwise,
         total=to_scaled(maxima.total, POINT_DECIMALS),
         lists=_lists(scheme, as_of, known) if scheme.lists else None,
@@ -189,7 +193,7 @@ def quantities(scheme: Scheme, measures: Mapping[str, MeasureLike]) -> dict[str,
     for name, declared in scheme.measures.items():
         if name in found:
             raise BadInput(f"measure {name!r} exists already", where=scheme.where("measures.yaml"), kept=KEPT)
-        found[name] = Quantity(declared.decimals, parse_unit(declared.unit))
+        found[name] = Quantity(declared.decimals, parse_unit(declared.unit), tuple(declared.words))
     return found
 
 
@@ -201,7 +205,7 @@ def compile_indicator(
     curve_rule = in_force(indicator.curve, as_of, f"{where}: curve")
     identity, scheme_file = scheme.identity, scheme.where("scheme.yaml")
     knots = in_force(identity.log_knots, as_of, scheme_file)
-    curve = _located(
+    curve = located(
         f"{where}: curve from {curve_rule.since}",
         lambda: compile_curve(
             curve_rule.form,
@@ -223,20 +227,21 @@ def compile_indicator(
     if indicator.formula:
         rule = in_force(indicator.formula, as_of, f"{where}: formula")
         expression, question, at = rule.expression, rule.applicable_when, f"{where}: formula from {rule.since}"
-        formula = _located(
+        formula = located(
             at, lambda: compile_formula(expression, known, decimals=indicator.decimals, unit=indicator.unit)
         )
         if question is not None:
-            applicable = _located(f"{at}.applicable_when", lambda: compile_condition(question, known))
+            applicable = located(f"{at}.applicable_when", lambda: compile_condition(question, known))
         read = [measures[name].datasets for name in formula.inputs if name in measures]
         datasets = tuple(dict.fromkeys(dataset for named in read for dataset in named))
     return CompiledIndicator(indicator, formula, applicable, datasets, curve, rule, curve_rule)
 
 
-def _basis(scheme: Scheme, basis: Basis, known: Mapping[str, Quantity]) -> CompiledBasis:
-    where = f"{scheme.where('stages.yaml')}: basis {basis.name}"
+def compile_basis(file: str, basis: Basis, known: Mapping[str, Quantity]) -> CompiledBasis:
+    """One way of telling the stage, with its thresholds as scaled values."""
+    where = f"{file}: basis {basis.name}"
     formulas = [
-        _located(where, partial(compile_formula, text, known, decimals=basis.decimals, unit=basis.unit))
+        located(where, partial(compile_formula, text, known, decimals=basis.decimals, unit=basis.unit))
         for text in basis.highest_of
     ]
     above = 1 if basis.edge == "(a,b]" else 0
@@ -255,7 +260,7 @@ def _lists(scheme: Scheme, as_of: date, measures: Mapping[str, Quantity]) -> Com
 
     def ask(conditions: list[Condition], where: str) -> tuple[Question, ...]:
         return tuple(
-            Question(c.name, _located(f"{where}: {c.name}", partial(compile_condition, c.when, known)))
+            Question(c.name, located(f"{where}: {c.name}", partial(compile_condition, c.when, known)))
             for c in conditions
         )
 
@@ -305,7 +310,7 @@ def _known_stages(scheme: Scheme, where: str, stages: list[str]) -> None:
             )
 
 
-def _located(where: str, read: Callable[[], Result]) -> Result:
+def located(where: str, read: Callable[[], Result]) -> Result:
     """`read`, with the file and key added to what it refuses."""
     try:
         return read()

@@ -16,9 +16,10 @@ from fractions import Fraction
 from itertools import pairwise
 
 from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
+from include.kernel.irrational import DIGITS, decimal_of
 from include.schemes.formula_sql import half_up_within_sql
 from include.schemes.model import POINT_DECIMALS, Direction, Edge
-from include.schemes.shapes import DIGITS, Bands, CurveError, Jumps, Line, decimal_of, read_shape
+from include.schemes.shapes import Bands, CurveError, Jumps, Line, read_shape
 
 FULL = 100 * 10**POINT_DECIMALS
 """100 raw points in thousandths."""

@@ -22,10 +22,14 @@ class FormulaError(ValueError):
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of `decimals` places in a unit. A literal has unit None: it fits beside any unit."""
+    """A number of `decimals` places in a unit. A literal has unit None: it fits beside any unit.
+
+    `words`: the codes of a category, which travels as the place of its word, from 1.
+    """
 
     decimals: int
     unit: Unit | None
+    words: tuple[str, ...] = ()
 
 
 BOOLEAN = "yes/no"
@@ -125,6 +129,14 @@ class Absolute(Node):
 class Ratio(Node):
     numerator: Node
     denominator: Node
+
+
+@dataclass(frozen=True)
+class Irrational(Node):
+    """ln, exp, sqrt, power: only where formulas are computed in exact fractions"""
+
+    function: str
+    arguments: tuple[Node, ...]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,14 @@ The text is parsed by sqlglot into a tree of our own (`expression.py`). Two back
 writes exact integer arithmetic for DuckDB (an overflow is an error, never a wrap), `formula_exact` computes with
 fractions in plain Python and is the reference for explanations and tests.
 
-Allowed: numbers, measures, `+ - *`, comparisons, `and or not`, `is [not] null`, `in`, `case when`, `coalesce`, `least`,
-`greatest` (both skip NULL), `abs`, `ratio(a, b)` and `cagr(end, start, years)`. `/` is refused: a quotient must say
-where it is rounded, and `ratio` rounds half up to the indicator's decimals. A NULL or zero denominator gives NULL (not
-held); a formula that wants another outcome says so with `case`. `cagr` needs start > 0 and end >= 0, else NULL.
+Allowed: numbers, measures, `+ - *`, comparisons, `between`, `and or not`, `is [not] null`, `in`, `case when`,
+`coalesce`, `least`, `greatest` (both skip NULL), `abs`, `ratio(a, b)` and `cagr(end, start, years)`. `/` is refused: a
+quotient must say where it is rounded, and `ratio` rounds half up to the indicator's decimals. A NULL or zero
+denominator gives NULL (not held); a formula that wants another outcome says so with `case`. `cagr` needs start > 0 and
+end >= 0, else NULL.
+
+A formula of a scheme with a tree is `exact`: nothing in it is rounded, and `ln`, `exp`, `sqrt` and `power` are allowed;
+it has no SQL.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from include.schemes.expression import (
     Comparison,
     Constant,
     FormulaError,
+    Irrational,
     IsNull,
     Logic,
     Measure,
@@ -41,6 +46,7 @@ from include.schemes.expression import (
     OneOf,
     Quantity,
     Ratio,
+    Value,
     fits,
     is_null,
     parse_unit,
@@ -55,6 +61,7 @@ from include.schemes.reading import nearest
 MAX_DECIMALS = 18
 MAX_YEARS = 4
 _FUNCTIONS = ("abs", "case", "cagr", "coalesce", "greatest", "least", "ratio")
+_IRRATIONAL = ("ln", "exp", "sqrt", "power")
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,10 @@ class Formula:
             return node_sql(self.root)
         return scaled_sql(self.root, self.decimals)
 
+    def exact(self, measures: Mapping[str, Fraction | None]) -> Value:
+        """The value of an `exact` formula, rounded nowhere."""
+        return node_value(self.root, measures, exact=True)
+
     def evaluate(self, measures: Mapping[str, Decimal | int | None]) -> Decimal | bool | None:
         """The value for one enterprise, exactly; the reference that `sql` must equal."""
         value = node_value(self.root, measures)
@@ -84,7 +95,9 @@ class Formula:
         return from_scaled(ratio_half_up(value.numerator, value.denominator, self.decimals), self.decimals)
 
 
-def compile_formula(text: str, known: Mapping[str, Quantity], *, decimals: int, unit: str | None = None) -> Formula:
+def compile_formula(
+    text: str, known: Mapping[str, Quantity], *, decimals: int, unit: str | None = None, exact: bool = False
+) -> Formula:
     """Read `text` over the `known` measures; `ratio` and `cagr` round to `decimals`, and so does the result.
 
     With `unit`, the result must be of it (days may become years: 天, 月 and 年 are one dimension).
@@ -94,7 +107,7 @@ def compile_formula(text: str, known: Mapping[str, Quantity], *, decimals: int, 
     except SqlglotError as error:
         reason = getattr(error, "errors", None) or [{"description": "unreadable"}]
         raise FormulaError(f"not an expression: {text!r:.80} ({reason[0]['description']})") from None
-    root = _Reader(known, decimals).read(tree)
+    root = _Reader(known, decimals, exact).read(tree)
     if isinstance(root.kind, Quantity):
         if unit is not None and not fits(root.kind.unit, parse_unit(unit)):
             raise FormulaError(f"gives {show_unit(root.kind.unit)}, the indicator's unit is {unit}")
@@ -104,9 +117,9 @@ def compile_formula(text: str, known: Mapping[str, Quantity], *, decimals: int, 
     return Formula(text, root, inputs, decimals)
 
 
-def compile_condition(text: str, known: Mapping[str, Quantity], *, decimals: int = 6) -> Formula:
-    """Read a yes/no question; quotients in it are rounded to `decimals`."""
-    formula = compile_formula(text, known, decimals=decimals)
+def compile_condition(text: str, known: Mapping[str, Quantity], *, decimals: int = 6, exact: bool = False) -> Formula:
+    """Read a yes/no question; quotients in it are rounded to `decimals`, unless it is exact."""
+    formula = compile_formula(text, known, decimals=decimals, exact=exact)
     if not formula.is_condition:
         raise FormulaError(f"is a number, not a yes/no question: {text!r:.80}")
     return formula
@@ -127,13 +140,13 @@ _COMPARISONS: dict[type[exp.Expression], str] = {
 class _Reader:
     """sqlglot's tree → ours. Whatever is not named here is refused."""
 
-    def __init__(self, known: Mapping[str, Quantity], decimals: int) -> None:
-        self.known, self.decimals = known, decimals
+    def __init__(self, known: Mapping[str, Quantity], decimals: int, exact: bool) -> None:
+        self.known, self.decimals, self.is_exact = known, decimals, exact
 
     def read(self, tree: exp.Expression) -> Node:
         kind = type(tree)
         if kind in _COMPARISONS:
-            left, right = self.number(tree.this), self.number(tree.expression)
+            left, right = self.alike([tree.this, tree.expression])
             _same_unit([left, right], _COMPARISONS[kind])
             return Comparison(BOOLEAN, _COMPARISONS[kind], left, right)
         reader = _READERS.get(kind)
@@ -146,15 +159,31 @@ class _Reader:
             return "`/` is not exact; write ratio(a, b), which rounds half up to the indicator's decimals"
         if isinstance(tree, exp.Func):
             name = (tree.name if isinstance(tree, exp.Anonymous) else tree.sql_name()).lower()
-            near = nearest(name, list(_FUNCTIONS))
+            if name in _IRRATIONAL and not self.is_exact:
+                return f"{name} needs a scheme with a tree, where formulas are computed in fractions"
+            allowed = [*_FUNCTIONS, *(_IRRATIONAL if self.is_exact else ())]
+            near = nearest(name, allowed)
             hint = f" (did you mean {near}?)" if near else ""
-            return f"unknown function {name!r}{hint}; allowed are {', '.join(_FUNCTIONS)}"
+            return f"unknown function {name!r}{hint}; allowed are {', '.join(allowed)}"
         return f"{type(tree).__name__.lower()} is not allowed: {tree.sql()!r:.60}"
 
     def number(self, tree: exp.Expression) -> Node:
         node = self.read(tree)
         _ = node.quantity
         return node
+
+    def alike(self, trees: list[exp.Expression]) -> list[Node]:
+        """Numbers that are compared; a quoted word beside a category is the place of that code."""
+        columns = [self.known[t.name] for t in trees if isinstance(t, exp.Column) and t.name in self.known]
+        words = next((column.words for column in columns if column.words), ())
+        return [self.word(tree, words) if words and _is_text(tree) else self.number(tree) for tree in trees]
+
+    def word(self, tree: exp.Expression, words: tuple[str, ...]) -> Node:
+        if tree.this not in words:
+            near = nearest(tree.this, list(words))
+            hint = f" (did you mean {near}?)" if near else ""
+            raise FormulaError(f"unknown code {tree.this!r:.40}{hint}; allowed are {', '.join(words)}")
+        return _constant(Decimal(words.index(tree.this) + 1))
 
     def condition(self, tree: exp.Expression) -> Node:
         node = self.read(tree)
@@ -181,11 +210,11 @@ class _Reader:
 
     def negative(self, tree: exp.Neg) -> Node:
         inner = self.number(tree.this)
-        return _arithmetic("-", _constant(Decimal(0)), inner)
+        return _arithmetic("-", _constant(Decimal(0)), inner, exact=self.is_exact)
 
     def arithmetic(self, tree: exp.Binary) -> Node:
         sign = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}[type(tree)]
-        return _arithmetic(sign, self.number(tree.this), self.number(tree.expression))
+        return _arithmetic(sign, self.number(tree.this), self.number(tree.expression), exact=self.is_exact)
 
     def logic(self, tree: exp.Binary) -> Node:
         word = "and" if isinstance(tree, exp.And) else "or"
@@ -199,9 +228,21 @@ class _Reader:
     def one_of(self, tree: exp.In) -> Node:
         if not tree.expressions:
             raise FormulaError("`in` needs a list of numbers")
-        inner, options = self.number(tree.this), tuple(self.number(option) for option in tree.expressions)
+        inner, *options = self.alike([tree.this, *tree.expressions])
         _same_unit([inner, *options], "in")
-        return OneOf(BOOLEAN, inner, options)
+        return OneOf(BOOLEAN, inner, tuple(options))
+
+    def between(self, tree: exp.Between) -> Node:
+        inner, low, high = self.alike([tree.this, tree.args["low"], tree.args["high"]])
+        _same_unit([inner, low, high], "between")
+        return Logic(BOOLEAN, "and", Comparison(BOOLEAN, ">=", inner, low), Comparison(BOOLEAN, "<=", inner, high))
+
+    def irrational(self, tree: exp.Func) -> Node:
+        function = {exp.Ln: "ln", exp.Exp: "exp", exp.Sqrt: "sqrt", exp.Pow: "power"}[type(tree)]
+        if not self.is_exact:
+            raise FormulaError(self.refusal(tree))
+        arguments = [tree.this, tree.expression] if function == "power" else [tree.this]
+        return Irrational(Quantity(0, NO_UNIT), function, tuple(self.number(argument) for argument in arguments))
 
     def case(self, tree: exp.Case) -> Node:
         if tree.this is not None:
@@ -257,6 +298,11 @@ _READERS: dict[type[exp.Expression], Callable[[_Reader, exp.Expression], Node]] 
     exp.Or: lambda reader, tree: reader.logic(tree),
     exp.Not: lambda reader, tree: Not(BOOLEAN, reader.condition(tree.this)),
     exp.Is: lambda reader, tree: reader.is_null(tree),
+    exp.Between: lambda reader, tree: reader.between(tree),
+    exp.Ln: lambda reader, tree: reader.irrational(tree),
+    exp.Exp: lambda reader, tree: reader.irrational(tree),
+    exp.Sqrt: lambda reader, tree: reader.irrational(tree),
+    exp.Pow: lambda reader, tree: reader.irrational(tree),
     exp.In: lambda reader, tree: reader.one_of(tree),
     exp.Case: lambda reader, tree: reader.case(tree),
     exp.Coalesce: lambda reader, tree: reader.choice(tree),
@@ -272,10 +318,15 @@ def _constant(value: Decimal) -> Constant:
     return Constant(Quantity(max(0, -int(exponent)), None), Fraction(value))
 
 
-def _arithmetic(sign: str, left: Node, right: Node) -> Node:
+def _is_text(tree: exp.Expression) -> bool:
+    return isinstance(tree, exp.Literal) and bool(tree.is_string)
+
+
+def _arithmetic(sign: str, left: Node, right: Node, *, exact: bool) -> Node:
     if sign == "*":
         unit = unit_product(left.quantity.unit, right.quantity.unit, 1)
-        kind = Quantity(_bounded(left.quantity.decimals + right.quantity.decimals), unit)
+        decimals = left.quantity.decimals + right.quantity.decimals
+        kind = Quantity(decimals if exact else _bounded(decimals), unit)
     else:
         kind = _same_unit([left, right], sign)
     return Arithmetic(kind, sign, left, right)

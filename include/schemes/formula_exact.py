@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from include.kernel.exact import ratio_half_up
+from include.kernel.irrational import DIGITS, decimal_of, kept, power
 from include.schemes.expression import (
     Absolute,
     Arithmetic,
@@ -15,6 +16,7 @@ from include.schemes.expression import (
     Choice,
     Comparison,
     Constant,
+    Irrational,
     IsNull,
     Logic,
     Measure,
@@ -26,11 +28,14 @@ from include.schemes.expression import (
 )
 
 
-def node_value(node: Node, measures: Mapping[str, Decimal | int | None]) -> Value:
-    """SQL's three-valued logic over fractions."""
+def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | None], *, exact: bool = False) -> Value:
+    """SQL's three-valued logic over fractions. `exact`: quotients and growth rates are not rounded."""
+
+    def read(part: Node) -> Value:
+        return node_value(part, measures, exact=exact)
 
     def number(part: Node) -> Fraction | None:
-        value = node_value(part, measures)
+        value = read(part)
         assert not isinstance(value, bool)
         return value
 
@@ -49,23 +54,23 @@ def node_value(node: Node, measures: Mapping[str, Decimal | int | None]) -> Valu
             return _compare(sign, number(left), number(right))
         case Logic(word=word, left=left, right=right):
             decisive = word == "or"
-            parts = [node_value(left, measures), node_value(right, measures)]
+            parts = [read(left), read(right)]
             return decisive if decisive in parts else None if None in parts else not decisive
         case Not(inner=inner):
-            value = node_value(inner, measures)
+            value = read(inner)
             return None if value is None else not value
         case IsNull(inner=inner):
-            return node_value(inner, measures) is None
+            return read(inner) is None
         case OneOf(inner=inner, options=options):
             found = [_compare("=", number(inner), number(option)) for option in options]
             return True if True in found else None if None in found else False
         case Case(whens=whens, otherwise=otherwise):
             for when, then in whens:
-                if node_value(when, measures) is True:
-                    return node_value(then, measures)
-            return node_value(otherwise, measures)
+                if read(when) is True:
+                    return read(then)
+            return read(otherwise)
         case Choice(function="coalesce", options=options):
-            return next((v for v in (node_value(option, measures) for option in options) if v is not None), None)
+            return next((v for v in (read(option) for option in options) if v is not None), None)
         case Choice(function=function, options=options):
             present = [v for v in (number(option) for option in options) if v is not None]
             return (min(present) if function == "least" else max(present)) if present else None
@@ -77,12 +82,19 @@ def node_value(node: Node, measures: Mapping[str, Decimal | int | None]) -> Valu
             if above is None or not below:
                 return None
             quotient, decimals = above / below, node.quantity.decimals
+            if exact:
+                return quotient
             return Fraction(ratio_half_up(quotient.numerator, quotient.denominator, decimals), 10**decimals)
         case Cagr(end=end, start=start, years=years):
             last, first = number(end), number(start)
             if last is None or first is None or first <= 0 or last < 0:
                 return None
+            if exact:
+                return power(last / first, Fraction(1, years)) - 1
             return _cagr(last / first, years, node.quantity.decimals)
+        case Irrational(function=function, arguments=arguments):
+            known = [number(argument) for argument in arguments]
+            return None if None in known else _irrational(function, [k for k in known if k is not None])
     raise AssertionError(f"no value for {type(node).__name__}")
 
 
@@ -118,3 +130,20 @@ def _integer_root(number: int, degree: int) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if middle**degree <= number else (low, middle - 1)
     return low
+
+
+def _irrational(function: str, arguments: list[Fraction]) -> Fraction | None:
+    """Outside its domain (ln of 0, a root of a negative number) a function has no value."""
+    x = arguments[0]
+    match function:
+        case "ln":
+            return kept(DIGITS.ln(decimal_of(x))) if x > 0 else None
+        case "exp":
+            return kept(DIGITS.exp(decimal_of(x)))
+        case "sqrt":
+            return power(x, Fraction(1, 2)) if x >= 0 else None
+        case "power":
+            exponent = arguments[1]
+            outside = (x < 0 and exponent.denominator != 1) or (x == 0 and exponent <= 0)
+            return None if outside else power(x, exponent)
+    raise AssertionError(f"no function {function}")

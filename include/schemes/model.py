@@ -313,17 +313,42 @@ class Lists(Strict):
 
 
 class MeasureDeclaration(Strict):
-    """A measure that the scheme brings itself, for figures that no dataset here delivers (`innopoints score`)."""
+    """A measure that the scheme brings itself, for figures that no dataset here delivers (`innopoints score`).
+
+    What lies outside `least` and `most` is refused. With `words` it is a category: its values are these words.
+    """
 
     unit: str
     decimals: Whole = Field(ge=0, le=12)
     zh: str
+    least: Exact | None = None
+    most: Exact | None = None
+    words: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MeasureDeclaration:
+        if self.words and (self.decimals or self.least is not None or self.most is not None):
+            raise ValueError("a category (`words`) has decimals 0 and neither `least` nor `most`")
+        if len(set(self.words)) != len(self.words):
+            raise ValueError(f"a word stands twice: {self.words}")
+        if self.least is not None and self.most is not None and self.most < self.least:
+            raise ValueError("`most` lies below `least`")
+        return self
+
+
+class NamedCondition(Strict):
+    """A yes/no question with an id for result rows."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    when: str
 
 
 class DeclaredMeasures(Strict):
-    """measures.yaml (optional)"""
+    """measures.yaml. `checks` must hold in what is supplied (schemes with a tree); what breaks one is refused."""
 
     measures: dict[str, MeasureDeclaration]
+    checks: list[NamedCondition] = Field(default_factory=list)
 
 
 class Scheme(Strict):
@@ -372,11 +397,11 @@ def load_scheme(directory: Path) -> Scheme:
     if not directory.is_dir():
         raise BadInput(f"no scheme directory {directory}", kept=KEPT, todo="name a directory with a scheme.yaml")
 
-    identity = _part(directory, "scheme.yaml", Identity)
+    identity = read_part(directory, "scheme.yaml", Identity)
     has_lists, has_measures = (directory / "lists.yaml").exists(), (directory / "measures.yaml").exists()
     categories = [category.id for category in identity.categories]
     if stray := sorted(
-        p.name for p in directory.iterdir() if p.is_dir() and p.name not in [*categories, CASES] and _is_ours(p)
+        p.name for p in directory.iterdir() if p.is_dir() and p.name not in [*categories, CASES] and is_scheme_folder(p)
     ):
         raise BadInput(
             f"folder {stray[0]!r} is not a category; allowed are {', '.join(categories)}",
@@ -396,10 +421,10 @@ def load_scheme(directory: Path) -> Scheme:
     scheme = Scheme(
         directory=directory,
         identity=identity,
-        stages=_part(directory, "stages.yaml", Stages),
-        weights=_part(directory, "weights.yaml", Weights),
-        lists=_part(directory, "lists.yaml", Lists) if has_lists else None,
-        measures=_part(directory, "measures.yaml", DeclaredMeasures).measures if has_measures else {},
+        stages=read_part(directory, "stages.yaml", Stages),
+        weights=read_part(directory, "weights.yaml", Weights),
+        lists=read_part(directory, "lists.yaml", Lists) if has_lists else None,
+        measures=read_part(directory, "measures.yaml", DeclaredMeasures).measures if has_measures else {},
         indicators=indicators,
     )
     _names_exist(scheme)
@@ -413,14 +438,20 @@ def load_indicator(path: Path) -> Indicator:
 
 @cache
 def schemes() -> dict[str, Scheme]:
-    """The installed schemes by id."""
-    found = [load_scheme(path.parent) for path in sorted(ROOT.glob("*/scheme.yaml"))]
+    """The installed schemes of the nightly run by id."""
+    found = [load_scheme(path.parent) for path in sorted(ROOT.glob("*/scheme.yaml")) if not has_tree(path.parent)]
     return {scheme.id: scheme for scheme in found}
 
 
 def require_scheme(scheme_id: str) -> Scheme:
     """An installed scheme, or one line that lists what is installed."""
-    installed = sorted(path.parent.name for path in ROOT.glob("*/scheme.yaml"))
+    installed = sorted(schemes())
+    if (ROOT / scheme_id / "scheme.yaml").exists() and scheme_id not in installed:
+        raise BadInput(
+            f"scheme {scheme_id} is for supplied measures only",
+            todo=f"use `innopoints score`, or one of {', '.join(installed)}",
+            kept="nothing was started",
+        )
     if scheme_id not in installed:
         near = nearest(str(scheme_id), installed)
         raise BadInput(
@@ -431,11 +462,20 @@ def require_scheme(scheme_id: str) -> Scheme:
     return schemes()[scheme_id]
 
 
-def _part(directory: Path, name: str, model: type[Model]) -> Model:
+def has_tree(directory: Path) -> bool:
+    """Whether the directory's scheme.yaml declares a tree: such a scheme (`tree.py`) is for supplied measures only."""
+    path = directory / "scheme.yaml"
+    raw = read_yaml(path) if path.exists() else None
+    return isinstance(raw, dict) and "tree" in raw
+
+
+def read_part(directory: Path, name: str, model: type[Model]) -> Model:
+    """One file of a scheme directory."""
     return parse(model, read_yaml(directory / name), f"{directory.name}/{name}")
 
 
-def _is_ours(folder: Path) -> bool:
+def is_scheme_folder(folder: Path) -> bool:
+    """A folder that a person made; caches and hidden folders are nobody's business."""
     return not folder.name.startswith((".", "__"))
 
 

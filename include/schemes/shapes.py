@@ -22,20 +22,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
 from include.kernel.exact import parse_decimal
+from include.kernel.irrational import DIGITS, decimal_of, kept
 from include.schemes.model import Edge
 from include.schemes.reading import nearest
 
 Scale = Literal["linear", "log", "sqrt"]
 
-IRRATIONAL_PLACES = 50
-"""Logarithms and roots are computed in 80 digits and kept to these places, so that ln 4 / ln 2 is 2."""
-DIGITS = Context(prec=80)
 MOST_STEPS = 1000
 
 _FORM = re.compile(r"([a-z_]+)\(([^()]*)\)")
@@ -123,16 +121,6 @@ class Bands:
 
 
 Shape = Jumps | Line | Bands
-
-
-def decimal_of(value: Fraction) -> Decimal:
-    """A fraction in 80 digits."""
-    return DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
-
-
-def kept(value: Decimal) -> Fraction:
-    """An irrational number at the places that are kept."""
-    return Fraction(DIGITS.quantize(value, Decimal(1).scaleb(-IRRATIONAL_PLACES)))
 
 
 def read_shape(

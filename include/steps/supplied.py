@@ -1,7 +1,8 @@
 """Score measures that somebody supplies: a what-if, an officer's golden case, another zone's published index.
 
-In: a CSV `uscc, stage, measure, value`, long form, values as plain decimals; an empty stage means the scheme's rule. A
-measure without a row is not held. Out: one line per enterprise and indicator, then its categories and its total.
+In: a CSV `uscc, stage, measure, value`, long form, values as plain decimals (or a category's word); an empty stage means
+the scheme's rule. A measure without a row is not held. Out: one line per enterprise and indicator, then its categories
+or nodes, its total and, where the scheme has a tree, coverage, interval, gates and rank.
 """
 
 from __future__ import annotations
@@ -9,23 +10,38 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
 from include.kernel.errors import BadInput
 from include.kernel.exact import parse_decimal, to_scaled
-from include.kernel.settings import settings
 from include.schemes.compile import Compiled, compile_scheme
+from include.schemes.expression import Quantity
 from include.schemes.lint import Finding
 from include.schemes.lint import lint_directory as lint_scheme
-from include.schemes.model import Scheme, load_scheme, require_scheme, schemes
+from include.schemes.model import MeasureDeclaration, has_tree, load_scheme, require_scheme
 from include.schemes.reading import nearest
+from include.schemes.status import VALUE
+from include.schemes.tree import load_tree, tree_schemes
+from include.schemes.tree_compile import CompiledTree, compile_tree
 
 COLUMNS = ["uscc", "stage", "measure", "value"]
 RESULT = ["uscc", "stage", "indicator", "value", "status", "points"]
 _NOTHING = "nothing was written"
+
+
+class Declared(Protocol):
+    """What reading needs of a scheme."""
+
+    @property
+    def stage_ids(self) -> list[str]: ...
+    @property
+    def measures(self) -> dict[str, MeasureDeclaration]: ...
 
 
 @dataclass
@@ -36,9 +52,9 @@ class Supplied:
     values: dict[str, Decimal] = field(default_factory=dict)
 
 
-def score_file(scheme: str, measures: Path, out: Path) -> int:
+def score_file(scheme: str, measures: Path, out: Path, as_of: date) -> int:
     """Score the file `measures` under an installed scheme or a scheme directory; write `out`; the lines written."""
-    compiled = compile_for_supplied(scheme)
+    compiled = compile_for_supplied(scheme, as_of)
     try:
         with measures.open(encoding="utf-8-sig", newline="") as lines:
             supplied = read_supplied(compiled, csv.DictReader(lines, strict=True), str(measures))
@@ -48,7 +64,7 @@ def score_file(scheme: str, measures: Path, out: Path) -> int:
         raise BadInput(
             "no row of measures", where=str(measures), kept=_NOTHING, todo=f"write {', '.join(COLUMNS)} rows"
         )
-    rows = list(score_supplied(compiled, supplied))
+    rows = list(score_supplied(compiled, supplied, str(measures)))
     try:
         with out.open("w", encoding="utf-8", newline="") as sink:
             writer = csv.DictWriter(sink, RESULT, lineterminator="\n")
@@ -66,16 +82,25 @@ def lint_directory(directory: Path) -> list[Finding]:
     return lint_scheme(directory, measures(), schemes().values())
 
 
-def compile_for_supplied(scheme: str) -> Compiled:
-    """An installed scheme by id, or the scheme in a directory, as in force on today's business date."""
+def compile_for_supplied(scheme: str, as_of: date) -> Compiled | CompiledTree:
+    """An installed scheme by id, or the scheme in a directory, as in force on `as_of`."""
     from include.measures.registry import measures
 
-    found: Scheme = load_scheme(Path(scheme)) if Path(scheme).is_dir() else require_scheme(scheme)
-    return compile_scheme(found, settings().business_date(), measures())
+    directory = Path(scheme)
+    if directory.is_dir():
+        if has_tree(directory):
+            return compile_tree(load_tree(directory), as_of)
+        return compile_scheme(load_scheme(directory), as_of, measures())
+    if scheme in tree_schemes():
+        return compile_tree(tree_schemes()[scheme], as_of)
+    return compile_scheme(require_scheme(scheme), as_of, measures())
 
 
-def read_supplied(compiled: Compiled, lines: Iterable[Mapping[str, str]], where: str) -> dict[str, Supplied]:
+def read_supplied(
+    compiled: Compiled | CompiledTree, lines: Iterable[Mapping[str, str]], where: str
+) -> dict[str, Supplied]:
     """The rows by enterprise, read strictly: unknown names, repeats and anything but plain decimals are refused."""
+    declared: Declared = compiled.scheme
     supplied: dict[str, Supplied] = {}
     for number, line in enumerate(lines, start=2):
         at = f"{where} line {number}"
@@ -84,43 +109,34 @@ def read_supplied(compiled: Compiled, lines: Iterable[Mapping[str, str]], where:
         uscc, stage, measure, text = (line[column] for column in COLUMNS)
         if not uscc:
             raise BadInput("uscc is empty", where=at, kept=_NOTHING)
-        _known(stage, ["", *compiled.scheme.stage_ids], "stage", at)
+        _known(stage, ["", *declared.stage_ids], "stage", at)
         _known(measure, list(compiled.measures), "measure", at)
         one = supplied.setdefault(uscc, Supplied(stage))
         if one.stage != stage:
             raise BadInput(f"stage {stage!r} here, {one.stage!r} above for the enterprise", where=at, kept=_NOTHING)
         if measure in one.values:
             raise BadInput(f"measure {measure} stands twice for the same enterprise", where=at, kept=_NOTHING)
-        try:
-            value = parse_decimal(text)
-            to_scaled(value, compiled.measures[measure].decimals)
-        except ValueError as error:
-            raise BadInput(f"{measure}: {error}", where=at, kept=_NOTHING, todo="write a plain decimal") from None
-        one.values[measure] = value
+        one.values[measure] = _value(text, measure, compiled.measures[measure], declared.measures.get(measure), at)
     return supplied
 
 
-def score_supplied(compiled: Compiled, supplied: Mapping[str, Supplied]) -> Iterator[dict[str, str]]:
-    """The result rows, by enterprise: indicators in catalogue order, categories, total."""
+def score_supplied(
+    compiled: Compiled | CompiledTree, supplied: Mapping[str, Supplied], where: str
+) -> Iterator[dict[str, str]]:
+    """The result rows, by enterprise in the order of their codes."""
+    return _tree_rows(compiled, supplied, where) if isinstance(compiled, CompiledTree) else _rows(compiled, supplied)
+
+
+def _rows(compiled: Compiled, supplied: Mapping[str, Supplied]) -> Iterator[dict[str, str]]:
+    """Indicators in catalogue order, categories, total."""
     from include.indicators.evaluate import evaluate
     from include.points.score import score
-    from include.points.stage import assign
 
-    codes = sorted(supplied)
-    columns: dict[str, pa.Array] = {"uscc": pa.array(codes, pa.string())}
-    for name, quantity in compiled.measures.items():
-        held = [supplied[uscc].values.get(name) for uscc in codes]
-        columns[name] = pa.array(held, pa.decimal128(38, quantity.decimals))
-    measures = pa.table(columns)
+    codes, measures = sorted(supplied), _table(compiled, supplied)
     nothing_held_back = pa.table({"uscc": pa.array([], pa.string()), "dataset": pa.array([], pa.string())})
-    by_rule = assign(compiled, measures).to_pylist()
-    stages = pa.Table.from_pylist(
-        [
-            {"uscc": line["uscc"], "stage": stage, "stage_reason": "as supplied"}
-            if (stage := supplied[line["uscc"]].stage)
-            else line
-            for line in by_rule
-        ]
+    stage_of = _stages(compiled, measures, supplied)
+    stages = pa.table(
+        {"uscc": codes, "stage": [stage_of[uscc] for uscc in codes], "stage_reason": ["as supplied"] * len(codes)}
     )
     scored = score(compiled, evaluate(compiled, measures, nothing_held_back), measures, stages=stages)
     lines: dict[str, list[dict[str, object]]] = {uscc: [] for uscc in codes}
@@ -138,6 +154,92 @@ def score_supplied(compiled: Compiled, supplied: Mapping[str, Supplied]) -> Iter
             result = {"indicator": f"category:{category}", "value": "", "status": "", "points": str(totals[category])}
             yield {**same, **result}
         yield {**same, "indicator": "total", "value": "", "status": "", "points": str(totals["total"])}
+
+
+def _tree_rows(compiled: CompiledTree, supplied: Mapping[str, Supplied], where: str) -> Iterator[dict[str, str]]:
+    """Indicators, nodes (members first), total, coverage, interval, gates, rank."""
+    from include.points.standing import standings
+    from include.points.tree import COVERAGE_DECIMALS, Scored, fixed, score_tree, written
+
+    codes = sorted(supplied)
+    stage_of = _stages(compiled, _table(compiled, supplied) if compiled.bases else None, supplied)
+    scored: dict[str, Scored] = {}
+    for uscc in codes:
+        held = supplied[uscc].values
+        facts = {name: Fraction(held[name]) if name in held else None for name in compiled.measures}
+        scored[uscc] = score_tree(compiled, facts, stage_of[uscc], f"{where} {uscc}")
+    ranks = standings(scored, compiled.ranks) if compiled.ranks else {}
+    rule = compiled.rule
+    for uscc, one in scored.items():
+
+        def row(
+            name: str, points: str = "", value: str = "", status: str = "", uscc: str = uscc, stage: str = one.stage
+        ) -> dict[str, str]:
+            line = [uscc, stage, name, value, status, points]
+            return dict(zip(RESULT, line, strict=True))
+
+        for name, outcome in one.lines.items():
+            decimals = compiled.lines[name].decimals
+            value = "" if outcome.value is None else fixed(outcome.value, decimals) if decimals is not None else ""
+            value = written(outcome.value, None) if decimals is None else value
+            points = written(outcome.points or Fraction(0), rule.round_indicators)
+            yield row(name, points, value, outcome.status)
+        for name, node in compiled.nodes.items():
+            outcome = one.nodes[name]
+            yield row(f"node:{name}", written(outcome.points, node.rule.round), status=outcome.status)
+        shown = rule.nodes[rule.root].round
+        yield row(
+            "total", written(one.total.points, shown), status="" if one.total.status == VALUE else one.total.status
+        )
+        yield row("total_low", written(one.total_low, shown))
+        yield row("total_high", written(one.total_high, shown))
+        yield row("coverage", value=fixed(one.coverage, COVERAGE_DECIMALS))
+        for condition, answer in one.conditions.items():
+            status = "unknown" if answer is None else "pass" if answer else "fail"
+            yield row(f"gate:{condition}", value="" if answer is None else str(int(answer)), status=status)
+        if one.passed is not None:
+            yield row("passed", value=str(int(one.passed != "fail")), status=one.passed)
+        for name, place in ranks.get(uscc, {}).items():
+            yield row(name, value=place)
+
+
+def _table(compiled: Compiled | CompiledTree, supplied: Mapping[str, Supplied]) -> pa.Table:
+    codes = sorted(supplied)
+    columns: dict[str, pa.Array] = {"uscc": pa.array(codes, pa.string())}
+    for name, quantity in compiled.measures.items():
+        held = [supplied[uscc].values.get(name) for uscc in codes]
+        columns[name] = pa.array(held, pa.decimal128(38, quantity.decimals))
+    return pa.table(columns)
+
+
+def _stages(
+    compiled: Compiled | CompiledTree, measures: pa.Table | None, supplied: Mapping[str, Supplied]
+) -> dict[str, str]:
+    """The stage that was supplied, else the one of the rule; without a rule there is only one."""
+    from include.points.stage import assign
+
+    by_rule = {}
+    if measures is not None:
+        by_rule = {line["uscc"]: line["stage"] for line in assign(compiled, measures).to_pylist()}
+    return {uscc: one.stage or by_rule.get(uscc, compiled.otherwise) for uscc, one in supplied.items()}
+
+
+def _value(text: str, measure: str, quantity: Quantity, declared: MeasureDeclaration | None, at: str) -> Decimal:
+    """One supplied value: a word of its category, or a plain decimal within its bounds."""
+    if quantity.words:
+        _known(text, list(quantity.words), f"word of {measure}", at)
+        return Decimal(quantity.words.index(text) + 1)
+    try:
+        value = parse_decimal(text)
+        to_scaled(value, quantity.decimals)
+    except ValueError as error:
+        raise BadInput(f"{measure}: {error}", where=at, kept=_NOTHING, todo="write a plain decimal") from None
+    if declared is not None:
+        if declared.least is not None and value < declared.least:
+            raise BadInput(f"{measure} lies below {declared.least}", where=at, kept=_NOTHING, todo="correct the value")
+        if declared.most is not None and value > declared.most:
+            raise BadInput(f"{measure} lies above {declared.most}", where=at, kept=_NOTHING, todo="correct the value")
+    return value
 
 
 def _known(name: str, known: list[str], what: str, at: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ from include.kernel.errors import BadInput
 from include.steps.supplied import lint_directory, score_file
 
 SMALL = Path(__file__).parents[1] / "schemes" / "small"
+DAY = date(2026, 11, 20)
 
 
 def _score(tmp_path: Path, *lines: str, scheme: str | None = None) -> list[dict[str, str]]:
     source, out = tmp_path / "measures.csv", tmp_path / "points.csv"
     source.write_text("\n".join(["uscc,stage,measure,value", *lines]) + "\n", encoding="utf-8")
-    written = score_file(scheme or str(SMALL), source, out)
+    written = score_file(scheme or str(SMALL), source, out, DAY)
     with out.open(encoding="utf-8", newline="") as lines_out:
         rows = list(csv.DictReader(lines_out))
     assert len(rows) == written
@@ -83,7 +85,7 @@ def test_minus_zero_is_zero(tmp_path: Path) -> None:
 
 def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not a readable CSV"):
-        score_file(str(SMALL), tmp_path / "absent.csv", tmp_path / "out.csv")
+        score_file(str(SMALL), tmp_path / "absent.csv", tmp_path / "out.csv", DAY)
 
 
 def test_lint_of_a_directory_without_a_scheme(tmp_path: Path) -> None:

@@ -1,0 +1,264 @@
+"""Points under a scheme with a tree: one enterprise in exact fractions, from measures to the root, gates and checks.
+
+Absence is typed here too, and the result says how sure it is: coverage (the share of the weight that has a value) and
+the interval between "what is missing is the worst" and "what is missing is the best".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from include.kernel.errors import BadInput
+from include.kernel.exact import ratio_half_up
+from include.schemes.aggregate import aggregate, bounded
+from include.schemes.compile import COVERAGE_DECIMALS, value_name
+from include.schemes.shapes import Bands, Jumps, form_name
+from include.schemes.status import NOT_APPLICABLE, NOT_HELD, VALUE
+from include.schemes.tree import Round, shown, weights_of
+from include.schemes.tree_compile import CompiledTree, TreeCondition, TreeLine, TreeNode, points_name
+
+UNROUNDED_DECIMALS = 12
+"""A result that no rule rounds is shown with at most these places."""
+
+_KEPT = "nothing was written"
+Facts = Mapping[str, Fraction | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an indicator or a node came to. `exact`: before its rounding; `points`: what is shown and counted on."""
+
+    status: str
+    value: Fraction | None
+    exact: Fraction | None
+    points: Fraction | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One enterprise: its lines and nodes, what is known of the total, and the answers of the conditions."""
+
+    stage: str
+    lines: dict[str, Outcome]
+    nodes: dict[str, Outcome]
+    total: Outcome
+    coverage: Fraction
+    total_low: Fraction | None
+    total_high: Fraction | None
+    conditions: dict[str, bool | None]
+    passed: str | None
+
+
+def score_tree(compiled: CompiledTree, facts: Facts, stage: str, where: str) -> Scored:
+    """One enterprise. `facts` names every measure of the scheme, None where it is not held."""
+    lines = {name: _line(compiled, line, facts, where) for name, line in compiled.lines.items()}
+    nodes = _nodes(compiled, lines, facts, stage, where)
+    total = nodes[compiled.rule.root]
+    answers = {**facts, **_results(lines, nodes), "total": total.points}
+    for check in compiled.checks:
+        if check.formula.exact(answers) is False:
+            raise BadInput(
+                f"{check.condition.id}: {check.condition.name}", where=where, kept=_KEPT, todo="correct the measures"
+            )
+    conditions = {c.condition.id: _answer(c, answers) for c in _gates(compiled)}
+    ends = [_end(compiled, lines, facts, stage, pick) for pick in (min, max)]
+    known = [end for end in ends if end is not None]
+    return Scored(
+        stage=stage,
+        lines=lines,
+        nodes=nodes,
+        total=total,
+        coverage=_coverage(compiled, lines, stage),
+        total_low=min(known, default=None),
+        total_high=max(known, default=None),
+        conditions=conditions,
+        passed=_passed(compiled, conditions),
+    )
+
+
+def rounded(value: Fraction, rule: Round | None) -> Fraction:
+    """A result at its declared places; without a rule it stays as it is."""
+    if rule is None:
+        return value
+    if rule.mode == "half_up":
+        return Fraction(ratio_half_up(value.numerator, value.denominator, rule.decimals), 10**rule.decimals)
+    return Fraction(round(value * 10**rule.decimals), 10**rule.decimals)  # a Fraction rounds half to even
+
+
+def written(value: Fraction | None, rule: Round | None) -> str:
+    """A result as text: its declared places, or as many as it has."""
+    if value is None:
+        return ""
+    if rule is not None:
+        return fixed(value, rule.decimals)
+    return shown(
+        Fraction(ratio_half_up(value.numerator, value.denominator, UNROUNDED_DECIMALS), 10**UNROUNDED_DECIMALS)
+    )
+
+
+def fixed(value: Fraction, decimals: int) -> str:
+    """A number with exactly so many places, half up."""
+    scaled = ratio_half_up(value.numerator, value.denominator, decimals)
+    digits = str(abs(scaled)).rjust(decimals + 1, "0")
+    sign = "-" if scaled < 0 else ""
+    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else f"{sign}{digits}"
+
+
+def _line(compiled: CompiledTree, line: TreeLine, facts: Facts, where: str) -> Outcome:
+    """Value, then points: jumps are decided by the exact value, lines by the rounded one where the rule rounds."""
+    if line.applicable is not None and line.applicable.exact(facts) is False:
+        return Outcome(NOT_APPLICABLE, None, None, None)
+    found = line.formula.exact(facts)
+    if found is None:
+        return Outcome(NOT_HELD, None, None, None)
+    exact = Fraction(found)
+    value = exact if line.decimals is None else _own_side(exact, line.decimals, line)
+    at = f"{where}: {line.indicator.id}"
+    if isinstance(line.shape, Bands):
+        assert line.curve.chosen_by is not None
+        chosen, (low, high) = facts[line.curve.chosen_by], line.shape.at(exact)
+        if chosen is None:
+            return Outcome(NOT_HELD, value, None, None)
+        if not low <= chosen <= high:
+            raise BadInput(
+                f"{line.curve.chosen_by} lies outside its band of {shown(low)} to {shown(high)} points",
+                where=at,
+                kept=_KEPT,
+                todo="choose inside the band, or correct the figures",
+            )
+        return _counted(compiled, value, chosen)
+    if form_name(line.curve.form) == "given" and not line.worst <= value <= line.best:
+        raise BadInput(
+            f"the points given lie outside {shown(line.worst)} to {shown(line.best)}",
+            where=at,
+            kept=_KEPT,
+            todo="give points inside",
+        )
+    return _counted(compiled, value, line.shape.at(exact if isinstance(line.shape, Jumps) else value))
+
+
+def _counted(compiled: CompiledTree, value: Fraction | None, points: Fraction) -> Outcome:
+    return Outcome(VALUE, value, points, rounded(points, compiled.rule.round_indicators))
+
+
+def _own_side(exact: Fraction, decimals: int, line: TreeLine) -> Fraction:
+    """Half up, but never over a threshold: what is shown lies on the side that is scored."""
+    unit = Fraction(1, 10**decimals)
+    value = ratio_half_up(exact.numerator, exact.denominator, decimals) * unit
+    if isinstance(line.shape, Jumps | Bands):
+        for threshold, _ in line.shape.steps:
+            if threshold.reached(value) != threshold.reached(exact):
+                return value - unit if threshold.reached(value) else value + unit
+    return value
+
+
+def _nodes(
+    compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str, where: str
+) -> dict[str, Outcome]:
+    """Every node from its members, members first."""
+    found, nodes = dict(lines), dict[str, Outcome]()
+    for name, node in compiled.nodes.items():
+        try:
+            nodes[name] = found[name] = _node(compiled, node, found, facts, stage)
+        except ValueError as error:
+            raise BadInput(f"node {name}: {error}", where=where, kept=_KEPT) from None
+    return nodes
+
+
+def _end(
+    compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str, pick: Callable[..., Fraction]
+) -> Fraction | None:
+    """The total if every value that is not held were the worst (`min`) or the best (`max`); None: it has no result."""
+    supposed = {
+        name: _counted(compiled, None, pick(compiled.lines[name].shape.outcomes)) if o.status == NOT_HELD else o
+        for name, o in lines.items()
+    }
+    try:
+        return _nodes(compiled, supposed, facts, stage, "")[compiled.rule.root].points
+    except BadInput:  # a mean that refuses a zero has no result at that end
+        return None
+
+
+def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], facts: Facts, stage: str) -> Outcome:
+    rule, weights = node.rule, weights_of(node.rule, stage)
+    members = {name: found[name] for name in node.reads}
+    handling = {
+        NOT_HELD: rule.absent or compiled.rule.absent,
+        NOT_APPLICABLE: rule.not_applicable or compiled.rule.not_applicable,
+    }
+    absent = {name: handling[o.status] for name, o in members.items() if o.points is None}
+    not_applicable = members and all(o.status == NOT_APPLICABLE for o in members.values())
+    nothing = Outcome(NOT_APPLICABLE if not_applicable else NOT_HELD, None, None, None)
+    all_left_out = len(absent) == len(members) and set(absent.values()) == {"left_out"}
+    if "no_result" in absent.values() or all_left_out:
+        return nothing
+    counted = {
+        name: o.points if o.points is not None else Fraction(0)
+        for name, o in members.items()
+        if absent.get(name) != "left_out"
+    }
+    if node.formula is not None:
+        results = _results({n: o for n, o in found.items() if n in compiled.lines}, found)
+        for name in absent:
+            if absent[name] == "no_points":
+                results[points_name(name) if name in compiled.lines else name] = Fraction(0)
+        answer = node.formula.exact({**facts, **results})
+        aggregated = None if answer is None else Fraction(answer)
+    else:
+        aggregated = aggregate(rule, counted, weights)
+    if aggregated is None:
+        return nothing
+    exact = bounded(rule, aggregated)
+    return Outcome(VALUE, None, exact, rounded(exact, rule.round))
+
+
+def _results(lines: Mapping[str, Outcome], nodes: Mapping[str, Outcome]) -> dict[str, Fraction | None]:
+    """Results by the names that conditions and formula nodes use."""
+    values = {value_name(name): o.value for name, o in lines.items()}
+    points = {points_name(name): o.points for name, o in lines.items()}
+    return {**values, **points, **{name: o.points for name, o in nodes.items() if name not in lines}}
+
+
+def _coverage(compiled: CompiledTree, lines: Mapping[str, Outcome], stage: str) -> Fraction:
+    """The share of the weight that has a value, members first; what does not apply leaves it."""
+    ranges = compiled.ranges[stage]
+    covered: dict[str, Fraction | None] = {
+        name: None if o.status == NOT_APPLICABLE else Fraction(o.points is not None) for name, o in lines.items()
+    }
+    for name, node in compiled.nodes.items():
+        weights = weights_of(node.rule, stage)
+        known = {m: c for m in node.reads if (c := covered[m]) is not None}
+        if not known:
+            covered[name] = None
+        elif node.rule.kind == "best_of":
+            covered[name] = max(known.values())
+        else:
+            share = {m: weights.get(m, Fraction(1)) for m in known}
+            if node.rule.kind == "sum":
+                share = {m: w * max(ranges[m][1], Fraction(0)) for m, w in share.items()}
+            whole = sum(share.values())
+            covered[name] = sum((share[m] * c for m, c in known.items()), Fraction(0)) / whole if whole else Fraction(1)
+    found = covered[compiled.rule.root] or Fraction(0)
+    return Fraction(ratio_half_up(found.numerator, found.denominator, COVERAGE_DECIMALS), 10**COVERAGE_DECIMALS)
+
+
+def _gates(compiled: CompiledTree) -> Iterable[TreeCondition]:
+    return (*compiled.entry, *compiled.passing, *compiled.direct)
+
+
+def _answer(condition: TreeCondition, answers: Facts) -> bool | None:
+    found = condition.formula.exact(answers)
+    return None if found is None else bool(found)
+
+
+def _passed(compiled: CompiledTree, answers: Mapping[str, bool | None]) -> str | None:
+    """`pass`, `direct` or `fail`; what is unknown does not pass. None: the scheme has no gates."""
+    if not any(True for _ in _gates(compiled)):
+        return None
+    if not all(answers[c.condition.id] for c in compiled.entry):
+        return "fail"
+    if any(answers[c.condition.id] for c in compiled.direct):
+        return "direct"
+    return "pass" if all(answers[c.condition.id] for c in compiled.passing) else "fail"

@@ -1,0 +1,282 @@
+"""A scheme with a tree as it is in force on one day: formulas, shapes and conditions read, the tree put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import partial
+
+from include.kernel.errors import BadInput
+from include.schemes.aggregate import aggregate, bounded
+from include.schemes.compile import CompiledBasis, compile_basis, located, value_name
+from include.schemes.expression import Quantity, parse_unit
+from include.schemes.formula import Formula, compile_condition, compile_formula
+from include.schemes.model import NamedCondition
+from include.schemes.reading import KEPT, in_force
+from include.schemes.shapes import Bands, CurveError, Shape, read_shape
+from include.schemes.tree import NodeRule, RankRule, TreeCurve, TreeIndicator, TreeRule, TreeScheme, shown, weights_of
+
+MOST_DECIMALS = 12
+POINTS = Quantity(0, None)
+"""Points of an indicator or a node in a condition: exact, and beside any unit."""
+
+
+@dataclass(frozen=True)
+class TreeLine:
+    """One indicator on one day; `chosen_by` is the measure with an expert's points."""
+
+    indicator: TreeIndicator
+    formula: Formula
+    applicable: Formula | None
+    curve: TreeCurve
+    shape: Shape
+
+    @property
+    def decimals(self) -> int | None:
+        """The places at which the value is rounded before it is scored; None: nowhere."""
+        return None if self.indicator.decimals == "exact" else int(self.indicator.decimals)
+
+    @property
+    def best(self) -> Fraction:
+        return max(self.shape.outcomes)
+
+    @property
+    def worst(self) -> Fraction:
+        return min(self.shape.outcomes)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The measures it reads."""
+        read = [*self.formula.inputs, *(self.applicable.inputs if self.applicable else ())]
+        return tuple(dict.fromkeys([*read, *([self.curve.chosen_by] if self.curve.chosen_by else [])]))
+
+
+@dataclass(frozen=True)
+class TreeNode:
+    """One node; `reads` are the members or, of a formula, the indicators and nodes it names."""
+
+    id: str
+    rule: NodeRule
+    reads: tuple[str, ...]
+    formula: Formula | None
+
+
+@dataclass(frozen=True)
+class TreeCondition:
+    condition: NamedCondition
+    formula: Formula
+
+
+@dataclass(frozen=True)
+class CompiledTree:
+    """Everything needed to score one day. `nodes` stand in order: members before the node that reads them."""
+
+    scheme: TreeScheme
+    as_of: date
+    measures: dict[str, Quantity]
+    lines: dict[str, TreeLine]
+    rule: TreeRule
+    nodes: dict[str, TreeNode]
+    ranges: dict[str, dict[str, tuple[Fraction, Fraction]]]
+    checks: tuple[TreeCondition, ...]
+    entry: tuple[TreeCondition, ...]
+    passing: tuple[TreeCondition, ...]
+    direct: tuple[TreeCondition, ...]
+    ranks: RankRule | None
+    bases: tuple[CompiledBasis, ...]
+    otherwise: str
+
+    @property
+    def stage_ids(self) -> list[str]:
+        return self.scheme.stage_ids
+
+
+def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
+    """The scheme on `as_of`, or one line with file, key and reason."""
+    valid, file = scheme.identity.valid, scheme.where("scheme.yaml")
+    if as_of < valid.since or (valid.until is not None and as_of > valid.until):
+        raise BadInput(
+            f"the scheme is valid from {valid.since} to {valid.until or 'further notice'}, not on {as_of}",
+            where=file,
+            kept=KEPT,
+            todo="choose a date within, or another scheme",
+        )
+    known = {n: Quantity(m.decimals, parse_unit(m.unit), tuple(m.words)) for n, m in scheme.measures.items()}
+    rule = in_force(scheme.identity.tree, as_of, f"{file}: tree")
+    lines = {i.id: compile_line(scheme, i, as_of, known) for i in scheme.indicators.values()}
+    results = _results(scheme, rule)
+    for name in results:
+        if name in known:
+            raise BadInput(f"measure {name!r} has the name of a result", where=scheme.where("measures.yaml"), kept=KEPT)
+    known_now = {**known, **results}
+    nodes = _in_order(scheme, rule, known_now)
+    gates = in_force(scheme.identity.gates, as_of, f"{file}: gates") if scheme.identity.gates else None
+    ask = partial(_conditions, known=known_now)
+    compiled = CompiledTree(
+        scheme=scheme,
+        as_of=as_of,
+        measures=known,
+        lines=lines,
+        rule=rule,
+        nodes=nodes,
+        ranges={stage: _ranges(lines, nodes, stage) for stage in scheme.stage_ids},
+        checks=ask(scheme.checks, where=f"{scheme.where('measures.yaml')}: checks"),
+        entry=ask(gates.entry, where=f"{file}: gates.entry") if gates else (),
+        passing=ask(gates.passing, where=f"{file}: gates.pass") if gates else (),
+        direct=ask(gates.direct, where=f"{file}: gates.direct") if gates else (),
+        ranks=in_force(scheme.identity.ranks, as_of, f"{file}: ranks") if scheme.identity.ranks else None,
+        bases=_bases(scheme, as_of, known),
+        otherwise=_otherwise(scheme, as_of),
+    )
+    for fault in _faults(compiled):
+        raise BadInput(fault, where=file, kept=KEPT, todo="correct it")
+    return compiled
+
+
+def compile_line(scheme: TreeScheme, indicator: TreeIndicator, as_of: date, known: Mapping[str, Quantity]) -> TreeLine:
+    """One indicator on one day."""
+    where = scheme.indicator_where(indicator.id)
+    rule = in_force(indicator.formula, as_of, f"{where}: formula")
+    curve = in_force(indicator.curve, as_of, f"{where}: curve")
+    at = f"{where}: formula from {rule.since}"
+    if indicator.decimals != "exact" and not 0 <= int(indicator.decimals) <= MOST_DECIMALS:
+        raise BadInput(f"key decimals: from 0 to {MOST_DECIMALS}, or exact", where=where, kept=KEPT)
+    formula = located(at, lambda: compile_formula(rule.expression, known, decimals=0, unit=indicator.unit, exact=True))
+    question, applicable = rule.applicable_when, None
+    if question is not None:
+        asked = question
+        applicable = located(f"{at}.applicable_when", lambda: compile_condition(asked, known, exact=True))
+    words = known[formula.inputs[0]].words if formula.inputs == (formula.text.strip(),) else ()
+
+    def shape() -> Shape:
+        found = read_shape(
+            curve.form,
+            full=Fraction(indicator.full),
+            edge=curve.edge,
+            words={word: place for place, word in enumerate(words, start=1)},
+        )
+        if isinstance(found, Bands) != (curve.chosen_by is not None):
+            raise CurveError("`chosen(…)` and `chosen_by` (the measure with the expert's points) belong together")
+        if curve.chosen_by is not None and curve.chosen_by not in known:
+            raise CurveError(f"chosen_by: unknown measure {curve.chosen_by!r}")
+        return found
+
+    return TreeLine(indicator, formula, applicable, curve, located(f"{where}: curve from {curve.since}", shape))
+
+
+def points_name(indicator: str) -> str:
+    """How a condition names an indicator's points: ABC-01 → abc_01_points."""
+    return f"{value_name(indicator)}_points"
+
+
+def _results(scheme: TreeScheme, rule: TreeRule) -> dict[str, Quantity]:
+    """What formula nodes and conditions may name beside measures."""
+    values = {value_name(i.id): Quantity(0, parse_unit(i.unit)) for i in scheme.indicators.values()}
+    points = {points_name(name): POINTS for name in scheme.indicators}
+    return {**values, **points, **dict.fromkeys(rule.nodes, POINTS), "total": POINTS}
+
+
+def _in_order(scheme: TreeScheme, rule: TreeRule, known: Mapping[str, Quantity]) -> dict[str, TreeNode]:
+    """The nodes that the root reads, members first. A circle, or what nobody reads, is refused."""
+    file = scheme.where("scheme.yaml")
+    by_name = {value_name(i): i for i in scheme.indicators} | {points_name(i): i for i in scheme.indicators}
+
+    def node(name: str) -> TreeNode:
+        of = rule.nodes[name]
+        if of.expression is None:
+            return TreeNode(name, of, tuple(of.of), None)
+        expression = of.expression
+        at = f"{file}: tree from {rule.since}.nodes.{name}"
+        formula = located(at, lambda: compile_formula(expression, known, decimals=0, exact=True))
+        if "total" in formula.inputs and "total" not in rule.nodes:
+            raise BadInput("a node cannot read the total", where=at, kept=KEPT)
+        read = [by_name.get(read, read) for read in formula.inputs]
+        return TreeNode(name, of, tuple(dict.fromkeys(r for r in read if r not in scheme.measures)), formula)
+
+    nodes, done, path = {name: node(name) for name in rule.nodes}, dict[str, TreeNode](), list[str]()
+
+    def visit(name: str) -> None:
+        if name in path:
+            circle = " → ".join([*path[path.index(name) :], name])
+            raise BadInput(f"key tree from {rule.since}: circular: {circle}", where=file, kept=KEPT, todo="correct it")
+        if name not in nodes or name in done:
+            return
+        path.append(name)
+        for read in nodes[name].reads:
+            visit(read)
+        path.pop()
+        done[name] = nodes[name]
+
+    visit(rule.root)
+    if idle := [name for name in nodes if name not in done]:
+        raise BadInput(
+            f"key tree from {rule.since}: node {idle[0]} is read by nobody", where=file, kept=KEPT, todo="remove it"
+        )
+    return done
+
+
+def _ranges(
+    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], stage: str
+) -> dict[str, tuple[Fraction, Fraction]]:
+    """The least and the most points of every indicator and node in a stage."""
+    found = {name: (line.worst, line.best) for name, line in lines.items()}
+    for name, node in nodes.items():
+        rule, weights = node.rule, weights_of(node.rule, stage)
+        if rule.kind == "formula":
+            assert rule.maximum is not None
+            ends = [rule.minimum or Fraction(0), rule.maximum]
+        else:
+            ends = [aggregate(rule, {m: found[m][end] for m in weights}, weights) or Fraction(0) for end in (0, 1)]
+        low, high = (bounded(rule, end) for end in ends)
+        found[name] = (low, high)
+    return found
+
+
+def _faults(compiled: CompiledTree) -> Iterator[str]:
+    """What the rules come to: everything read, caps that bite, the declared maximum reached exactly."""
+    rule = compiled.rule
+    asked = [*compiled.checks, *compiled.entry, *compiled.passing, *compiled.direct]
+    by_condition = {name for condition in asked for name in condition.formula.inputs}
+    in_nodes = {name for node in compiled.nodes.values() for name in node.reads}
+    for name in compiled.lines:
+        if name not in in_nodes and not by_condition & {value_name(name), points_name(name)}:
+            yield f"key tree from {rule.since}: indicator {name} stands in no node"
+    for stage, ranges in compiled.ranges.items():
+        for name, node in compiled.nodes.items():
+            if node.rule.cap is not None and node.rule.kind != "formula":
+                uncapped = node.rule.model_copy(update={"cap": None, "floor": None})
+                weights = weights_of(uncapped, stage)
+                best = aggregate(uncapped, {m: ranges[m][1] for m in weights}, weights)
+                if best is not None and best < node.rule.cap:
+                    yield f"nodes.{name}: no points reach the cap {shown(node.rule.cap)}; at most {shown(best)}"
+        most = ranges[rule.root][1]
+        if most != rule.maximum:
+            at = f" in {stage}" if len(compiled.ranges) > 1 else ""
+            yield f"key tree from {rule.since}: the most points{at} are {shown(most)}, maximum is {shown(rule.maximum)}"
+    for scored in compiled.ranks.cascade if compiled.ranks else []:
+        if scored not in compiled.lines and scored not in compiled.nodes:
+            yield f"key ranks.cascade: unknown {scored!r}"
+
+
+def _conditions(
+    conditions: list[NamedCondition], *, known: Mapping[str, Quantity], where: str
+) -> tuple[TreeCondition, ...]:
+    return tuple(
+        TreeCondition(c, located(f"{where}: {c.id}", partial(compile_condition, c.when, known, exact=True)))
+        for c in conditions
+    )
+
+
+def _bases(scheme: TreeScheme, as_of: date, known: Mapping[str, Quantity]) -> tuple[CompiledBasis, ...]:
+    if scheme.stages is None:
+        return ()
+    rule, file = in_force(scheme.stages.rule, as_of, scheme.where("stages.yaml")), scheme.where("stages.yaml")
+    return tuple(compile_basis(file, basis, known) for basis in rule.bases)
+
+
+def _otherwise(scheme: TreeScheme, as_of: date) -> str:
+    if scheme.stages is None:
+        return scheme.stage_ids[0]
+    return in_force(scheme.stages.rule, as_of, scheme.where("stages.yaml")).otherwise
