@@ -1,8 +1,8 @@
 """Score measures that somebody supplies: a what-if, an officer's golden case, another zone's published index.
 
-In: a CSV `uscc, stage, measure, value`, long form, values as plain decimals (or a category's word); an empty stage means
-the scheme's rule. A measure without a row is not held. Out: one line per enterprise and indicator, then its categories
-or nodes, its total and, where the scheme has a tree, coverage, interval, gates and rank.
+In: a CSV `uscc, stage, measure, value`, long form, values as plain decimals (or a category's word); an empty stage
+means the scheme's rule. A measure without a row is not held. Out: one line per enterprise and indicator, then its
+categories or nodes, its total and, where the scheme has a tree, coverage, interval, gates and rank.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from include.schemes.compile import Compiled, compile_scheme
 from include.schemes.expression import Quantity
 from include.schemes.lint import Finding
 from include.schemes.lint import lint_directory as lint_scheme
-from include.schemes.model import MeasureDeclaration, has_tree, load_scheme, require_scheme
+from include.schemes.model import MeasureDeclaration, has_tree, load_scheme, require_scheme, schemes
 from include.schemes.reading import nearest
 from include.schemes.status import VALUE
 from include.schemes.tree import load_tree, tree_schemes
@@ -179,18 +179,16 @@ def _tree_rows(compiled: CompiledTree, supplied: Mapping[str, Supplied], where: 
             return dict(zip(RESULT, line, strict=True))
 
         for name, outcome in one.lines.items():
-            decimals = compiled.lines[name].decimals
-            value = "" if outcome.value is None else fixed(outcome.value, decimals) if decimals is not None else ""
-            value = written(outcome.value, None) if decimals is None else value
-            points = written(outcome.points or Fraction(0), rule.round_indicators)
-            yield row(name, points, value, outcome.status)
+            decimals, value = compiled.lines[name].decimals, outcome.value
+            shown_value = "" if value is None else written(value, None) if decimals is None else fixed(value, decimals)
+            counted = Fraction(0) if outcome.points is None and rule.absent == "no_points" else outcome.points
+            yield row(name, written(counted, rule.round_indicators), shown_value, outcome.status)
         for name, node in compiled.nodes.items():
             outcome = one.nodes[name]
             yield row(f"node:{name}", written(outcome.points, node.rule.round), status=outcome.status)
         shown = rule.nodes[rule.root].round
-        yield row(
-            "total", written(one.total.points, shown), status="" if one.total.status == VALUE else one.total.status
-        )
+        absent = "" if one.total.status == VALUE else one.total.status
+        yield row("total", written(one.total.points, shown), status=absent)
         yield row("total_low", written(one.total_low, shown))
         yield row("total_high", written(one.total_high, shown))
         yield row("coverage", value=fixed(one.coverage, COVERAGE_DECIMALS))
