@@ -166,6 +166,23 @@ def scheme_lint(directory: Annotated[Path, typer.Argument(help="A scheme's direc
         raise typer.Exit(2)
 
 
+@scheme_app.command("diff")
+def scheme_diff(
+    before: Annotated[str, typer.Argument(help="Scheme id or directory.")],
+    after: Annotated[str, typer.Argument(help="Scheme id or directory.")],
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Who moves on the measures of this date.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text, with every enterprise.")] = False,
+) -> None:
+    """What two schemes say differently, and who gains and loses by it and why, by stage and district."""
+    import json
+
+    from include.steps.difference import difference, render
+
+    day = _date(as_of)
+    found = difference(before, after, day if as_of else None, day)
+    _say(json.dumps(found, ensure_ascii=False, indent=1) if as_json else render(found))
+
+
 @scheme_app.command("list")
 def scheme_list() -> None:
     """The schemes that are installed."""

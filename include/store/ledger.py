@@ -331,6 +331,11 @@ class Ledger:
         )
         return found[-1] if found else None
 
+    def last_measured(self, district: str, on_or_before: date) -> date | None:
+        """The newest business date, not after `on_or_before`, on which a district was scored under any scheme."""
+        found = self._results(run_result.c.district == district, run_result.c.as_of <= on_or_before)
+        return found[-1].result.as_of if found else None
+
     def due(self, *, districts: list[str], today: date, sweep: bool) -> list[tuple[date, str]]:
         """The (as_of, scheme) with a result that no publication of theirs covers, oldest first.
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from fractions import Fraction
 
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from include.kernel.errors import BadInput
 from include.kernel.references import ResultKey
 from include.schemes.model import require_scheme
+from include.steps.difference import difference, render
 from include.steps.explain import explain, explain_change
 from include.steps.refresh import refresh
 from include.store import lake as places
@@ -115,3 +118,32 @@ def test_the_change_from_one_scheme_to_the_other_is_the_rules_doing_and_adds_up(
     assert effects.before + effects.stage + effects.rules == effects.after
     assert len(change.indicators) == 121 + 18
     assert change.records == []
+
+
+def test_who_moves_between_two_schemes_adds_up_for_every_enterprise(replayed: City) -> None:
+    found = difference(SCHEME, NATIONAL, AS_OF, AS_OF)
+    moved = found["movement"]
+    local, national = (_read(replayed, scheme, AS_OF, "points") for scheme in (SCHEME, NATIONAL))
+    totals = {
+        scheme: dict(zip(table["uscc"].to_pylist(), table["total"].to_pylist(), strict=True))
+        for scheme, table in ((SCHEME, local), (NATIONAL, national))
+    }
+    assert [move["uscc"] for move in moved["moves"]] == local["uscc"].to_pylist()
+    for move in moved["moves"]:
+        shares = Fraction(totals[NATIONAL][move["uscc"]]) / 100 - Fraction(totals[SCHEME][move["uscc"]]) / 1000
+        assert Fraction(move["stage_effect"]) + Fraction(move["rule_effect"]) == Fraction(move["change"]) == shares
+    for move in moved["top_winners"] + moved["top_losers"]:
+        effects = [Fraction(cause[name]) for cause in move["causes"] for name in ("stage_effect", "rule_effect")]
+        assert sum(effects) == Fraction(move["change"])
+    assert "share of the maximum (1000.000 before, 100.000 after)" in render(found)
+
+
+def test_the_same_scheme_in_a_directory_moves_nobody_and_a_night_that_is_not_stored_is_one_line(
+    replayed: City,
+) -> None:
+    found = difference(SCHEME, str(require_scheme(SCHEME).directory), AS_OF, AS_OF)
+    assert found["rules"] == []
+    assert (found["movement"]["winners"], found["movement"]["losers"]) == (0, 0)
+    assert found["movement"]["unit"] == "points"
+    with pytest.raises(BadInput, match="^as of 2026-11-01: no measures are stored"):
+        difference(SCHEME, NATIONAL, date(2026, 11, 1), AS_OF)
