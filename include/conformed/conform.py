@@ -32,6 +32,7 @@ def conform(contract: Contract, accepted: pa.Table, directory: Directory, partic
     `accepted` holds rows of that district or of the whole city; enterprises that do not take part are left out.
     A city dataset names mostly enterprises of other districts, so only its ambiguous names are counted as unresolved.
     """
+    accepted = _last_editions(contract, accepted)
     if contract.entity.names:
         linked, tiers = _link_names(contract, _current(contract, accepted), directory)
     else:
@@ -107,6 +108,18 @@ def _current(contract: Contract, accepted: pa.Table) -> pa.Table:
         connection.register("accepted", accepted)
         newest = f"SELECT * FROM accepted QUALIFY row_number() {window} = 1 ORDER BY _page, _ordinal"
         return connection.sql(newest).to_arrow_table().cast(accepted.schema)
+
+
+def _last_editions(contract: Contract, accepted: pa.Table) -> pa.Table:
+    """Of deliveries that list everybody anew, the rows of the last one."""
+    if contract.editions is None:
+        return accepted
+    latest = ", ".join(f"{name} DESC NULLS LAST" for name in contract.editions.latest_by)
+    window = f"OVER (PARTITION BY {', '.join(contract.editions.of)} ORDER BY {latest})"
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("accepted", accepted)
+        last = f"SELECT * FROM accepted QUALIFY rank() {window} = 1 ORDER BY _page, _ordinal"
+        return connection.sql(last).to_arrow_table().cast(accepted.schema)
 
 
 def _latest(contract: Contract, table: pa.Table) -> pa.Table:

@@ -100,6 +100,16 @@ class Versions(_Strict):
     first: str | None = None
 
 
+class Editions(_Strict):
+    """Deliveries that list everybody anew: of each `of` only the rows of the last edition hold, whoever they name.
+
+    Told before enterprises are linked, so that who no longer stands in the last edition is not revived by an older one.
+    """
+
+    of: list[str] = Field(min_length=1)
+    latest_by: list[str] = Field(min_length=1)
+
+
 class Volume(_Strict):
     """Row-count bounds of a snapshot: a floor, and shares of the last accepted snapshot of the same scope."""
 
@@ -124,6 +134,7 @@ class Contract(_Strict):
     arrival: str
     entity: Entity
     versions: Versions | None = None
+    editions: Editions | None = None
     history_years: int | None = None
     max_age_days: int
     volume: Volume = Volume()
@@ -138,6 +149,8 @@ class Contract(_Strict):
         if self.versions:
             named += [*self.versions.group, *self.versions.latest_by, *self.versions.void]
             named += [n for n in (self.versions.filing, self.versions.first) if n]
+        if self.editions:
+            named += [*self.editions.of, *self.editions.latest_by]
         for name in named:
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not one of its columns")

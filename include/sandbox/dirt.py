@@ -38,6 +38,9 @@ KEYS = {
     "IP_PCT": ("InternationalNumber", "UpdateTime"),
     "IP_OTHER": ("RecordNumber", "UpdateTime"),
     "STD_CERT": ("recordno", "updatetime"),
+    "REG_RISK": ("WSH", "GXSJ"),
+    "FIN_EQ": ("JLBH", "GXSJ"),
+    "FIN_LOAN": ("银行", "数据月份", "合同编号"),
     "ST_QUAL": ("证书编号", "状态"),
 }
 TRUTH = pa.schema(
@@ -73,6 +76,15 @@ _QUARANTINE = (
     ("absurd_date", "IP_OTHER", "RegistrationDate", "2024.13.01"),
     ("unknown_code", "STD_CERT", "recstate", "待定"),
     ("absurd_date", "STD_CERT", "recdate", "2025-02-30"),
+    ("absurd_date", "REG_RISK", "JDRQ", "2025-13-01"),
+    ("unknown_code", "REG_RISK", "CFCD", "特大"),
+    ("missing_name", "REG_RISK", "XDR_MC", ""),
+    ("unparsable_number", "FIN_EQ", "SJJE", "约500"),
+    ("unknown_code", "FIN_EQ", "TZFLX", "其他机构"),
+    ("absurd_date", "FIN_EQ", "FSRQ", "2025-02-30"),
+    ("unparsable_number", "FIN_LOAN", "授信额度", "五百"),
+    ("absurd_date", "FIN_LOAN", "授信到期日", "2026-02-30"),
+    ("unknown_code", "FIN_LOAN", "知识产权质押", "待定"),
 )
 _QUARANTINE_RATE = 0.0015  # of a dataset's records, per line above
 _CODE_COLUMNS = {
@@ -86,6 +98,9 @@ _CODE_COLUMNS = {
     "HR_STAFF": "TYSHXYDM",
     "REG_ENT": "uniscid",
     "STD_CERT": "uniscid",
+    "REG_RISK": "XDR_SHXYM",
+    "FIN_EQ": "TYSHXYDM",
+    "FIN_LOAN": "统一社会信用代码",
     "ST_QUAL": "统一社会信用代码",
 }
 _LARGEST = max(DISTRICTS, key=DISTRICTS.__getitem__)
@@ -363,6 +378,7 @@ def _names(ground: Soil) -> None:
     for dataset, columns in {
         "IP_PAT": ("AssigneeStringList", "ApplicantStringList"),
         "ST_QUAL": ("企业名称",),
+        "FIN_LOAN": ("企业名称",),
         "HR_INS": ("AAB004",),
         "HR_STAFF": ("AAB004",),
         "IP_OTHER": ("OwnerStringList",),
@@ -382,6 +398,7 @@ def _names(ground: Soil) -> None:
         "ST_QUAL": ("企业名称",),
         "IP_OTHER": ("OwnerStringList",),
         "STD_CERT": ("entname",),
+        "FIN_LOAN": ("企业名称",),
     }.items():
         table = ground.tables[dataset]
         firm = table["_firm"].to_numpy()

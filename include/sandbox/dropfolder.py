@@ -69,9 +69,14 @@ def _write_kind(folder: Path, author: str, kind: FileKind, table: pa.Table) -> N
         rows = [[_cell(batch, number, line, column) for column in columns] for number, line in enumerate(lines, 1)]
         path = folder / f"{kind.list}_{published.replace('-', '')}.{kind.form}"
         content = _as_csv(columns, rows) if kind.form == "csv" else _as_workbook(kind, author, published, columns, rows)
-        path.write_bytes(content)
-        marker = f"rows={len(rows)}\nsha256={hashlib.sha256(content).hexdigest()}\n"
-        path.with_name(path.name + ".ok").write_text(marker, encoding="utf-8")
+        put(path, content, len(rows))
+
+
+def put(path: Path, content: bytes, rows: int) -> None:
+    """A file, then its marker."""
+    path.write_bytes(content)
+    marker = f"rows={rows}\nsha256={hashlib.sha256(content).hexdigest()}\n"
+    path.with_name(path.name + ".ok").write_text(marker, encoding="utf-8")
 
 
 def _cell(batch: str, number: int, line: dict[str, str], column: str) -> str:
@@ -98,6 +103,11 @@ def _as_workbook(kind: FileKind, author: str, published: str, columns: tuple[str
     for row in rows:
         sheet.append([_value(kind, column, cell) for column, cell in zip(columns, row, strict=True)])
     sheet.append([SUM_ROW, len(rows)])
+    return stamped(book, author)
+
+
+def stamped(book: openpyxl.Workbook, author: str) -> bytes:
+    """The workbook's bytes, the same on every day."""
     book.properties.creator, book.properties.created = author, _EPOCH
     raw = io.BytesIO()
     book.save(raw)

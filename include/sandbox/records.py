@@ -48,6 +48,8 @@ RESOURCES = {
             ("AAB001", "TJRQ"),
             frozenset({"ZCRS", "BKJYS", "SSRS", "BSRS", "ZGJZC", "GJGJYS", "YFGWRS", "YFSSRS", "YFBSRS"}),
         ),
+        Resource("REG_RISK", "credit", "records", ("WSH", "GXSJ")),
+        Resource("FIN_EQ", "finance", "equity", ("JLBH", "GXSJ")),
     )
 }
 

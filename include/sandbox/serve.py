@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import uvicorn
 from sqlalchemy import make_url
 
+from include.sandbox.bank_files import write_statements
 from include.sandbox.database import write_postgresql, write_sqlite
 from include.sandbox.drop_folders import DROP_FOLDERS
 from include.sandbox.dropfolder import write_lists
@@ -34,7 +35,10 @@ DEPARTMENTS = {
     "tax": "innopoints_tax_innovation",
     "ip": "innopoints_ip_office",
     "hr": "innopoints_human_resources",
+    "credit": "innopoints_credit_platform",
+    "finance": "innopoints_finance_office",
 }
+BANKS = "innopoints_banks"
 
 
 def generate(home: Path, enterprises: int, seed: int, dirt: float = 1.0, database_url: str | None = None) -> Path:
@@ -129,6 +133,8 @@ def _write(folder: Path, enterprises: int, seed: int, dirt: float, database_url:
     for department in DROP_FOLDERS.values():
         (folder / "drop" / department.name).mkdir(parents=True)
         write_lists(folder / "drop" / department.name, department, made.tables)
+    (folder / "drop" / "banks").mkdir()
+    write_statements(folder / "drop" / "banks", made.tables["FIN_LOAN"])
     pq.write_table(made.planted, folder / "truth.parquet", compression="zstd")
     pq.write_table(made.enterprises, folder / "truth_enterprises.parquet", compression="zstd")
     if database_url:
@@ -161,6 +167,7 @@ def _connections(folder: Path, reader_urls: dict[str, str]) -> dict[str, dict[st
         conn_id: generic | {"extra": {"path": str(folder / "drop" / department.name)}}
         for conn_id, department in DROP_FOLDERS.items()
     }
+    folders[BANKS] = generic | {"extra": {"path": str(folder / "drop" / "banks")}}
     return http | databases | folders
 
 

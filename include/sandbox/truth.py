@@ -17,6 +17,7 @@ from include.sandbox.firms import Firms
 from include.sandbox.holdings import holdings
 from include.sandbox.lists import Certificates
 from include.sandbox.patents import Patents
+from include.sandbox.truth_risk import AMOUNTS, COUNTS, finance_and_risk
 
 AS_OF = (date(2026, 6, 15), date(2026, 11, 20))
 CLOSED_YEAR = 2025  # of both dates
@@ -79,6 +80,11 @@ def _as_of(day: date, firms: Firms, patents: Patents, held: Certificates, tables
         for year in YEARS:
             cells = [values.get((int(firm), year)) for firm in members]
             columns[f"{name}_{year}"] = pa.array(cells, pa.decimal128(24, 2))
+    risk = finance_and_risk(moment, tables)
+    for name in (*AMOUNTS, *COUNTS):
+        none = None if name == "credit_grade" else Decimal(0)
+        cells = [risk[name].get(int(firm), none) for firm in members]
+        columns[name] = pa.array(cells, pa.decimal128(24, 2) if name in AMOUNTS else pa.decimal128(6, 1))
     return pa.table(columns)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from include.sandbox import lists, patents, people, registry, rights, standards, tax
+from include.sandbox import banks, equity, lists, patents, people, registry, rights, risk, standards, tax
 from include.sandbox.dirt import soil
 from include.sandbox.firms import Figures, Firms, figures, firms
 from include.sandbox.lists import Certificates
@@ -52,6 +52,9 @@ def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
         "IP_PCT": patents.international_applications(seed, them, inventions),
         "IP_OTHER": rights.other_rights(seed, them),
         "STD_CERT": standards.certificates_and_standards(seed, them),
+        "REG_RISK": risk.records(seed, them),
+        "FIN_EQ": equity.records(seed, them),
+        "FIN_LOAN": banks.statements(seed, them),
         "ST_QUAL": lists.qualification_lists(seed, them, numbers, held),
     }
     planted = soil(seed, them, tables, dirt)

@@ -66,7 +66,9 @@ class Files(_Strict):
     """One kind of file in the drop folder. Its name carries the date it was handed over, as eight digits.
 
     `header_rows` of 2 means groups above columns: a column is called by its lowest filled cell. `total_row` says that
-    the last row is a 合计, which is checked and left out.
+    the last row is a 合计, which is checked and left out. A file in somebody's own words names in `columns` each of its
+    columns and the contract's field that it is; `constants` are fields that the file leaves unsaid, the same in every
+    row (null = never said).
     """
 
     glob: str = Field(pattern=r"^[^/\\]+$")
@@ -75,6 +77,8 @@ class Files(_Strict):
     title_rows: int = Field(default=0, ge=0, le=20)
     header_rows: int = Field(default=1, ge=1, le=4)
     total_row: bool = False
+    columns: dict[str, str] = Field(default_factory=dict)
+    constants: dict[str, str | None] = Field(default_factory=dict)
 
 
 class Drop(_Strict):
@@ -157,7 +161,26 @@ def load_source(path: Path) -> Source:
                 f"key datasets: found {dataset!r}, allowed {', '.join(theirs)}, the contracts of this source",
                 where=str(path),
             )
+        if isinstance(source, FileDropSource):
+            _require_mapped(source.datasets[dataset], contract, str(path))
     return source
+
+
+def _require_mapped(drop: Drop, contract: Contract, where: str) -> None:
+    """A file kind with columns of its own accounts for every field of the contract, each once."""
+    fields = {column.native for column in contract.columns.values()}
+    for kind in drop.files:
+        said = [*kind.columns.values(), *kind.constants]
+        unknown = [name for name in said if name not in fields]
+        twice = [name for name in said if said.count(name) > 1]
+        unsaid = sorted(fields - set(said)) if kind.columns else []
+        for what, which in (("unknown", unknown), ("named twice", twice), ("missing", unsaid)):
+            if which:
+                raise BadInput(
+                    f"key datasets.{contract.dataset}.files, {kind.glob}: {what} {which[0]!r:.40}",
+                    where=where,
+                    todo=f"let columns and constants name each field of contract {contract.dataset} once",
+                )
 
 
 @cache

@@ -160,7 +160,9 @@ def _rows(cells: Cells, kind: Files, fields: Fields, at: str) -> list[dict[str, 
     while names and names[-1] is None:
         names.pop()
     held = {name for name in names if name}
-    missing, unexpected = sorted(set(fields.registered) - held), sorted(held - fields.known)
+    agreed = set(kind.columns) or set(fields.registered) - set(kind.constants)
+    ignored = fields.known - set(fields.registered)
+    missing, unexpected = sorted(agreed - held), sorted(held - agreed - ignored)
     twice = sorted({name for name in held if names.count(name) > 1})
     if missing or unexpected or len(names) != len(held):
         parts = [("missing", missing), ("unexpected", unexpected), ("twice", twice)]
@@ -170,8 +172,8 @@ def _rows(cells: Cells, kind: Files, fields: Fields, at: str) -> list[dict[str, 
         raise _refused("cells beyond the last named column", at)
     if kind.total_row:
         body = _without_total(body, at)
-    registered = [(position, name) for position, name in enumerate(names) if name in fields.registered]
-    return [{name: row[position] for position, name in registered} for row in body]
+    registered = [(at, kind.columns.get(name, name)) for at, name in enumerate(names) if name in agreed]
+    return [{name: row[position] for position, name in registered} | kind.constants for row in body]
 
 
 def _without_total(body: Cells, at: str) -> Cells:

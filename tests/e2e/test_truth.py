@@ -87,6 +87,44 @@ def test_what_registers_and_lists_hold_is_true(night: City, measures: list[str],
     assert any(true.values())
 
 
+@pytest.mark.parametrize(
+    ("figure", "of_measures"),
+    [
+        ("science_loan_balance_yuan", {"science_loan_balance_yuan": 1}),
+        ("venture_capital_3y_yuan", {"venture_capital_3y_yuan": 1}),
+        ("fund_shareholders", {"fund_shareholders": 1}),
+        ("listing_step", {"listing_step": 1}),
+        ("credit_grade", {"public_credit_grade": 1}),
+        ("penalty_count", {"general_penalties_3y": 1, "serious_penalties_3y": 3}),
+        ("abnormal_count", {"abnormal_listings": 1}),
+    ],
+)
+def test_credit_equity_and_penalties_are_true_of_names_without_codes_and_of_newest_statements(
+    night: City, figure: str, of_measures: dict[str, int]
+) -> None:
+    rows = {row["uscc"]: row for row in night.gathered("measures").to_pylist()}
+    found = {
+        uscc: None
+        if None in (parts := [row[name] for name in of_measures])
+        else sum(part * weight for part, weight in zip(parts, of_measures.values(), strict=True))
+        for uscc, row in rows.items()
+    }
+    assert found == _true(night, figure)
+    assert any(found.values())
+
+
+def test_nobody_under_a_veto_is_honoured_recommended_or_listed(night: City) -> None:
+    vetoed = {uscc for uscc, value in _true(night, "vetoed").items() if value}
+    measures = night.gathered("measures").to_pylist()
+    assert {row["uscc"] for row in measures if row["veto_major_accident"] or row["veto_dishonest"]} == vetoed
+    assert vetoed
+    with night.stores.engine.connect() as connection:
+        for table in ("honours", "project_recommendation", "credit_list"):
+            named = set(connection.scalars(sa.text(f"SELECT uscc FROM current_{table}")))
+            assert named
+            assert not named & vetoed, table
+
+
 def test_exactly_the_rows_that_a_contract_cannot_accept_are_quarantined(night: City) -> None:
     """Per dataset: every row that the world spoilt is held back, and no other."""
     planted: Counter[str] = Counter()

@@ -22,7 +22,8 @@ from include.sandbox.records import RESOURCES
 
 NOW = 1_780_000_000.0  # the gateway's clock, in May 2026
 BEFORE = "2026-06-15 00:00:00"
-KEYS = {f"key-{department}": (department, f"secret-{department}") for department in ("registry", "tax", "ip", "hr")}
+DEPARTMENTS = sorted({resource.department for resource in RESOURCES.values()})
+KEYS = {f"key-{department}": (department, f"secret-{department}") for department in DEPARTMENTS}
 
 
 class Clock:
@@ -88,7 +89,7 @@ def shelves(home: Path):
 @pytest.fixture
 def departments(shelves, clock: Clock) -> dict[str, Department]:
     client = TestClient(create_app(shelves, KEYS, requests_per_second=50, clock=clock))
-    found = {name: Department(client, clock, name) for name in ("registry", "tax", "ip", "hr")}
+    found = {name: Department(client, clock, name) for name in DEPARTMENTS}
     for department in found.values():
         assert department.log_in().status_code == 200
     return found

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import openpyxl
@@ -18,6 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from include.contracts import require_contract
+from include.kernel.connections import Connection
+from include.kernel.periods import arrival_cutoff
 from include.sandbox.dirt import KEYS
 from include.sandbox.drop_folders import DROP_FOLDERS
 from include.sandbox.dropfolder import BATCH, SUM_ROW
@@ -26,7 +30,8 @@ from include.sandbox.records import RESOURCES
 from include.sandbox.serve import DEPARTMENTS, connections, generate
 from include.sandbox.tax import FORM_ROWS
 from include.sandbox.world import World
-from include.sources.declaration import sources
+from include.sources.declaration import source_of, sources
+from include.sources.pull import Request, pull
 from tests.sandbox.conftest import ENTERPRISES, SEED
 
 # Dataset → its view, by front end.
@@ -58,6 +63,15 @@ def listed(folder: Path, names: list[str]) -> list[dict[str, str]]:
     return lines
 
 
+def statements(folder: Path) -> list[dict[str, str]]:
+    """Every line of every bank's statement, in the words that the source declares for that bank's columns."""
+    contract, as_of = require_contract("FIN_LOAN"), date(2028, 1, 1)
+    request = Request("FIN_LOAN", "city", as_of, arrival_cutoff(as_of), None)
+    connection = Connection("innopoints_banks", "generic", extra={"path": str(folder)})
+    pages = pull(source_of(contract), contract, request, connection)
+    return [{name: value or "" for name, value in row.items()} for page in pages for row in page.rows]
+
+
 @pytest.fixture(scope="module")
 def handed_over(folder: Path) -> dict[str, list[dict[str, str]]]:
     """Dataset → all rows as a client can get them."""
@@ -66,6 +80,7 @@ def handed_over(folder: Path) -> dict[str, list[dict[str, str]]]:
         for department in DROP_FOLDERS.values()
         for dataset, kinds in department.datasets.items()
     }
+    found["FIN_LOAN"] = statements(folder / "drop" / "banks")
     for dataset in RESOURCES:
         rows = pq.read_table(folder / "gateway" / f"{dataset}.parquet")["row"].to_pylist()
         found[dataset] = [{name: str(value or "") for name, value in json.loads(row).items()} for row in rows]
@@ -101,6 +116,14 @@ def test_the_front_end_holds_what_the_world_holds(small_world: World, handed_ove
         assert Counter(tuple(row[name] for name in names) for row in handed_over[dataset]) == expected
 
 
+def test_every_bank_says_the_same_in_its_own_words(small_world: World, handed_over):
+    table = small_world.tables["FIN_LOAN"]
+    names = [name for name in table.column_names if not name.startswith("_")]
+    expected = Counter(zip(*(table[name].to_pylist() for name in names), strict=True))
+    assert Counter(tuple(row[name] for name in names) for row in handed_over["FIN_LOAN"]) == expected
+    assert len({row["银行"] for row in handed_over["FIN_LOAN"]}) == 6
+
+
 def test_the_front_end_cannot_be_written(home: Path, folder: Path):
     for conn_id, front_end in FRONT_ENDS.items():
         assert not stat.S_IMODE((folder / f"{front_end.name}.sqlite").stat().st_mode) & 0o222
@@ -117,7 +140,8 @@ def test_form_rows_move_between_form_versions(handed_over):
 
 
 def test_each_list_has_a_marker_that_fits(folder: Path):
-    files = [path for path in (folder / "drop").glob("*/*") if path.suffix != ".ok"]
+    folders = [folder / "drop" / department.name for department in DROP_FOLDERS.values()]
+    files = [path for one in folders for path in one.iterdir() if path.suffix != ".ok"]
     assert len(files) > 40
     for path in files:
         marker = dict(line.split("=") for line in Path(f"{path}.ok").read_text().splitlines())

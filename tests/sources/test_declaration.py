@@ -28,7 +28,7 @@ def test_reading_the_declarations_and_the_pull_imports_nothing_heavy() -> None:
 
 def test_a_contract_of_an_unknown_source_says_which_folder_to_add() -> None:
     stray = require_contract("REG_ENT").model_copy(update={"source": "customs"})
-    with pytest.raises(BadInput, match=r"do: add include/sources/customs/source.yaml or use one of human_resources,"):
+    with pytest.raises(BadInput, match=r"do: add include/sources/customs/source.yaml or use one of banks,"):
         source_of(stray)
     unlisted = require_contract("REG_ENT").model_copy(update={"source": "ip_office"})
     with pytest.raises(BadInput, match=r"ip_office/source.yaml: dataset REG_ENT is not under `datasets`"):
