@@ -573,4 +573,178 @@ def test_the_wide_table_has_one_sorted_row_per_enterprise_in_the_declared_types(
     assert table.schema == measured_schema()
     assert table["uscc"].to_pylist() == ["A", "B"]
     kinds = {(measure.decimals, str(table.schema.field(name).type)) for name, measure in measures().items()}
-    assert kinds == {(0, "int64"), (2, "decimal128(24, 2)"), (4, "decimal128(24, 4)")}
+    assert kinds == {(0, "int64"), (1, "decimal128(24, 1)"), (2, "decimal128(24, 2)"), (4, "decimal128(24, 4)")}
+
+
+# --- public credit, equity, banks --------------------------------------------------------------------------------
+
+
+def credit_record(number: str, kind: str, decided: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "uscc": "A",
+        "record_no": number,
+        "record_kind": kind,
+        "decided_on": date.fromisoformat(decided),
+        "state": "有效",
+    } | fields
+
+
+def penalty(number: str, decided: str, severity: str, **fields: Any) -> dict[str, Any]:
+    said = {"penalty_field": "安全生产", "severity": severity} | fields
+    return credit_record(number, "行政处罚", decided, **said)
+
+
+def test_penalties_count_for_three_years_from_the_day_after_in_two_fields_unless_revoked(measured: Measured) -> None:
+    rows = [
+        penalty("1", "2023-11-24", "一般"),  # as of 2026-11-23 the window begins after 2023-11-23
+        penalty("2", "2023-11-23", "一般"),
+        penalty("3", "2026-01-01", "较大", penalty_field="生态环境"),
+        penalty("4", "2026-01-01", "较大", penalty_field="市场监管"),
+        penalty("5", "2026-01-01", "较大", state="撤销"),
+    ]
+    a = measured(reg_risk=rows)["A"]
+    assert (a["general_penalties_3y"], a["serious_penalties_3y"], a["veto_major_accident"]) == (1, 1, 0)
+
+
+def test_a_major_accident_counts_as_serious_and_vetoes_for_three_years(measured: Measured) -> None:
+    for decided, expected in (("2023-11-24", (1, 1)), ("2023-11-23", (0, 0))):
+        a = measured(reg_risk=[penalty("1", decided, "重大")])["A"]
+        assert (a["serious_penalties_3y"], a["veto_major_accident"]) == expected
+    revoked = measured(reg_risk=[penalty("1", "2026-01-01", "重大", state="撤销")])["A"]
+    assert revoked["veto_major_accident"] == 0
+
+
+def test_an_abnormal_listing_counts_one_while_it_stands_and_half_for_three_years_after(measured: Measured) -> None:
+    removals = {None: "1.0", "2026-11-24": "1.0", "2026-11-23": "0.5", "2023-11-24": "0.5", "2023-11-23": "0.0"}
+    for removed, expected in removals.items():
+        on = date.fromisoformat(removed) if removed else None
+        a = measured(reg_risk=[credit_record("1", "经营异常", "2020-05-01", removed_on=on)])["A"]
+        assert a["abnormal_listings"] == D(expected), removed
+    both = [
+        credit_record("1", "经营异常", "2025-05-01"),
+        credit_record("2", "经营异常", "2024-05-01", removed_on=date(2025, 1, 1)),
+    ]
+    assert measured(reg_risk=both)["A"]["abnormal_listings"] == D("1.5")
+
+
+def test_dishonesty_vetoes_as_long_as_the_listing_stands(measured: Measured) -> None:
+    for kind in ("严重违法失信", "科研失信"):
+        for removed, expected in ((None, 1), (date(2026, 11, 24), 1), (date(2026, 11, 23), 0)):
+            a = measured(reg_risk=[credit_record("1", kind, "2025-01-01", removed_on=removed)])["A"]
+            assert (a["veto_dishonest"], a["abnormal_listings"]) == (expected, 0)
+
+
+def test_the_grade_is_that_of_the_newest_year_and_unknown_before_the_first(measured: Measured) -> None:
+    rows = [
+        credit_record("1", "公共信用评价", "2026-03-20", grade_year=2025, grade="差"),
+        credit_record("2", "公共信用评价", "2026-06-20", grade_year=2024, grade="优"),
+    ]
+    found = measured(reg_risk=rows)
+    assert (found["A"]["public_credit_grade"], found["B"]["public_credit_grade"]) == (0, None)
+    assert found["B"]["general_penalties_3y"] == 0
+    levels = {"优": 3, "良": 2, "中": 1, "差": 0}
+    for grade, level in levels.items():
+        row = credit_record("1", "公共信用评价", "2026-03-20", grade_year=2025, grade=grade)
+        assert measured(reg_risk=[row])["A"]["public_credit_grade"] == level
+
+
+def test_without_the_credit_platform_nothing_is_known_and_nobody_is_cleared() -> None:
+    tables = conformed({})
+    del tables["reg_risk"]
+    row = measure(tables, AS_OF).to_pylist()[0]
+    names = [m.name for m in measures().values() if m.datasets == ("REG_RISK",)]
+    assert {"veto_dishonest", "general_penalties_3y"} <= set(names)
+    assert [row[name] for name in names] == [None] * len(names)
+
+
+def round_of(number: str, amount: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "uscc": "A",
+        "record_no": number,
+        "record_kind": "实缴出资",
+        "investor_kind": "私募基金",
+        "fund_filing_no": f"S{number}",
+        "related_party": "否",
+        "paid_in_yuan": amount,
+        "happened_on": date(2025, 1, 1),
+        "state": "有效",
+    } | fields
+
+
+def test_venture_capital_is_what_unrelated_institutions_paid_in_within_three_years(measured: Measured) -> None:
+    rows = [
+        round_of("1", "1000000.01"),
+        round_of("2", "2000000", investor_kind="国有引导基金", happened_on=date(2023, 11, 24)),
+        round_of("3", "4000000", investor_kind="产业资本", happened_on=date(2023, 11, 23)),
+        round_of("4", "8000000", related_party="是"),
+        round_of("5", "8000000", investor_kind="自然人"),
+        round_of("6", "8000000", investor_kind="员工持股平台"),
+        round_of("7", "8000000", state="撤销"),
+        round_of("8", "8000000", related_party=None),
+        round_of("9", "8000000", record_kind="基金持股"),
+    ]
+    found = measured(fin_eq=rows)
+    assert (found["A"]["venture_capital_3y_yuan"], found["B"]["venture_capital_3y_yuan"]) == (D("3000000.01"), 0)
+
+
+def test_a_fund_counts_once_until_it_leaves(measured: Measured) -> None:
+    rows = [
+        round_of("1", "1", record_kind="基金持股"),
+        round_of("2", "1", record_kind="基金持股", fund_filing_no="S1", happened_on=date(2026, 1, 1)),
+        round_of("3", "1", record_kind="基金持股", investor_kind="国有引导基金", ended_on=date(2026, 11, 24)),
+        round_of("4", "1", record_kind="基金持股", ended_on=date(2026, 11, 23)),
+        round_of("5", "1", record_kind="基金持股", investor_kind="产业资本"),
+        round_of("6", "1", record_kind="基金持股", fund_filing_no=None),
+    ]
+    assert measured(fin_eq=rows)["A"]["fund_shareholders"] == 2
+
+
+def test_the_highest_step_that_still_stands_counts(measured: Measured) -> None:
+    def step(name: str, **fields: Any) -> dict[str, Any]:
+        return round_of(name, "0", record_kind="上市进程", listing_step=name, **fields)
+
+    levels = {"股份制改造": 1, "市级上市后备": 2, "辅导备案": 3, "新三板挂牌": 3, "境内外上市": 4}
+    for name, level in levels.items():
+        assert measured(fin_eq=[step(name)])["A"]["listing_step"] == level
+    fallen = [step("股份制改造"), step("境内外上市", ended_on=AS_OF), step("市级上市后备", state="撤销")]
+    assert measured(fin_eq=fallen)["A"]["listing_step"] == 1
+
+
+def credit_line(number: str, bank: str, product: str = "创新贷", **fields: Any) -> dict[str, Any]:
+    return {
+        "uscc": "A",
+        "bank": bank,
+        "month": date(2026, 10, 1),
+        "contract_no": number,
+        "product": product,
+        "credit_line_yuan": "100",
+        "line_valid_until": AS_OF,
+        "loan_balance_yuan": "60.5",
+        "granted_on": date(2025, 11, 24),
+        "granted_yuan": "80",
+        "ip_pledged": "否",
+    } | fields
+
+
+def test_science_credit_leaves_plain_loans_out_and_counts_a_bank_once(measured: Measured) -> None:
+    rows = [
+        credit_line("1", "江苏银行"),
+        credit_line("2", "江苏银行", "苏科贷"),
+        credit_line("3", "中国银行", "流动资金贷款"),
+        credit_line("4", "上海银行", line_valid_until=date(2026, 11, 22)),  # run out yesterday, still owed
+        credit_line("5", "南京银行", credit_line_yuan="0"),
+    ]
+    found = measured(fin_loan=rows)
+    assert (found["A"]["science_loan_balance_yuan"], found["A"]["science_credit_banks"]) == (D("242.00"), 1)
+    assert (found["B"]["science_loan_balance_yuan"], found["B"]["science_credit_banks"]) == (0, 0)
+
+
+def test_a_pledge_loan_needs_a_registration_and_counts_for_a_year(measured: Measured) -> None:
+    pledged = {"ip_pledged": "是", "pledge_registration_no": "Y1"}
+    rows = [
+        credit_line("1", "江苏银行", "流动资金贷款", **pledged),
+        credit_line("2", "江苏银行", **pledged | {"granted_on": date(2025, 11, 23), "granted_yuan": "1000"}),
+        credit_line("3", "江苏银行", **pledged | {"pledge_registration_no": None, "granted_yuan": "2000"}),
+        credit_line("4", "江苏银行", pledge_registration_no="Y4", granted_yuan="4000"),
+    ]
+    assert measured(fin_loan=rows)["A"]["ip_pledge_loans_1y_yuan"] == D("80.00")
