@@ -1,4 +1,4 @@
-"""Every indicator's value for every enterprise, exact and with a typed absence, in one pass per category.
+"""Every indicator's value for every enterprise, exact and with a typed absence, a column at a time.
 
 Values are one long table: uscc, indicator, value (decimal(38, 6)), status. Rows come indicator by indicator in
 catalogue order, enterprises ascending. A true zero is the value 0; NULL always says why: `not_applicable` (the scheme's
@@ -7,16 +7,18 @@ rule), `in_quarantine` (a dataset it reads holds this enterprise's rows back), `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.kernel.columns import as_decimal, chunked, coded, constant, sorted_by, stack
+from include.kernel.columns import chunked, coded, constant, sorted_by, stack
+from include.kernel.whole import THREADS, Column, times, to_decimal
 from include.schemes.compile import Compiled, CompiledIndicator
-from include.schemes.engine import load, session
+from include.schemes.engine import load
 from include.schemes.formula import Formula
-from include.schemes.formula_sql import huge
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, STATUSES, VALUE, VALUE_DECIMALS
 
 _CODE = {status: code for code, status in enumerate(STATUSES)}
@@ -27,65 +29,50 @@ def evaluate(compiled: Compiled, measures: pa.Table, quarantined: pa.Table) -> p
     measures = sorted_by(measures, "uscc")
     enterprises, rows = chunked(measures["uscc"]), measures.num_rows
     rules = compiled.indicators.values()
-    flags = {
-        _held_back(dataset): _is_held_back(measures, quarantined, dataset)
+    held_back = {
+        dataset: _is_held_back(measures, quarantined, dataset)
         for dataset in sorted({dataset for rule in rules for dataset in rule.datasets})
     }
-    absent = {
-        "value": chunked(pa.nulls(rows, pa.decimal128(38, VALUE_DECIMALS))),
-        "status": coded(chunked(pa.repeat(pa.scalar(_CODE[NOT_HELD], pa.int8()), rows)), STATUSES),
-    }
-    parts = []
-    with session() as engine:
-        for name, flag in flags.items():
-            measures = measures.append_column(name, flag)
-        read = [name for rule in rules for name in rule.inputs]
-        load(engine, "measures", measures, read, compiled.measures, ["uscc", *flags])
-        for category in compiled.scheme.category_ids:
-            computed = [rule for rule in compiled.of_category(category) if rule.formula is not None]
-            found = engine.sql(_select(computed)).to_arrow_table() if computed else None
-            for rule in compiled.of_category(category):
-                name, columns = rule.indicator.id, absent
-                if rule.formula is not None and found is not None:
-                    columns = {
-                        "value": as_decimal(found[f"{name} value"], 38, VALUE_DECIMALS),
-                        "status": coded(found[f"{name} status"], STATUSES),
-                    }
-                parts.append({"uscc": enterprises, "indicator": constant(name, rows), **columns})
-    return stack(parts)
+    columns = load(measures, [name for rule in rules for name in rule.inputs], compiled.measures)
+
+    def values_of(rule: CompiledIndicator) -> Mapping[str, pa.ChunkedArray]:
+        value, status = _value(rule, columns, held_back, rows)
+        return {
+            "uscc": enterprises,
+            "indicator": constant(rule.indicator.id, rows),
+            "value": to_decimal(value.values, 38, VALUE_DECIMALS, value.known),
+            "status": coded(status, STATUSES),
+        }
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return stack(list(pool.map(values_of, rules)))
 
 
-def _held_back(dataset: str) -> str:
-    return f"held back {dataset}"
-
-
-def _is_held_back(measures: pa.Table, quarantined: pa.Table, dataset: str) -> pa.ChunkedArray:
+def _is_held_back(measures: pa.Table, quarantined: pa.Table, dataset: str) -> np.ndarray:
     enterprises = quarantined.filter(pc.equal(quarantined["dataset"], dataset))["uscc"]
-    return chunked(pc.is_in(measures["uscc"], value_set=enterprises.combine_chunks()))
+    return pc.is_in(measures["uscc"], value_set=enterprises.combine_chunks()).to_numpy()
 
 
-def _select(rules: Sequence[CompiledIndicator]) -> str:
-    """One narrow query: per indicator its value in millionths and the code of its status."""
-    inner, outer = [], []
-    for rule in rules:
-        assert rule.formula is not None
-        name = rule.indicator.id
-        inner.append(f'{_in_millionths(rule.formula)} AS "{name} raw"')
-        applies = "TRUE" if rule.applicable is None else f"coalesce({rule.applicable.sql()}, TRUE)"
-        inner.append(f'{applies} AS "{name} applies"')
-        held_back = " OR ".join(f'"{_held_back(dataset)}"' for dataset in rule.datasets) or "FALSE"
-        outer.append(f'CASE WHEN "{name} applies" THEN "{name} raw" END AS "{name} value"')
-        outer.append(
-            f'CAST(CASE WHEN NOT "{name} applies" THEN {_CODE[NOT_APPLICABLE]}'
-            f' WHEN "{name} raw" IS NOT NULL THEN {_CODE[VALUE]}'
-            f" WHEN {held_back} THEN {_CODE[IN_QUARANTINE]}"
-            f' ELSE {_CODE[NOT_HELD]} END AS TINYINT) AS "{name} status"'
-        )
-    return f"SELECT {', '.join(outer)} FROM (SELECT *, {', '.join(inner)} FROM measures)"
+def _value(
+    rule: CompiledIndicator, columns: Mapping[str, Column], held_back: Mapping[str, np.ndarray], rows: int
+) -> tuple[Column, np.ndarray]:
+    """The value in millionths, and the code of its status."""
+    if rule.formula is None:
+        return Column.constant(None, rows), np.full(rows, _CODE[NOT_HELD], np.int8)
+    value = _in_millionths(rule.formula, columns, rows)
+    status = np.where(value.known, np.int8(_CODE[VALUE]), np.int8(_CODE[NOT_HELD]))
+    for dataset in rule.datasets:
+        status[held_back[dataset] & ~value.known] = _CODE[IN_QUARANTINE]
+    if rule.applicable is not None:
+        applies = rule.applicable.column(columns, rows)
+        excused = applies.known & ~applies.values
+        status[excused] = _CODE[NOT_APPLICABLE]
+        value = Column.of(value.values, value.known & ~excused)
+    return value, status
 
 
-def _in_millionths(formula: Formula) -> str:
+def _in_millionths(formula: Formula, columns: Mapping[str, Column], rows: int) -> Column:
+    found = formula.column(columns, rows)
     if formula.is_condition:
-        answer = formula.sql()
-        return f"CASE WHEN {answer} THEN {huge(10**VALUE_DECIMALS)} WHEN NOT {answer} THEN {huge(0)} END"
-    return f"{formula.sql()} * {huge(10 ** (VALUE_DECIMALS - formula.decimals))}"
+        return Column(found.values * np.int64(10**VALUE_DECIMALS), found.known)
+    return Column(times(found.values, 10 ** (VALUE_DECIMALS - formula.decimals)), found.known)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,16 +36,25 @@ def chunked(column: Any) -> pa.ChunkedArray:
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 
 
-def coded(codes: pa.ChunkedArray, names: Sequence[str]) -> pa.ChunkedArray:
-    """Small integers as names, kept as a dictionary column."""
-    words = pa.array(names, pa.string())
-    parts = [pa.DictionaryArray.from_arrays(chunk.cast(pa.int8()), words) for chunk in codes.chunks]
-    return pa.chunked_array(parts, pa.dictionary(pa.int8(), pa.string()))
+def coded(codes: np.ndarray, names: Sequence[str]) -> pa.ChunkedArray:
+    """Small integers (int8) as names, kept as a dictionary column."""
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))])
+
+
+def codes(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
+    """Inverse of `coded`: the place of each text among the names (int8), -1 where it is none of them."""
+    words, parts = pa.array(names, pa.string()), []
+    for chunk in column.chunks:
+        if pa.types.is_dictionary(chunk.type):  # its few words are looked up, not its rows
+            parts.append(pc.index_in(chunk.dictionary, value_set=words).take(chunk.indices))
+        else:
+            parts.append(pc.index_in(chunk, value_set=words))
+    return pa.chunked_array(parts, pa.int32()).fill_null(-1).cast(pa.int8()).to_numpy()
 
 
 def constant(name: str, rows: int) -> pa.ChunkedArray:
     """One name, repeated."""
-    return coded(pa.chunked_array([pa.repeat(pa.scalar(0, pa.int8()), rows)]), [name])
+    return coded(np.zeros(rows, np.int8), [name])
 
 
 def names(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -92,7 +102,7 @@ def sorted_by(table: pa.Table, key: str) -> pa.Table:
 
 
 def _is_slice(part: pa.Table, key: str, name: str) -> bool:
-    return bool(pc.all(pc.equal(names(part[key]), name)).as_py()) if part.num_rows else True
+    return not codes(part[key], [name]).any()
 
 
 def _relabel(column: pa.ChunkedArray, to: pa.Decimal128Type) -> pa.ChunkedArray:

@@ -6,6 +6,7 @@ are competition ranks; who ties at the last place of a quota is in, so no order 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from decimal import Decimal
@@ -19,10 +20,11 @@ import pyarrow.compute as pc
 
 from include.kernel.columns import as_decimal, names
 from include.kernel.exact import to_scaled
+from include.kernel.whole import to_decimal
+from include.points.rank import half_up_sql
 from include.schemes.compile import COVERAGE_DECIMALS, RESULTS, Compiled, CompiledLists, Question, value_name
 from include.schemes.engine import load, session
 from include.schemes.expression import Quantity
-from include.schemes.formula_sql import half_up_sql, huge
 from include.schemes.model import POINT_DECIMALS, HonourRule, ProductRule
 from include.schemes.status import NOT_APPLICABLE, VALUE
 
@@ -158,12 +160,27 @@ def _load_facts(
         chosen = values.filter(pc.equal(names(values["indicator"]), ids[name])).select(["uscc", "value"])
         facts = _beside(facts, chosen.rename_columns(["uscc", name]))
     categories = {category: Quantity(POINT_DECIMALS, ()) for category in compiled.scheme.category_ids}
-    numbers = [*categories, *RESULTS, *from_measures, *of_values]
-    load(engine, "facts", facts, numbers, {**rules.known, **categories}, ["uscc", "stage"])
-    sound = [f"NOT coalesce({veto.formula.sql()}, FALSE)" for veto in rules.veto]
+    ranked_by = [*categories, *RESULTS, *(value_name(indicator) for indicator in rules.tie_break)]
+    columns = load(facts, [*ranked_by, *from_measures, *of_values], {**rules.known, **categories})
+    table = {name: facts[name] for name in ("uscc", "stage")}
+    for name in ranked_by:
+        table[name] = to_decimal(columns[name].values, 38, 0, columns[name].known)
+    for question in rules.questions:
+        answer = question.formula.column(columns, facts.num_rows)
+        table[_answer(question).strip('"')] = pa.array(answer.values, mask=~answer.known)
+    engine.register("answered", pa.table(table))
+    whole = ", ".join(f'CAST("{name}" AS HUGEINT) AS "{name}"' for name in ranked_by)
+    engine.execute(f"CREATE TEMP TABLE facts AS SELECT * REPLACE ({whole}) FROM answered")
+    engine.unregister("answered")
+    sound = [f"NOT coalesce({_answer(veto)}, FALSE)" for veto in rules.veto]
     engine.execute(f"CREATE TEMP VIEW unblocked AS SELECT * FROM facts WHERE {' AND '.join(sound) or 'TRUE'}")
     threshold = to_scaled(rules.coverage_threshold, COVERAGE_DECIMALS)
-    engine.execute(f"CREATE TEMP VIEW covered AS SELECT * FROM unblocked WHERE coverage >= {huge(threshold)}")
+    engine.execute(f"CREATE TEMP VIEW covered AS SELECT * FROM unblocked WHERE coverage >= {threshold}")
+
+
+def _answer(question: Question) -> str:
+    """The column that holds the answers to a condition; equal conditions share it."""
+    return f'"is {hashlib.sha256(question.formula.text.encode()).hexdigest()[:16]}"'
 
 
 def _beside(facts: pa.Table, other: pa.Table) -> pa.Table:
@@ -278,11 +295,11 @@ def _ladder(engine: duckdb.DuckDBPyConnection, rules: CompiledLists) -> pa.Table
     tables = []
     for rung, (holds, conditions) in rules.ladder.items():
         states = [
-            f"CASE WHEN {c.formula.sql()} THEN 0 WHEN NOT {c.formula.sql()} THEN 1 ELSE 2 END * {3**place}"
+            f"CASE WHEN {_answer(c)} THEN 0 WHEN NOT {_answer(c)} THEN 1 ELSE 2 END * {3**place}"
             for place, c in enumerate(conditions)
         ]
         found = engine.sql(
-            f"SELECT uscc, coalesce({holds.formula.sql()}, FALSE) AS holds,"
+            f"SELECT uscc, coalesce({_answer(holds)}, FALSE) AS holds,"
             f" CAST({' + '.join(states)} AS INTEGER) AS code FROM facts ORDER BY uscc"
         ).to_arrow_table()
         spelt = found["code"].combine_chunks().dictionary_encode()
@@ -312,7 +329,7 @@ def _failed(conditions: Sequence[Question], code: int) -> str:
 
 
 def _all_met(conditions: Sequence[Question]) -> str:
-    met = " AND ".join(question.formula.sql() for question in conditions)
+    met = " AND ".join(_answer(question) for question in conditions)
     return f"coalesce({met}, FALSE)" if met else "TRUE"
 
 

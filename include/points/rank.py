@@ -7,7 +7,6 @@ import pyarrow as pa
 from include.kernel.columns import as_decimal, sorted_by
 from include.schemes.compile import COVERAGE_DECIMALS
 from include.schemes.engine import session
-from include.schemes.formula_sql import half_up_sql
 
 RANKS = ("rank_all", "rank_stage", "rank_district")
 
@@ -42,3 +41,8 @@ def rank(points: pa.Table, profile: pa.Table) -> pa.Table:
     for name in RANKS:
         points = points.append_column(name, ranked[name])
     return points.append_column("percentile_stage", as_decimal(ranked["percentile"], 7, COVERAGE_DECIMALS))
+
+
+def half_up_sql(numerator: str, denominator: str) -> str:
+    """numerator / denominator of two counts, rounded half up; NULL where the denominator is zero."""
+    return f"CASE WHEN {denominator} <> 0 THEN (2 * {numerator} + {denominator}) // (2 * {denominator}) END"

@@ -7,26 +7,23 @@ category and total = the sum of the shown lines. All of it is integers in thousa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from include.kernel.columns import as_decimal, chunked, coded, constant, cut, names, sorted_by, stack, unscaled
+from include.kernel.columns import chunked, coded, codes, constant, cut, sorted_by, stack
 from include.kernel.errors import TerminalError
+from include.kernel.whole import THREADS, from_arrow, quotient, to_decimal
 from include.points.stage import assign
 from include.schemes.compile import COVERAGE_DECIMALS, Compiled, CompiledIndicator
 from include.schemes.curves import FULL
-from include.schemes.engine import session
-from include.schemes.formula_sql import half_up_sql, half_up_within_sql
 from include.schemes.model import POINT_DECIMALS
 from include.schemes.status import NOT_APPLICABLE, STATUSES, VALUE, VALUE_DECIMALS
 
 POINTS = pa.decimal128(9, POINT_DECIMALS)
-SUMS = ("points", "held", "applicable", "missing", "feared")
-"""What a category adds up per enterprise: points, weight with a value, weight that applies, and the two ends of the
-interval: points that what is missing may still give, deductions that missing penalties may still make."""
 _KEPT, _COMPUTE_AGAIN = "the last points", "compute the values again"
 _CODE = {status: code for code, status in enumerate(STATUSES)}
 
@@ -69,109 +66,81 @@ def score(
     uscc = chunked(stages["uscc"])
     if any(not part["uscc"].equals(uscc) for part in slices.values()):
         raise TerminalError("values and stages speak of different enterprises", kept=_KEPT, todo=_COMPUTE_AGAIN)
-    stage_codes = pc.index_in(stages["stage"], value_set=pa.array(compiled.scheme.stage_ids)).cast(pa.int8())
-    lines: list[Mapping[str, pa.ChunkedArray]] = []
-    sums: dict[str, list[pa.ChunkedArray]] = {name: [] for name in SUMS}
-    with session() as engine:
-        for category in compiled.scheme.category_ids:
-            rules = compiled.of_category(category)
-            engine.register("wide", _wide(slices, rules, stage_codes))
-            raw, lines_of_stage = _select(compiled, rules)
-            engine.execute(f"CREATE OR REPLACE TEMP TABLE raw AS {raw}")
-            found = engine.sql(lines_of_stage).to_arrow_table()
-            for rule in rules:
-                name = rule.indicator.id
-                line = slices[name]
-                lines.append(
-                    {
-                        "uscc": uscc,
-                        "indicator": constant(name, len(uscc)),
-                        "category": constant(category, len(uscc)),
-                        "value": chunked(line["value"]),
-                        "status": coded(found[f"{name} status"], STATUSES),
-                        "segment": found[f"{name} segment"],
-                        **{c: _points(found[f"{name} {c}"]) for c in ("raw_points", "weight", "points")},
-                    }
-                )
-            for total, columns in sums.items():
-                columns.append(found[total])
+    stage = codes(chunked(stages["stage"]), compiled.scheme.stage_ids)
+    rules = list(compiled.indicators.values())
+    with ThreadPoolExecutor(THREADS) as pool:
+        lines = list(pool.map(lambda rule: _line(compiled, rule, slices[rule.indicator.id], stage), rules))
     return Scored(
         profile=_profile(stages, enterprises),
-        points=_totals(compiled, stages, sums),
-        ledger=stack(lines),
+        points=_totals(compiled, stages, lines, stage),
+        ledger=stack([{"uscc": uscc, **line.ledger} for line in lines]),
     )
 
 
-def _wide(slices: Mapping[str, pa.Table], rules: list[CompiledIndicator], stage_codes: pa.ChunkedArray) -> pa.Table:
-    """One category side by side: value in millionths and status code of each indicator, and the stage."""
-    columns: dict[str, pa.ChunkedArray] = {"stage": stage_codes}
-    for rule in rules:
-        name = rule.indicator.id
-        columns[f"{name} value"] = unscaled(chunked(slices[name]["value"]))
-        status = chunked(names(slices[name]["status"]))
-        columns[f"{name} status"] = pc.index_in(status, value_set=pa.array(STATUSES)).cast(pa.int8())
-    return pa.table(columns)
+@dataclass(frozen=True)
+class _Line:
+    """One indicator of every enterprise: its part of the ledger, and what the sums need of it."""
+
+    rule: CompiledIndicator
+    ledger: Mapping[str, pa.ChunkedArray]
+    status: np.ndarray
+    points: np.ndarray
 
 
-def _select(compiled: Compiled, rules: list[CompiledIndicator]) -> tuple[str, str]:
-    """Two narrow stages. Per indicator its raw points, then its line in thousandths; per category the sums that totals,
-    coverage and interval need."""
-    inputs, curves, lines, outputs = ["stage"], [], [], []
-    sums: dict[str, list[str]] = {name: ["CAST(0 AS BIGINT)"] for name in SUMS}
-    has_value, excused = _CODE[VALUE], _CODE[NOT_APPLICABLE]
-    for rule in rules:
-        name, curve = rule.indicator.id, rule.curve
-        axis = curve.axis_sql(f'"{name} value"', VALUE_DECIMALS)
-        inputs += [f'"{name} status"', f'CASE WHEN "{name} status" = {has_value} THEN {axis} END AS "{name} x"']
-        x, weight, points = f'"{name} x"', f'"{name} weight"', f'"{name} points"'
-        curves.append(f'{curve.points_sql(x, VALUE_DECIMALS)} AS "{name} raw_points"')
-        curves.append(f'CAST({curve.number_sql(x, VALUE_DECIMALS)} AS INTEGER) AS "{name} segment"')
-        by_stage = " ".join(
-            f"WHEN {code} THEN {compiled.weights[stage][name]}" for code, stage in enumerate(compiled.scheme.stage_ids)
-        )
-        curves.append(f"CAST(CASE stage {by_stage} END AS BIGINT) AS {weight}")
-        line = half_up_within_sql(f'"{name} raw_points" * {weight}', FULL, negative=rule.indicator.is_penalty)
-        lines.append(f"coalesce({line}, 0) AS {points}")
-        outputs += [f'"{name} status"', f'"{name} segment"', f'"{name} raw_points"', weight, points]
-        sums["points"].append(points)
-        status = f'"{name} status"'
-        unknown = f"{status} NOT IN ({has_value}, {excused})"
+def _line(compiled: Compiled, rule: CompiledIndicator, given: pa.Table, stage: np.ndarray) -> _Line:
+    value, _ = from_arrow(chunked(given["value"]))
+    status = codes(chunked(given["status"]), STATUSES)
+    held, weight = status == _CODE[VALUE], _weights(compiled, rule)[stage]
+    segment, raw = rule.curve.hits(value.values, VALUE_DECIMALS)
+    points = np.where(held, quotient(raw * weight, FULL), 0)
+    ledger = {
+        "indicator": constant(rule.indicator.id, len(stage)),
+        "category": constant(rule.indicator.category, len(stage)),
+        "value": chunked(given["value"]),
+        "status": coded(status, STATUSES),
+        "segment": chunked(pa.array(segment.astype(np.int32), mask=~held)),
+        "raw_points": _points(raw, held),
+        "weight": _points(weight),
+        "points": _points(points),
+    }
+    return _Line(rule, ledger, status, points)
+
+
+def _weights(compiled: Compiled, rule: CompiledIndicator) -> np.ndarray:
+    """The indicator's weight in each stage, in thousandths: far below 2**40, as raw points are below 2**17."""
+    return np.array([compiled.weights[stage][rule.indicator.id] for stage in compiled.scheme.stage_ids], np.int64)
+
+
+def _totals(compiled: Compiled, stages: pa.Table, lines: Sequence[_Line], stage: np.ndarray) -> pa.Table:
+    """Sums of the shown lines; coverage and interval count the weights and ends of what is held and what is missing."""
+    nothing: np.ndarray = np.zeros(len(stage), np.int64)
+    by_category = dict.fromkeys(compiled.scheme.category_ids, nothing)
+    held, applicable, missing, feared = nothing, nothing, nothing, nothing
+    for line in lines:
+        rule, weights = line.rule, _weights(compiled, line.rule)
+        by_category[rule.indicator.category] = by_category[rule.indicator.category] + line.points
+        has_value, excused = line.status == _CODE[VALUE], line.status == _CODE[NOT_APPLICABLE]
+        end = rule.curve.floor if rule.indicator.is_penalty else rule.curve.cap
+        at_end = np.where(has_value | excused, 0, quotient(weights * end, FULL)[stage])
         if rule.indicator.is_penalty:
-            in_full = half_up_within_sql(f"{weight} * {curve.floor}", FULL, negative=True)
-            sums["feared"].append(f"CASE WHEN {unknown} THEN {in_full} ELSE 0 END")
-        else:
-            sums["held"].append(f"CASE WHEN {status} = {has_value} THEN {weight} ELSE 0 END")
-            sums["applicable"].append(f"CASE WHEN {status} <> {excused} THEN {weight} ELSE 0 END")
-            at_cap = half_up_within_sql(f"{weight} * {curve.cap}", FULL)
-            sums["missing"].append(f"CASE WHEN {unknown} THEN {at_cap} ELSE 0 END")
-    added = [f"CAST({' + '.join(parts)} AS BIGINT) AS {name}" for name, parts in sums.items()]
-    raw = f"SELECT *, {', '.join(curves)} FROM (SELECT {', '.join(inputs)} FROM wide)"
-    return raw, f"SELECT {', '.join(outputs + added)} FROM (SELECT *, {', '.join(lines)} FROM raw)"
-
-
-def _totals(compiled: Compiled, stages: pa.Table, sums: Mapping[str, list[pa.ChunkedArray]]) -> pa.Table:
-    def added(name: str) -> pa.ChunkedArray:
-        total = sums[name][0]
-        for column in sums[name][1:]:
-            total = pc.add(total, column)
-        return chunked(total)
-
-    total, missing, feared = added("points"), added("missing"), added("feared")
-    by_category = dict(zip(compiled.scheme.category_ids, sums["points"], strict=True))
-    sums_of_weight = pa.table({"held": added("held"), "applicable": added("applicable")})
-    with session() as engine:
-        engine.register("weights", sums_of_weight)
-        quotient = half_up_sql(f"(held * {10**COVERAGE_DECIMALS})", "applicable")
-        coverage = engine.sql(f"SELECT CAST(coalesce({quotient}, 0) AS BIGINT) AS c FROM weights").to_arrow_table()["c"]
+            feared = feared + at_end
+            continue
+        missing = missing + at_end
+        held = held + np.where(has_value, weights[stage], 0)
+        applicable = applicable + np.where(excused, 0, weights[stage])
+    total = sum(by_category.values(), nothing)
+    coverage = quotient(
+        held * 10**COVERAGE_DECIMALS, np.maximum(applicable, 1)
+    )  # where nothing applies, nothing is held
     return pa.table(
         {
             "uscc": chunked(stages["uscc"]),
             "stage": chunked(stages["stage"]),
             "total": _points(total),
-            **{category: _points(column) for category, column in by_category.items()},
-            "coverage": as_decimal(coverage, 7, COVERAGE_DECIMALS),
-            "total_low": _points(chunked(pc.add(total, feared))),
-            "total_high": _points(chunked(pc.add(total, missing))),
+            **{category: _points(points) for category, points in by_category.items()},
+            "coverage": to_decimal(coverage, 7, COVERAGE_DECIMALS),
+            "total_low": _points(total + feared),
+            "total_high": _points(total + missing),
         }
     )
 
@@ -186,5 +155,5 @@ def _profile(stages: pa.Table, enterprises: pa.Table | None) -> pa.Table:
     return pa.table({**who, "stage": stages["stage"], "stage_reason": stages["stage_reason"]})
 
 
-def _points(thousandths: pa.ChunkedArray) -> pa.ChunkedArray:
-    return as_decimal(thousandths, POINTS.precision, POINTS.scale)
+def _points(thousandths: np.ndarray, known: np.ndarray | None = None) -> pa.ChunkedArray:
+    return to_decimal(thousandths, POINTS.precision, POINTS.scale, known)

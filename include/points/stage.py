@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from include.kernel.columns import chunked, sorted_by
+from include.kernel.whole import narrow
 from include.schemes.compile import CompiledBasis
-from include.schemes.engine import load, session
+from include.schemes.engine import load
 from include.schemes.expression import Quantity
-from include.schemes.formula_sql import huge
 
 
 class Staged(Protocol):
@@ -30,39 +31,30 @@ class Staged(Protocol):
 def assign(compiled: Staged, measures: pa.Table) -> pa.Table:
     """uscc, stage, stage_reason of every enterprise. The first basis with a value decides, by its highest reading."""
     measures = sorted_by(measures, "uscc")
-    stages = compiled.stage_ids
-    formulas = [formula for basis in compiled.bases for formula in basis.formulas]
-    decisions: dict[int, tuple[str, str]] = {}
-    branches = []
-    with session() as engine:
-        load(engine, "measures", measures, [name for f in formulas for name in f.inputs], compiled.measures)
-        readings = ["uscc"]
-        for place, basis in enumerate(compiled.bases):
-            for which, formula in enumerate(basis.formulas):
-                steps = " ".join(
-                    f"WHEN {formula.sql()} >= {huge(bound)} THEN {level}"
-                    for level, bound in reversed(list(enumerate(basis.thresholds, start=1)))
-                )
-                known = f"CASE {steps} WHEN {formula.sql()} IS NOT NULL THEN 0 END"
-                readings.append(f'{known} AS "level {place} {which}"')
-            levels = [f'"level {place} {which}"' for which in range(len(basis.formulas))]
-            highest = levels[0] if len(levels) == 1 else f"greatest({', '.join(levels)})"
-            for level, stage in enumerate(stages):
-                for which, reading in enumerate(levels):
-                    code = len(decisions)
-                    decisions[code] = (stage, _reason(basis, level, earlier=which > 0))
-                    branches.append(f"WHEN {highest} = {level} AND {reading} = {level} THEN {code}")
-        decisions[len(decisions)] = (compiled.otherwise, "没有可用的依据，暂列最低阶段")
-        query = f"SELECT CASE {' '.join(branches)} ELSE {len(decisions) - 1} END AS decision FROM readings"
-        engine.execute(f"CREATE TEMP TABLE readings AS SELECT {', '.join(readings)} FROM measures")
-        codes = engine.sql(query).to_arrow_table()["decision"]
-    decided = pa.table(
+    stages, rows = compiled.stage_ids, measures.num_rows
+    columns = load(measures, [n for b in compiled.bases for f in b.formulas for n in f.inputs], compiled.measures)
+    decisions = [(compiled.otherwise, "没有可用的依据，暂列最低阶段")]
+    decided: np.ndarray = np.zeros(rows, np.int64)
+    for basis in reversed(compiled.bases):  # the first basis with a value is written last
+        readings = [formula.column(columns, rows) for formula in basis.formulas]
+        bounds = narrow(np.array(basis.thresholds, object))
+        levels = [np.where(r.known, np.searchsorted(bounds, r.values, side="right"), -1) for r in readings]
+        highest = np.max(levels, axis=0)
+        which = np.argmax(levels, axis=0)  # the earliest reading that is as high
+        code = len(decisions) + highest * len(levels) + which
+        decisions += [
+            (stage, _reason(basis, level, earlier=reading > 0))
+            for level, stage in enumerate(stages)
+            for reading in range(len(levels))
+        ]
+        decided = np.where(highest >= 0, code, decided)
+    named = pa.table(
         {
-            "stage": pa.array([stage for stage, _ in decisions.values()], pa.string()),
-            "stage_reason": pa.array([reason for _, reason in decisions.values()], pa.string()),
+            "stage": pa.array([stage for stage, _ in decisions], pa.string()),
+            "stage_reason": pa.array([reason for _, reason in decisions], pa.string()),
         }
-    ).take(codes)
-    return pa.table({"uscc": chunked(measures["uscc"]), **{n: decided[n] for n in ("stage", "stage_reason")}})
+    ).take(pa.array(decided))
+    return pa.table({"uscc": chunked(measures["uscc"]), **{n: named[n] for n in ("stage", "stage_reason")}})
 
 
 def _reason(basis: CompiledBasis, level: int, *, earlier: bool) -> str:

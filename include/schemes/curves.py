@@ -9,15 +9,17 @@ one form serves both edges. A logarithm or a root becomes knots computed once; n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
+
 from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
 from include.kernel.irrational import DIGITS, decimal_of
-from include.schemes.formula_sql import half_up_within_sql
+from include.kernel.whole import LIMIT, large, narrow
 from include.schemes.model import POINT_DECIMALS, Direction, Edge
 from include.schemes.shapes import Bands, CurveError, Jumps, Line, read_shape
 
@@ -38,6 +40,13 @@ class Segment:
     @property
     def is_flat(self) -> bool:
         return self.start == self.end
+
+    @property
+    def rise(self) -> Fraction:
+        """Raw points (thousandths) per unit of the scaled value."""
+        if self.is_flat or self.lower is None or self.upper is None:
+            return Fraction(0)
+        return Fraction(self.end - self.start, self.upper - self.lower)
 
     def points(self, scaled: int) -> int:
         """Raw points in thousandths, half up."""
@@ -88,23 +97,33 @@ class Curve:
         return Hit(segment, _points(points), distance, _points(there - points))
 
     def points_at(self, value: Decimal) -> Decimal:
-        """Raw points of a value; the reference that the SQL must equal."""
+        """Raw points of a value; the reference that `hits` must equal."""
         return self.segment_of(value).raw_points
 
-    def axis_sql(self, column: str, decimals: int) -> str:
-        """A whole-number column in units of 10**-decimals as BIGINT, cut to just beyond the ends, where it is flat."""
-        bounds = [segment.lower for segment in self.segments if segment.lower is not None]
-        low, high = self._at(bounds[0], decimals) - 1, self._at(bounds[-1], decimals)
-        cut = f"CASE WHEN {column} < {low} THEN {low} WHEN {column} > {high} THEN {high} ELSE {column} END"
-        return f"CAST({cut} AS BIGINT)"
-
-    def points_sql(self, x: str, decimals: int) -> str:
-        """Raw points in thousandths (BIGINT) at `x`, a column made by `axis_sql`."""
-        return self._tree_sql(x, decimals, lambda segment: self._segment_sql(segment, x, decimals))
-
-    def number_sql(self, x: str, decimals: int) -> str:
-        """The number of the segment hit at `x`."""
-        return self._tree_sql(x, decimals, lambda segment: str(segment.number))
+    def hits(self, values: np.ndarray, decimals: int) -> tuple[np.ndarray, np.ndarray]:
+        """For whole numbers in units of 10**-decimals: the number of the segment hit, and the raw points."""
+        unit = 10 ** (decimals - self.decimals)
+        lowers = _whole([segment.lower * unit for segment in self.segments if segment.lower is not None])
+        if lowers.dtype == object:
+            values = large(values)
+        x = narrow(np.clip(values, lowers[0] - 1, lowers[-1]))  # beyond the ends it is flat
+        hit = np.asarray(np.searchsorted(lowers, x, side="right"))
+        points = _whole([segment.start for segment in self.segments])[hit]
+        rises = [segment.rise / unit for segment in self.segments]
+        if any(rises):
+            # Curves do not cross zero: both ends of every segment have one sign, and half up is half away from zero.
+            sign = -1 if self.floor < 0 else 1
+            wide = [
+                2 * (s.upper - s.lower) * unit for s in self.segments if s.upper is not None and s.lower is not None
+            ]
+            if max(wide) * max(abs(rise.numerator) for rise in rises) > LIMIT // 2:
+                x = large(x)
+            above = _whole([sign * rise.numerator for rise in rises])
+            below = _whole([rise.denominator for rise in rises])
+            along = (x - np.concatenate([lowers[:1], lowers])[hit]) * above[hit]
+            moved = (2 * along + below[hit]) // (2 * below[hit])
+            points = narrow(points + sign * moved)
+        return hit + 1, points
 
     def breaks_order(self, direction: Direction) -> Segment | None:
         """The first segment that contradicts the direction: a finite proof of monotonicity. None when it holds."""
@@ -118,37 +137,6 @@ class Curve:
 
     def _scaled(self, value: Decimal) -> int:
         return to_scaled(value, self.value_decimals) * 10 ** (self.decimals - self.value_decimals)
-
-    def _at(self, place: int, decimals: int) -> int:
-        return place * 10 ** (decimals - self.decimals)
-
-    def _tree_sql(self, x: str, decimals: int, leaf: Callable[[Segment], str]) -> str:
-        """A balanced CASE over the lower bounds: few comparisons per row whatever the number of segments."""
-
-        def tree(segments: tuple[Segment, ...]) -> str:
-            if len(segments) == 1:
-                return leaf(segments[0])
-            middle = len(segments) // 2
-            lower = segments[middle].lower
-            assert lower is not None, "only the first segment is without a lower end"
-            below, above = tree(segments[:middle]), tree(segments[middle:])
-            return f"CASE WHEN {x} < {self._at(lower, decimals)} THEN {below} ELSE {above} END"
-
-        return f"CASE WHEN {x} IS NOT NULL THEN {tree(self.segments)} END"
-
-    def _segment_sql(self, segment: Segment, x: str, decimals: int) -> str:
-        """The straight line over one segment, in 64 bits where its own bounds prove that they suffice."""
-        if segment.is_flat or segment.lower is None or segment.upper is None:
-            return f"CAST({segment.start} AS BIGINT)"
-        lower, upper = self._at(segment.lower, decimals), self._at(segment.upper, decimals)
-        rise = Fraction(segment.end - segment.start, upper - lower)
-        largest = 2 * max(abs(segment.start), abs(segment.end)) * rise.denominator + 2 * (upper - lower) * abs(
-            rise.numerator
-        )
-        width = "BIGINT" if largest + rise.denominator < 2**63 else "HUGEINT"
-        along = f"(CAST({x} AS {width}) - {lower}) * {rise.numerator} + {segment.start * rise.denominator}"
-        below_zero = min(segment.start, segment.end) < 0  # curves do not cross zero: both ends have one sign
-        return f"CAST({half_up_within_sql(along, rise.denominator, negative=below_zero)} AS BIGINT)"
 
 
 def compile_curve(
@@ -237,3 +225,7 @@ def _raw(points: Fraction) -> int:
 
 def _points(thousandths: int) -> Decimal:
     return from_scaled(thousandths, POINT_DECIMALS)
+
+
+def _whole(numbers: Sequence[int]) -> np.ndarray:
+    return narrow(np.array(numbers, object))

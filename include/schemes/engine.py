@@ -1,4 +1,4 @@
-"""The DuckDB session in which compiled SQL runs, and how exact columns enter it: as integers, in declared decimals."""
+"""How exact columns enter the arithmetic, as integers in declared decimals, and the session that ranks them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from include.kernel.columns import chunked, unscaled
+from include.kernel.columns import chunked
 from include.kernel.errors import TerminalError
+from include.kernel.whole import Column, from_arrow, times
 from include.schemes.expression import Quantity
-from include.schemes.formula_sql import huge
 
 
 @contextmanager
@@ -22,41 +22,23 @@ def session() -> Iterator[duckdb.DuckDBPyConnection]:
         yield engine
 
 
-def load(
-    engine: duckdb.DuckDBPyConnection,
-    name: str,
-    table: pa.Table,
-    numbers: Iterable[str],
-    declared: Mapping[str, Quantity],
-    others: Iterable[str] = ("uscc",),
-) -> None:
-    """Temp table `name`: the `numbers` as HUGEINT in units of 10**-declared decimals, the `others` as they are."""
-    columns = {other: table[other] for other in others}
-    casts = [f'"{other}"' for other in columns]
-    for number in dict.fromkeys(numbers):
-        columns[number], arrived = _integers(table, number)
-        surplus = declared[number].decimals - arrived
-        if surplus < 0:
-            raise TerminalError(
-                f"{number} arrived with {arrived} decimals, declared are {declared[number].decimals}",
-                kept="the last results",
-                todo="correct its declaration or the step that made it",
-            )
-        casts.append(f'CAST("{number}" AS HUGEINT) * {huge(10**surplus)} AS "{number}"')
-    engine.register("arrived", pa.table(columns))
-    engine.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS SELECT {", ".join(casts)} FROM arrived')
-    engine.unregister("arrived")
+def load(table: pa.Table, numbers: Iterable[str], declared: Mapping[str, Quantity]) -> dict[str, Column]:
+    """The `numbers` of a table as integers in units of 10**-declared decimals."""
+    return {number: _integers(table, number, declared[number].decimals) for number in dict.fromkeys(numbers)}
 
 
-def _integers(table: pa.Table, name: str) -> tuple[pa.ChunkedArray, int]:
-    """A column as integers, and the decimals they are in. Binary floating point is refused."""
+def _integers(table: pa.Table, name: str, decimals: int) -> Column:
+    """Binary floating point is refused."""
     if name not in table.column_names:
         raise TerminalError(f"{name} is missing", kept="the last results", todo="run the step before this one again")
-    column = chunked(table[name])
-    if pa.types.is_decimal128(column.type):
-        return unscaled(column), column.type.scale
-    if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type) or pa.types.is_null(column.type):
-        return column.cast(pa.int64()), 0
-    raise TerminalError(
-        f"{name} is {column.type}, not an exact number", kept="the last results", todo="make it DECIMAL"
-    )
+    try:
+        column, arrived = from_arrow(chunked(table[name]))
+    except TypeError as error:
+        raise TerminalError(f"{name} is {error}", kept="the last results", todo="make it DECIMAL") from None
+    if arrived > decimals:
+        raise TerminalError(
+            f"{name} arrived with {arrived} decimals, declared are {decimals}",
+            kept="the last results",
+            todo="correct its declaration or the step that made it",
+        )
+    return Column(times(column.values, 10 ** (decimals - arrived)), column.known)

@@ -1,8 +1,8 @@
 """Formulas: a small SQL expression over measures, read against an allow-list, with exact numbers and a unit check.
 
-The text is parsed by sqlglot into a tree of our own (`expression.py`). Two backends read the same tree: `formula_sql`
-writes exact integer arithmetic for DuckDB (an overflow is an error, never a wrap), `formula_exact` computes with
-fractions in plain Python and is the reference for explanations and tests.
+The text is parsed by sqlglot into a tree of our own (`expression.py`). Two backends read the same tree:
+`formula_columns` computes whole columns in integers for the nightly run, `formula_exact` one enterprise in fractions of
+plain Python, the reference for explanations and tests.
 
 Allowed: numbers, measures, `+ - *`, comparisons, `between`, `and or not`, `is [not] null`, `in`, `case when`,
 `coalesce`, `least`, `greatest` (both skip NULL), `abs`, `ratio(a, b)` and `cagr(end, start, years)`. `/` is refused: a
@@ -26,6 +26,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up
+from include.kernel.whole import Column
 from include.schemes.expression import (
     BOOLEAN,
     NO_UNIT,
@@ -54,8 +55,8 @@ from include.schemes.expression import (
     unit_product,
     walk,
 )
+from include.schemes.formula_columns import Columns, node_column, scaled_column
 from include.schemes.formula_exact import node_value
-from include.schemes.formula_sql import node_sql, scaled_sql
 from include.schemes.reading import nearest
 
 MAX_DECIMALS = 18
@@ -77,18 +78,18 @@ class Formula:
     def is_condition(self) -> bool:
         return self.root.kind == BOOLEAN
 
-    def sql(self) -> str:
-        """The value as HUGEINT in units of 10**-decimals; a yes/no stays BOOLEAN."""
+    def column(self, columns: Columns, rows: int) -> Column:
+        """The value of every row, in units of 10**-decimals; a yes/no stays one."""
         if self.is_condition:
-            return node_sql(self.root)
-        return scaled_sql(self.root, self.decimals)
+            return node_column(self.root, columns, rows)
+        return scaled_column(self.root, columns, rows, self.decimals)
 
     def exact(self, measures: Mapping[str, Fraction | None]) -> Value:
         """The value of an `exact` formula, rounded nowhere."""
         return node_value(self.root, measures, exact=True)
 
     def evaluate(self, measures: Mapping[str, Decimal | int | None]) -> Decimal | bool | None:
-        """The value for one enterprise, exactly; the reference that `sql` must equal."""
+        """The value for one enterprise, exactly; the reference that `column` must equal."""
         value = node_value(self.root, measures)
         if value is None or isinstance(value, bool):
             return value

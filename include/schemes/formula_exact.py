@@ -1,4 +1,4 @@
-"""A formula in plain fractions: the reference that the SQL must equal, for explanations and tests."""
+"""A formula in plain fractions: the reference that the columns must equal, for explanations and tests."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | Non
                 return None
             if exact:
                 return power(last / first, Fraction(1, years)) - 1
-            return _cagr(last / first, years, node.quantity.decimals)
+            return growth(last / first, years, node.quantity.decimals)
         case Irrational(function=function, arguments=arguments):
             known = [number(argument) for argument in arguments]
             return None if None in known else _irrational(function, [k for k in known if k is not None])
@@ -111,10 +111,10 @@ def _compare(sign: str, left: Fraction | None, right: Fraction | None) -> bool |
     }[sign]
 
 
-def _cagr(growth: Fraction, years: int, decimals: int) -> Fraction:
-    """growth^(1/years) - 1, half up at `decimals`, from the exact integer root of (2·10^d)^n · growth."""
+def growth(quotient: Fraction, years: int, decimals: int) -> Fraction:
+    """quotient^(1/years) - 1, half up at `decimals`, from the exact integer root of (2·10^d)^n · quotient."""
     two = 2 * 10**decimals
-    target = growth * two**years
+    target = quotient * two**years
     root = _integer_root(target.numerator // target.denominator, years)
     halves = root - two
     rounded = (halves + 1) // 2

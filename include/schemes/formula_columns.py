@@ -1,0 +1,172 @@
+"""A formula over whole columns of enterprises: integers in units of 10**-decimals, SQL's three-valued logic.
+
+`formula_exact` is the reference that it must equal. Nothing overflows: see `kernel/whole.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from include.kernel.whole import Column, added, large, narrow, product, quotient, ratio, times
+from include.schemes.expression import (
+    BOOLEAN,
+    Absolute,
+    Arithmetic,
+    Cagr,
+    Case,
+    Choice,
+    Comparison,
+    Constant,
+    IsNull,
+    Logic,
+    Measure,
+    Node,
+    Not,
+    OneOf,
+    Ratio,
+    is_null,
+)
+from include.schemes.formula_exact import growth
+
+Columns = Mapping[str, Column]
+
+_COMPARED = {
+    "=": np.equal,
+    "<>": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
+
+
+def node_column(node: Node, columns: Columns, rows: int) -> Column:
+    """The node in units of its own 10**-decimals, or as yes/no."""
+
+    def of(part: Node) -> Column:
+        return node_column(part, columns, rows)
+
+    def at(part: Node, decimals: int) -> Column:
+        return scaled_column(part, columns, rows, decimals)
+
+    match node:
+        case Constant(value=Fraction() as value):
+            return Column.constant(int(value * 10**node.quantity.decimals), rows)
+        case Constant(value=value):
+            assert not isinstance(value, Fraction)
+            return Column.constant(value, rows)
+        case Measure(name=name):
+            return columns[name]
+        case Arithmetic(sign="*", left=left, right=right):
+            a, b = of(left), of(right)
+            return Column(product(a.values, b.values), a.known & b.known)  # unknown x anything is 0, as it must be
+        case Arithmetic(sign=sign, left=left, right=right):
+            a, b = at(left, node.quantity.decimals), at(right, node.quantity.decimals)
+            total = added(a.values, b.values if sign == "+" else -b.values)
+            return Column.of(total, a.known & b.known)
+        case Comparison(sign=sign, left=left, right=right):
+            decimals = max(left.quantity.decimals, right.quantity.decimals)
+            a, b = at(left, decimals), at(right, decimals)
+            known = a.known & b.known
+            return Column(_COMPARED[sign](a.values, b.values).astype(bool) & known, known)
+        case Logic(word=word, left=left, right=right):
+            a, b = of(left), of(right)
+            if word == "or":
+                yes = a.values | b.values
+                return Column(yes, (a.known & b.known) | yes)
+            no = (a.known & ~a.values) | (b.known & ~b.values)
+            return Column(a.values & b.values, (a.known & b.known) | no)
+        case Not(inner=inner):
+            a = of(inner)
+            return Column(a.known & ~a.values, a.known)
+        case IsNull(inner=inner):
+            return Column(~of(inner).known, np.full(rows, True))
+        case OneOf(inner=inner, options=options):
+            decimals = max(part.quantity.decimals for part in (inner, *options))
+            a, listed = at(inner, decimals), [at(option, decimals) for option in options]
+            yes = np.any([(a.values == b.values) & b.known for b in listed], axis=0) & a.known
+            return Column(yes, yes | (a.known & np.all([b.known for b in listed], axis=0)))
+        case Case(whens=whens):
+            return _case(node, [(of(when), _as(node, then, columns, rows)) for when, then in whens], columns, rows)
+        case Choice(function=function, options=options):
+            return _choice(function, [_as(node, option, columns, rows) for option in options])
+        case Absolute(inner=inner):
+            a = of(inner)
+            return Column(np.abs(a.values), a.known)
+        case Ratio(numerator=numerator, denominator=denominator):
+            a, b = of(numerator), of(denominator)
+            shift = node.quantity.decimals + denominator.quantity.decimals - numerator.quantity.decimals
+            known = a.known & b.known & (b.values != 0).astype(bool)
+            below = np.where(known, b.values, 1)
+            found = ratio(a.values, below, above_times=10 ** max(shift, 0), below_times=10 ** max(-shift, 0))
+            return Column.of(found, known)
+        case Cagr(end=end, start=start, years=years):
+            decimals = max(end.quantity.decimals, start.quantity.decimals)
+            a, b = at(end, decimals), at(start, decimals)
+            known = a.known & b.known & (b.values > 0).astype(bool) & (a.values >= 0).astype(bool)
+            return Column(_grown(a.values, b.values, known, years, node.quantity.decimals), known)
+    raise AssertionError(f"no column for {type(node).__name__}")
+
+
+def scaled_column(node: Node, columns: Columns, rows: int, decimals: int) -> Column:
+    """The node's number in units of 10**-decimals, rounded half up where it has more."""
+    found = node_column(node, columns, rows)
+    if is_null(node):
+        return found
+    surplus = node.quantity.decimals - decimals
+    if surplus > 0:
+        return Column(narrow(quotient(found.values, 10**surplus)), found.known)
+    return Column(times(found.values, 10**-surplus), found.known)
+
+
+def _as(parent: Node, child: Node, columns: Columns, rows: int) -> Column:
+    """A branch of `parent` in the parent's kind."""
+    if parent.kind != BOOLEAN:
+        return scaled_column(child, columns, rows, parent.quantity.decimals)
+    found = node_column(child, columns, rows)
+    return Column(found.values.astype(bool), found.known)
+
+
+def _case(node: Case, branches: Sequence[tuple[Column, Column]], columns: Columns, rows: int) -> Column:
+    """The last branch first, so that the first that holds is written last."""
+    result = _as(node, node.otherwise, columns, rows)
+    for when, then in reversed(branches):
+        values = np.where(when.values, then.values, result.values)
+        result = Column(values, np.where(when.values, then.known, result.known))
+    return result
+
+
+def _choice(function: str, options: Sequence[Column]) -> Column:
+    """coalesce, least, greatest: what is unknown is passed over."""
+    result = options[0]
+    for option in options[1:]:
+        taken = option.known & ~result.known
+        if function != "coalesce":
+            better = option.values < result.values if function == "least" else option.values > result.values
+            taken = taken | (option.known & better.astype(bool))
+        result = Column(np.where(taken, option.values, result.values), result.known | option.known)
+    return result
+
+
+def _grown(end: np.ndarray, start: np.ndarray, known: np.ndarray, years: int, decimals: int) -> np.ndarray:
+    """(end/start)^(1/years) - 1 in units of 10**-decimals, half up.
+
+    A floating root is right to 15 digits. Where it lies farther from every half than a thousand times its error, the
+    whole number on its side is proved; the few rows nearer than that are decided by the reference's integer root.
+    """
+    unit = 10**decimals
+    quotients = np.where(known, end, 1).astype(float) / np.where(known, start, 1).astype(float)
+    scaled = quotients ** (1 / years) * unit
+    whole = np.floor(scaled + 0.5)
+    proved = (np.abs(scaled + 0.5 - np.rint(scaled + 0.5)) > 1e-6 + scaled * 1e-12) & (scaled < 1e12)
+    found = np.where(proved, whole, 0).astype(np.int64) - unit
+    doubtful = np.flatnonzero(known & ~proved)
+    if len(doubtful):
+        exact = [growth(Fraction(int(end[row]), int(start[row])), years, decimals) * unit for row in doubtful]
+        found = large(found)
+        found[doubtful] = [int(value) for value in exact]
+        found = narrow(found)
+    return np.where(known, found, 0)
