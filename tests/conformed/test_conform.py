@@ -60,6 +60,32 @@ def test_the_latest_correction_replaces_the_whole_filing_and_void_filings_never_
     assert table["first_filed_on"].to_pylist() == [date(2026, 5, 20)]
 
 
+def test_of_statements_that_list_everybody_only_the_newest_of_each_bank_holds(registry: pa.Table) -> None:
+    contract = require_contract("FIN_LOAN")
+
+    def row(bank: str, month: int, number: str, name: str) -> dict:
+        return {
+            "bank": bank, "month": date(2026, month, 1), "reported_on": date(2026, month + 1, 5), "contract_no": number,
+            "enterprise_name": name,
+        }  # fmt: skip
+
+    rows = [
+        row("江苏银行", 9, "1", "常州甲科技有限公司"),
+        row("江苏银行", 10, "2", "常州丙有限公司"),  # A has left the list, and nobody of ours is on it any more
+        row("中国银行", 9, "3", "常州旧名有限公司"),
+        row("中国银行", 9, "4", "常州乙（江苏）有限公司"),
+        row("中国银行", 8, "3", "常州旧名有限公司"),
+    ]
+    table = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A, B})).table
+    assert table.schema == contract.conformed_schema()
+    linked = table.select(["uscc", "bank", "contract_no"]).to_pylist()
+    assert linked == [
+        {"uscc": A, "bank": "中国银行", "contract_no": "3"},
+        {"uscc": B, "bank": "中国银行", "contract_no": "4"},
+    ]
+    assert set(table["month"].to_pylist()) == {date(2026, 9, 1)}
+
+
 def test_co_owners_are_counted_and_former_names_and_full_width_brackets_link(registry: pa.Table) -> None:
     contract = require_contract("IP_PAT")
     rows = [

@@ -64,6 +64,27 @@ def test_a_broken_declaration_names_file_key_found_and_allowed(
     assert str(path) in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("found", "instead", "said"),
+    [
+        ("客户名称: 企业名称", "客户名称: 客户", "中国银行科技信贷月报_*.xlsx: unknown '客户'"),
+        ("客户名称: 企业名称", "客户名称: 产品", "named twice '产品'"),
+        ("          客户名称: 企业名称\n", "", "missing '企业名称'"),
+        ("{银行: 中国银行, 统一社会信用代码: null}", "{银行: 中国银行}", "missing '统一社会信用代码'"),
+    ],
+)
+def test_a_format_of_its_own_accounts_for_every_field_once(tmp_path: Path, found: str, instead: str, said: str) -> None:
+    text = (FOLDER / "banks" / "source.yaml").read_text(encoding="utf-8")
+    assert found in text
+    path = tmp_path / "banks" / "source.yaml"
+    path.parent.mkdir()
+    path.write_text(text.replace(found, instead, 1), encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        load_source(path)
+    assert said in str(refused.value)
+    assert f"{path}: key datasets.FIN_LOAN.files" in str(refused.value)
+
+
 def test_identifiers_of_a_view_cannot_carry_a_statement(tmp_path: Path) -> None:
     text = (FOLDER / "tax_database" / "source.yaml").read_text(encoding="utf-8")
     path = tmp_path / "tax_database" / "source.yaml"

@@ -178,3 +178,39 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     (folder / "高企名单_20250930.csv").symlink_to(tmp_path / "elsewhere.csv")
     with pytest.raises(TerminalError, match="no plain file"):
         read(folder)
+
+
+# --- a format of the sender's own ---------------------------------------------------------------------------------
+
+STATEMENT = ["DATA_MONTH", "RPT_DATE", "CONT_NO", "CUST_NAME", "PROD_NAME", "CRDT_AMT_W", "CRDT_DUE", "BAL_W"]
+STATEMENT += ["GRANT_DATE", "GRANT_AMT_W", "IP_PLEDGE", "PLEDGE_NO"]
+LOAN = ["2026-10", "2026-11-09", "NJB1", "常州㐀𠮷科技有限公司", "创新贷", "700", "2028-06-22", "350", "", "", "否", ""]
+
+
+def read_banks(folder: Path) -> list[Page]:
+    contract, as_of = require_contract("FIN_LOAN"), date(2026, 11, 23)
+    request = Request("FIN_LOAN", "city", as_of, arrival_cutoff(as_of), None)
+    connection = Connection("innopoints_banks", "generic", extra={"path": str(folder)})
+    return list(pull(source_of(contract), contract, request, connection))
+
+
+def test_a_banks_own_columns_come_in_under_the_contracts_names_with_what_it_leaves_unsaid(tmp_path: Path) -> None:
+    drop(tmp_path / "南京银行_KJXD_20261109.csv", csv([LOAN], STATEMENT), 1)
+    (row,) = read_banks(tmp_path)[0].rows
+    assert set(row) == {column.native for column in require_contract("FIN_LOAN").columns.values()}
+    assert (row["银行"], row["统一社会信用代码"]) == ("南京银行", None)
+    assert (row["企业名称"], row["贷款余额"], row["放款日期"]) == ("常州㐀𠮷科技有限公司", "350", None)
+
+
+def test_a_renamed_column_of_a_bank_stops_its_statement_and_names_both(tmp_path: Path) -> None:
+    other = [*STATEMENT[:7], "BAL_YUAN", *STATEMENT[8:]]
+    drop(tmp_path / "南京银行_KJXD_20261109.csv", csv([LOAN], other), 1)
+    with pytest.raises(TerminalError, match=r"KJXD_20261109.csv: .*missing: BAL_W; unexpected: BAL_YUAN"):
+        read_banks(tmp_path)
+
+
+def test_the_contracts_own_names_are_not_a_banks_words(tmp_path: Path) -> None:
+    other = [*STATEMENT[:7], "贷款余额", *STATEMENT[8:]]
+    drop(tmp_path / "南京银行_KJXD_20261109.csv", csv([LOAN], other), 1)
+    with pytest.raises(TerminalError, match="missing: BAL_W; unexpected: 贷款余额"):
+        read_banks(tmp_path)
