@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from include.schemes.model import CASES, Scheme
 from include.schemes.reading import Exact, Strict, parse, read_yaml
 from include.schemes.status import STATUSES, VALUE
+from include.schemes.tree import TreeScheme
 
 STAGE_FILE = "stages.yaml"
 
@@ -60,6 +61,34 @@ class StageCases(Strict):
     cases: list[StageCase] = Field(min_length=1)
 
 
+class TreeCase(Strict):
+    """One enterprise under a scheme with a tree: what is supplied, and rows of the result or why it is refused.
+
+    `expect` names rows of `innopoints score` (`ABC-01`, `node:x`, `total`, `gate:x`, `passed` …) with their points or,
+    where they have none, their status or value; `ABC-01.value` is an indicator's value.
+    """
+
+    name: str = Field(min_length=1)
+    stage: str = ""
+    given: dict[str, str]
+    expect: dict[str, str] = Field(default_factory=dict)
+    refused: str | None = None
+
+    @model_validator(mode="after")
+    def _one_outcome(self) -> TreeCase:
+        if bool(self.expect) == bool(self.refused):
+            raise ValueError("give either `expect` or `refused`")
+        return self
+
+
+class TreeCases(Strict):
+    """One file of a scheme with a tree. `given` is what every case of the file has, unless it says otherwise."""
+
+    source: str = Field(min_length=1)
+    given: dict[str, str] = Field(default_factory=dict)
+    cases: list[TreeCase] = Field(min_length=1)
+
+
 def indicator_cases(scheme: Scheme) -> dict[str, IndicatorCases]:
     """The golden cases of a scheme by indicator, in the order of the file names."""
     folder = scheme.directory / CASES
@@ -74,3 +103,9 @@ def stage_cases(scheme: Scheme) -> list[StageCase]:
     """The golden cases of a scheme's stage rule; none where it has no such file."""
     path = scheme.directory / CASES / STAGE_FILE
     return parse(StageCases, read_yaml(path), scheme.where(f"{CASES}/{STAGE_FILE}")).cases if path.exists() else []
+
+
+def tree_cases(scheme: TreeScheme) -> dict[str, TreeCases]:
+    """The golden cases of a scheme with a tree, by file."""
+    found = sorted((scheme.directory / CASES).glob("*.yaml"))
+    return {p.stem: parse(TreeCases, read_yaml(p), scheme.where(f"{CASES}/{p.name}")) for p in found}

@@ -1,4 +1,4 @@
-"""A scheme with a tree: indices and rule tables, through the same door as `innopoints score`, against paper arithmetic."""
+"""A scheme with a tree, through the door of `innopoints score`: published results and arithmetic on paper."""
 
 from __future__ import annotations
 
