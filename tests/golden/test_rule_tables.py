@@ -1,4 +1,4 @@
-"""Golden cases of the installed schemes with a tree: published rule tables, every edge from both sides, and the gates."""
+"""Golden cases of the installed schemes with a tree: published rule tables, each edge from both sides, the gates."""
 
 from __future__ import annotations
 
