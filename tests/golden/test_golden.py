@@ -83,6 +83,10 @@ def _scored(scheme: str) -> dict[tuple[int, str], dict[str, Any]]:
     return {(number, indicator): line for number, indicator, line in lines if (number, indicator) in asked}
 
 
+def _told(line: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in line.items())
+
+
 @pytest.mark.parametrize(("golden", "number"), NUMBERED, ids=[golden.name for golden, _ in NUMBERED])
 def test_case(golden: Golden, number: int) -> None:
     line, expect = _scored(golden.scheme)[number, golden.indicator], golden.case.expect
@@ -91,7 +95,8 @@ def test_case(golden: Golden, number: int) -> None:
     if expect.status == VALUE:
         found |= {"value": line["value"], "raw_points": line["raw_points"]}
         expected |= {"value": expect.value, "raw_points": expect.raw_points}
-    assert found == expected
+    if found != expected:
+        pytest.fail(f"expected {_told(expected)}; found {_told(found)}", pytrace=False)
 
     compiled = _compiled(golden.scheme)
     rule = compiled.indicators[golden.indicator]

@@ -1,0 +1,82 @@
+"""Every rule has its golden cases: each edge of an indicator's curve from both sides, and every way of being absent.
+
+The edges are read off the form as an officer writes it, in the indicator's declared decimals; nothing here asks the
+curves that the cases are there to check.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+
+from include.schemes.cases import Case, indicator_cases, stage_cases
+from include.schemes.model import Indicator, require_scheme
+from include.schemes.status import NOT_APPLICABLE, NOT_HELD, VALUE
+
+SCHEME = require_scheme("changzhou_v1")
+CASES = indicator_cases(SCHEME)
+COMPUTED = [indicator for indicator in SCHEME.indicators.values() if indicator.formula]
+
+
+def _needed(form: str, unit: Decimal) -> list[Decimal]:
+    """The values that need a case: at each edge, and one unit beside it on the side that the rule changes."""
+    found = re.fullmatch(r"(\w+)\((.*)\)", form.replace(" ", ""))
+    assert found, form
+    kind, arguments = found[1], found[2].split(";")
+    if kind in ("linear", "growth", "band"):
+        numbers = [Decimal(number) for number in arguments]
+        inside = [(low + unit, high - unit) for low, high in list(pairwise(numbers))[:: 2 if kind == "band" else 1]]
+        return [*numbers, *(value for pair in inside for value in pair)]
+    if kind == "log":
+        cap = Decimal(arguments[1])
+        return [Decimal(0), unit, cap - unit, cap]
+    steps = [(Decimal(threshold), Decimal(points)) for threshold, points in (a.split(":") for a in arguments)]
+    if kind == "bool":
+        return [threshold for threshold, _ in steps]
+    assert kind in ("step", "penalty"), f"say here what the edges of {kind} are"
+    before = [Decimal(0), *(points for _, points in steps)]  # below the first threshold there are no points
+    changes = [at for (at, points), earlier in zip(steps, before, strict=False) if points != earlier]
+    return [value for at in changes for value in (at - unit, at)]
+
+
+def _missing(indicator: Indicator) -> Iterator[str]:
+    cases: list[Case] = CASES[indicator.id].cases if indicator.id in CASES else []
+    held = {case.expect.value for case in cases if case.expect.status == VALUE}
+    for value in _needed(indicator.curve[-1].form, Decimal(1).scaleb(-indicator.decimals)):
+        if value not in held:
+            yield f"{indicator.id}: no golden case at {value:f}"
+    statuses = {case.expect.status for case in cases}
+    if NOT_HELD not in statuses:
+        yield f"{indicator.id}: no golden case where nothing is held"
+    if indicator.formula[-1].applicable_when and NOT_APPLICABLE not in statuses:
+        yield f"{indicator.id}: no golden case where it is not applicable"
+
+
+@pytest.mark.parametrize("indicator", COMPUTED, ids=[indicator.id for indicator in COMPUTED])
+def test_every_edge_of_an_indicator_has_a_golden_case_on_both_sides(indicator: Indicator) -> None:
+    if missing := list(_missing(indicator)):
+        pytest.fail("\n".join(missing), pytrace=False)
+
+
+@pytest.mark.parametrize("indicator", COMPUTED, ids=[indicator.id for indicator in COMPUTED])
+def test_golden_cases_say_their_rule_in_chinese_and_show_their_arithmetic(indicator: Indicator) -> None:
+    file = CASES[indicator.id]
+    unnamed = [case.name for case in file.cases if not re.search(r"[\u4e00-\u9fff]", case.name)]
+    twice = {case.name for case in file.cases if [c.name for c in file.cases].count(case.name) > 1}
+    assert (unnamed, twice) == ([], set())
+    assert len(file.source) > len("ours"), "say who answers for the cases, with the arithmetic"
+
+
+def test_every_line_of_the_stage_rule_has_a_case_at_it_and_one_unit_beside_it() -> None:
+    basis_of = {"营业收入": "operating_revenue_yuan", "成立年限": "age_years"}
+    cases = stage_cases(SCHEME)
+    for basis in SCHEME.stages.rule[-1].bases:
+        alone = {case.given[basis_of[basis.name]] for case in cases if list(case.given) == [basis_of[basis.name]]}
+        unit = Decimal(1).scaleb(-basis.decimals)
+        beside = -unit if basis.edge == "[a,b)" else unit
+        needed = {value for bound in basis.bounds for value in (bound, bound + beside)}
+        assert needed - alone == set(), basis.name
