@@ -145,5 +145,5 @@ def test_the_same_scheme_in_a_directory_moves_nobody_and_a_night_that_is_not_sto
     assert found["rules"] == []
     assert (found["movement"]["winners"], found["movement"]["losers"]) == (0, 0)
     assert found["movement"]["unit"] == "points"
-    with pytest.raises(BadInput, match="^as of 2026-11-01: no measures are stored"):
+    with pytest.raises(BadInput, match=r"^as of 2026-11-01: no measures are stored"):
         difference(SCHEME, NATIONAL, date(2026, 11, 1), AS_OF)
