@@ -98,6 +98,15 @@ def written(value: Fraction | None, rule: Round | None) -> str:
     )
 
 
+def shown_value(line: TreeLine, value: Fraction | None) -> str:
+    """An indicator's value as text: a category's word, its declared places, or as many as it has."""
+    if value is None:
+        return ""
+    if line.words:
+        return line.words[int(value) - 1]
+    return written(value, None) if line.decimals is None else fixed(value, line.decimals)
+
+
 def fixed(value: Fraction, decimals: int) -> str:
     """A number with exactly so many places, half up."""
     scaled = ratio_half_up(value.numerator, value.denominator, decimals)
@@ -211,7 +220,8 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
     if aggregated is None:
         return nothing
     exact = bounded(rule, aggregated)
-    return Outcome(VALUE, None, exact, rounded(exact, rule.round))
+    held = not members or any(o.status == VALUE for o in members.values())
+    return Outcome(VALUE if held else nothing.status, None, exact, rounded(exact, rule.round))
 
 
 def _results(lines: Mapping[str, Outcome], nodes: Mapping[str, Outcome]) -> dict[str, Fraction | None]:

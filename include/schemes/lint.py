@@ -18,10 +18,12 @@ from include.schemes.allocate import weight_faults
 from include.schemes.cases import IndicatorCases, indicator_cases
 from include.schemes.compile import Compiled, CompiledIndicator, MeasureLike, compile_indicator, compile_scheme
 from include.schemes.curves import FULL, Curve, Segment
-from include.schemes.model import CASES, Indicator, Scheme, load_scheme
+from include.schemes.model import CASES, Indicator, Scheme, has_tree, load_scheme
 from include.schemes.reach import ZERO_OR_ONE, reach
 from include.schemes.reading import Dated, nearest
 from include.schemes.status import VALUE
+from include.schemes.tree import load_tree
+from include.schemes.tree_lint import tree_findings
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +43,8 @@ def lint_directory(
 ) -> list[Finding]:
     """Read and lint a scheme directory. What cannot even be read is the one finding."""
     try:
+        if has_tree(directory):
+            return sorted({Finding(where, what) for where, what in tree_findings(load_tree(directory))})
         scheme = load_scheme(directory)
     except BadInput as error:
         return [Finding(error.where, error.what)]

@@ -135,11 +135,11 @@ def read_shape(
     if match is None:
         raise CurveError(f"not a curve: {form!r:.80}; write name(argument; …)")
     name, arguments = match.group(1), [part.strip() for part in match.group(2).split(";")]
-    if name not in _FORMS:
-        near = nearest(name, list(_FORMS))
+    if name not in FORMS:
+        near = nearest(name, list(FORMS))
         hint = f" (did you mean {near}?)" if near else ""
-        raise CurveError(f"unknown curve {name!r}{hint}; allowed are {', '.join(_FORMS)}")
-    return _FORMS[name](_Arguments(arguments, full, edge, words or {}))
+        raise CurveError(f"unknown curve {name!r}{hint}; allowed are {', '.join(FORMS)}")
+    return FORMS[name](_Arguments(arguments, full, edge, words or {}))
 
 
 def form_name(form: str) -> str:
@@ -340,7 +340,7 @@ def _ascend(thresholds: list[Threshold]) -> None:
             raise CurveError("step thresholds must ascend")
 
 
-_FORMS: dict[str, Callable[[_Arguments], Shape]] = {
+FORMS: dict[str, Callable[[_Arguments], Shape]] = {
     "linear": _linear,
     "growth": _growth,
     "log_linear": _stretched("log"),

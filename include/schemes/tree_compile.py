@@ -25,13 +25,14 @@ POINTS = Quantity(0, None)
 
 @dataclass(frozen=True)
 class TreeLine:
-    """One indicator on one day; `chosen_by` is the measure with an expert's points."""
+    """One indicator on one day; where its value is a category's code, `words` are the codes."""
 
     indicator: TreeIndicator
     formula: Formula
     applicable: Formula | None
     curve: TreeCurve
     shape: Shape
+    words: tuple[str, ...]
 
     @property
     def decimals(self) -> int | None:
@@ -163,7 +164,8 @@ def compile_line(scheme: TreeScheme, indicator: TreeIndicator, as_of: date, know
             raise CurveError(f"chosen_by: unknown measure {curve.chosen_by!r}")
         return found
 
-    return TreeLine(indicator, formula, applicable, curve, located(f"{where}: curve from {curve.since}", shape))
+    found = located(f"{where}: curve from {curve.since}", shape)
+    return TreeLine(indicator, formula, applicable, curve, found, words)
 
 
 def points_name(indicator: str) -> str:

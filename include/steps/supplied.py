@@ -159,7 +159,7 @@ def _rows(compiled: Compiled, supplied: Mapping[str, Supplied]) -> Iterator[dict
 def _tree_rows(compiled: CompiledTree, supplied: Mapping[str, Supplied], where: str) -> Iterator[dict[str, str]]:
     """Indicators, nodes (members first), total, coverage, interval, gates, rank."""
     from include.points.standing import standings
-    from include.points.tree import COVERAGE_DECIMALS, Scored, fixed, score_tree, written
+    from include.points.tree import COVERAGE_DECIMALS, Scored, fixed, score_tree, shown_value, written
 
     codes = sorted(supplied)
     stage_of = _stages(compiled, _table(compiled, supplied) if compiled.bases else None, supplied)
@@ -179,10 +179,9 @@ def _tree_rows(compiled: CompiledTree, supplied: Mapping[str, Supplied], where: 
             return dict(zip(RESULT, line, strict=True))
 
         for name, outcome in one.lines.items():
-            decimals, value = compiled.lines[name].decimals, outcome.value
-            shown_value = "" if value is None else written(value, None) if decimals is None else fixed(value, decimals)
             counted = Fraction(0) if outcome.points is None and rule.absent == "no_points" else outcome.points
-            yield row(name, written(counted, rule.round_indicators), shown_value, outcome.status)
+            value = shown_value(compiled.lines[name], outcome.value)
+            yield row(name, written(counted, rule.round_indicators), value, outcome.status)
         for name, node in compiled.nodes.items():
             outcome = one.nodes[name]
             yield row(f"node:{name}", written(outcome.points, node.rule.round), status=outcome.status)

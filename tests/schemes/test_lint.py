@@ -10,6 +10,7 @@ import pytest
 from include.measures.registry import measures
 from include.schemes.lint import lint, lint_directory
 from include.schemes.model import load_scheme, schemes
+from include.schemes.tree import tree_schemes
 
 Broken = Callable[[str, str, str], Path]
 
@@ -184,3 +185,8 @@ def test_a_catalogue_measure_that_no_installed_scheme_reads_is_found(small: Path
     assert [str(finding) for finding in found if not finding.warning] == [
         "measure idle_figure_yuan: no formula, stage, list or flag of any installed scheme reads it"
     ]
+
+
+@pytest.mark.parametrize("scheme", list(tree_schemes()))
+def test_the_installed_schemes_with_a_tree_have_no_findings(scheme: str) -> None:
+    assert lint_directory(tree_schemes()[scheme].directory, {}) == []
