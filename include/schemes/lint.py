@@ -21,9 +21,13 @@ from include.schemes.curves import FULL, Curve, Segment
 from include.schemes.model import CASES, Indicator, Scheme, has_tree, load_scheme
 from include.schemes.reach import ZERO_OR_ONE, reach
 from include.schemes.reading import Dated, nearest
+from include.schemes.shapes import form_name
 from include.schemes.status import VALUE
 from include.schemes.tree import load_tree
 from include.schemes.tree_lint import tree_findings
+
+STRETCHED = ("log", "log_linear", "sqrt_linear")
+"""Curves that become knots: only their two ends are edges of the rule."""
 
 
 @dataclass(frozen=True, order=True)
@@ -180,11 +184,11 @@ def _values(cases: IndicatorCases) -> list[Decimal]:
 def _edge_faults(curve: Curve, values: Collection[Decimal]) -> Iterator[str]:
     """A jump needs its first value and the last one before it; a bend its own value and a neighbour's.
 
-    The inner knots of a `log` are no edges of the rule, only of its arithmetic.
+    The inner knots of a stretched curve (a logarithm, a root) are no edges of the rule, only of its arithmetic.
     """
     unit = Decimal(1).scaleb(-curve.value_decimals)
     pairs = list(pairwise(curve.segments))
-    for below, above in [pairs[0], pairs[-1]] if curve.form.startswith("log") else pairs:
+    for below, above in [pairs[0], pairs[-1]] if form_name(curve.form) in STRETCHED else pairs:
         assert above.lower is not None, "only the first segment is without a lower end"
         edge = from_scaled(above.lower, curve.decimals)
         if below.end != above.start:
@@ -194,8 +198,13 @@ def _edge_faults(curve: Curve, values: Collection[Decimal]) -> Iterator[str]:
         elif not (below.is_flat and above.is_flat):
             if edge not in values:
                 yield f"at {edge}"
-            elif not any(v != edge and curve.segment_of(v).segment in (below, above) for v in values):
+            elif not any(v != edge and _beside(curve, v, edge - unit, edge + unit, (below, above)) for v in values):
                 yield f"beside {edge}"
+
+
+def _beside(curve: Curve, value: Decimal, last: Decimal, first: Decimal, sides: tuple[Segment, Segment]) -> bool:
+    """On one of the two pieces that meet, or the next value there is (whole numbers may step over a short piece)."""
+    return value in (last, first) or curve.segment_of(value).segment in sides
 
 
 # --- the whole ---------------------------------------------------------------------------------------------------
