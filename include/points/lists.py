@@ -26,7 +26,6 @@ from include.schemes.compile import COVERAGE_DECIMALS, RESULTS, Compiled, Compil
 from include.schemes.engine import load, session
 from include.schemes.expression import Quantity
 from include.schemes.model import POINT_DECIMALS, HonourRule, ProductRule
-from include.schemes.status import NOT_APPLICABLE, VALUE
 
 HONOURS = pa.schema(
     [
@@ -103,42 +102,7 @@ def stage_distribution(profile: pa.Table) -> pa.Table:
             FROM whole ORDER BY district, stage
             """
         ).to_arrow_table()
-    return _as_shares(found, ["share"])
-
-
-def once_only(compiled: Compiled, *, profile: pa.Table, values: pa.Table) -> pa.Table:
-    """Per district: of all applicable (enterprise, indicator) pairs, those computed wholly from records already held.
-
-    `weighted_share` counts each pair with its weight in the enterprise's stage.
-    """
-    weights = [
-        {"stage": stage, "indicator": indicator, "weight": weight}
-        for stage, of_stage in compiled.weights.items()
-        for indicator, weight in of_stage.items()
-    ]
-    with session() as engine:
-        engine.register("profile", profile.select(["uscc", "district", "stage"]))
-        engine.register("valued", values.select(["uscc", "indicator", "status"]))
-        engine.register("weights", pa.Table.from_pylist(weights))
-        found = engine.sql(
-            f"""
-            WITH pairs AS (
-                SELECT district, weight, status = '{VALUE}' AS held
-                FROM valued JOIN profile USING (uscc) JOIN weights USING (stage, indicator)
-                WHERE status <> '{NOT_APPLICABLE}'
-            ), counted AS (
-                SELECT district, count(*) AS applicable, count(*) FILTER (held) AS from_records,
-                       CAST(sum(weight) AS HUGEINT) AS weight,
-                       CAST(coalesce(sum(weight) FILTER (held), 0) AS HUGEINT) AS held_weight
-                FROM pairs GROUP BY district
-            )
-            SELECT district, applicable AS applicable_pairs, from_records AS from_records_pairs,
-                   CAST({_share("from_records", "applicable")} AS BIGINT) AS share,
-                   CAST({_share("held_weight", "weight")} AS BIGINT) AS weighted_share
-            FROM counted ORDER BY district
-            """
-        ).to_arrow_table()
-    return _as_shares(found, ["share", "weighted_share"])
+    return as_shares(found, ["share"])
 
 
 def _load_facts(
@@ -337,11 +301,8 @@ def _because(conditions: Sequence[Question]) -> str:
     return "".join(f"{question.name}，" for question in conditions)
 
 
-def _share(part: str, whole: str) -> str:
-    return f"coalesce({half_up_sql(f'({part} * {10**COVERAGE_DECIMALS})', whole)}, 0)"
-
-
-def _as_shares(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+def as_shares(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """The table with whole millionths in `columns` made fractions."""
     for name in columns:
         place = table.column_names.index(name)
         table = table.set_column(place, name, as_decimal(table[name], 7, COVERAGE_DECIMALS))

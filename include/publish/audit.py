@@ -136,6 +136,8 @@ def _rules(generation_id: int) -> Iterator[tuple[str, Select]]:
         ),
     )
 
+    yield from _once_only(rows)
+
     distribution = rows["stage_distribution"]
     counted = (
         sa.select(profile.c.district, profile.c.stage, func.count().label("enterprises"))
@@ -154,6 +156,68 @@ def _rules(generation_id: int) -> Iterator[tuple[str, Select]]:
         sa.select(distribution.c.district)
         .join(counted, same_place, isouter=True)
         .where(distribution.c.enterprises > 0, counted.c.enterprises.is_(None)),
+    )
+
+
+def _once_only(rows: Mapping[str, sa.Subquery]) -> Iterator[tuple[str, Select]]:
+    """Every pair that applies is from records or is a gap with one reason, however one counts."""
+    profile, ledger, gap, reason = (
+        rows[name] for name in ("enterprise_profile", "points_ledger", "once_only_gap", "once_only_reason")
+    )
+    applies = ledger.c.status != "not_applicable"
+    yield (
+        "gaps of pairs that the ledger does not have, or that do not apply",
+        sa.select(gap.c.uscc)
+        .join(ledger, sa.and_(_same(gap, ledger, "indicator"), applies), isouter=True)
+        .where(ledger.c.uscc.is_(None)),
+    )
+    yield (
+        "pairs without a value that are no gap",
+        sa.select(ledger.c.uscc)
+        .join(gap, _same(gap, ledger, "indicator"), isouter=True)
+        .where(applies, ledger.c.status != "value", gap.c.uscc.is_(None)),
+    )
+    pairs = (
+        sa.select(profile.c.district, ledger.c.indicator, gap.c.reason)
+        .join(profile, profile.c.uscc == ledger.c.uscc)
+        .join(gap, _same(gap, ledger, "indicator"), isouter=True)
+        .where(applies)
+        .subquery("pairs")
+    )
+    for name, key in (("once_only", "district"), ("once_only_indicator", "indicator")):
+        table = rows[name]
+        counted = (
+            sa.select(
+                pairs.c[key],
+                func.count().label("applicable"),
+                (func.count() - func.count(pairs.c.reason)).label("from_records"),
+            )
+            .group_by(pairs.c[key])
+            .subquery("counted")
+        )
+        yield (
+            f"{name}: counts that differ from the ledger's pairs less the gaps",
+            sa.select(counted.c[key])
+            .join(table, table.c[key] == counted.c[key], isouter=True)
+            .where(
+                sa.or_(
+                    func.coalesce(table.c.applicable_pairs, -1) != counted.c.applicable,
+                    func.coalesce(table.c.from_records_pairs, -1) != counted.c.from_records,
+                )
+            ),
+        )
+    counted = (
+        sa.select(pairs.c.district, pairs.c.indicator, pairs.c.reason, func.count().label("pairs"))
+        .where(pairs.c.reason.is_not(None))
+        .group_by(pairs.c.district, pairs.c.indicator, pairs.c.reason)
+        .subquery("counted")
+    )
+    keys = [counted.c[key] == reason.c[key] for key in ("district", "indicator", "reason")]
+    yield (
+        "once_only_reason: counts that differ from the gaps",
+        sa.select(counted.c.district)
+        .join(reason, sa.and_(*keys), isouter=True)
+        .where(func.coalesce(reason.c.pairs, -1) != counted.c.pairs),
     )
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.contracts import contracts
 from include.kernel.areas import areas
 from include.kernel.errors import TerminalError
 from include.kernel.references import ResultKey, SnapshotKey
+from include.schemes.paper_form import paper_form
 from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
@@ -29,7 +31,9 @@ def due_publications(today: date, *, sweep: bool) -> list[dict[str, str]]:
 
 def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     """Rank the city, draw up the lists, and commit the tables to be published."""
-    from include.points.lists import lists, once_only, stage_distribution
+    from include.measures.registry import measures as catalogue
+    from include.points.lists import lists, stage_distribution
+    from include.points.once_only import once_only
     from include.points.rank import rank as rank_points
     from include.publish.tables import category_points, with_category_columns
 
@@ -53,7 +57,16 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
         "points_ledger": ledger,
         **lists(rules, points=points, profile=profile, values=values, measures=measures, ledger=ledger),
         "stage_distribution": stage_distribution(profile),
-        "once_only": once_only(rules, profile=profile, values=values),
+        **once_only(
+            rules,
+            profile=profile,
+            values=values,
+            measures=measures,
+            quarantined=gather(lambda result: places.conformed(result.district, result.as_of), "quarantined"),
+            stale=_stale(results, as_of),
+            datasets_of={name: measure.datasets for name, measure in catalogue().items()},
+            form=paper_form(rules.scheme, as_of),
+        ),
         "source_quality": _source_quality(stores, results, as_of),
     }
     members = sorted({tuple(member) for row in results for member in row.members})
@@ -134,6 +147,22 @@ def _moved(stores: Stores, results: list[ResultRow]) -> dict[str, pa.Array]:
         moved[row.result.district] = pa.array(sorted(held & seen), pa.string())
         seen |= held
     return moved
+
+
+def _stale(results: list[ResultRow], as_of: date) -> pa.Table:
+    """The datasets of a district whose snapshot is older on the day of publication than its contract allows.
+
+    A district's own night refuses such a snapshot; the district's last good result may have grown too old since.
+    """
+    from include.points.once_only import STALE_DATASETS
+
+    found = [
+        {"district": row.result.district, "dataset": dataset}
+        for row in results
+        for dataset, _, day, _ in row.members
+        if (as_of - date.fromisoformat(day)).days > contracts()[dataset].max_age_days
+    ]
+    return pa.Table.from_pylist(found, STALE_DATASETS)
 
 
 def _source_quality(stores: Stores, results: list[ResultRow], as_of: date) -> pa.Table:

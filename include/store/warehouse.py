@@ -282,6 +282,26 @@ _published(
     Column("share", Fraction),
     Column("weighted_share", Fraction),
 )
+_published(
+    "once_only_indicator",
+    _key("indicator"),
+    _required("applicable_pairs", Integer),
+    _required("from_records_pairs", Integer),
+    Column("share", Fraction),
+    Column("weighted_share", Fraction),
+)
+_published("once_only_gap", _key("uscc"), _key("indicator"), _required("reason", Text), _required("datasets", Text))
+_published("once_only_reason", _key("district"), _key("indicator"), _key("reason"), _required("pairs", Integer))
+_published(
+    "fields_saved",
+    _key("district"),
+    _required("form_from", Date),
+    _required("enterprises", Integer),
+    _required("fields_asked", Integer),
+    _required("fields_saved", Integer),
+    _required("share", Fraction),
+    CheckConstraint("fields_saved <= fields_asked", name="no_more_saved_than_asked"),
+)
 
 # The tables that a publication fills, by name.
 PUBLISHED: dict[str, Table] = {

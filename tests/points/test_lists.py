@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.points.lists import lists, once_only, stage_distribution
+from include.points.lists import lists, stage_distribution
 from include.schemes.compile import Compiled
 
 Row = Mapping[str, Any]
@@ -147,25 +147,4 @@ def test_stage_distribution_writes_the_empty_stages_too() -> None:
         ("320411", "young", 2, Decimal("0.666667")),
         ("320412", "grown", 0, Decimal(0)),
         ("320412", "young", 1, Decimal(1)),
-    ]
-
-
-def test_once_only_counts_applicable_pairs(small: Compiled) -> None:
-    """Young weights: ABI-01 20 held, ABI-02 20 not held, ABI-03 does not apply, RES-03 0 in quarantine."""
-    values = pa.table(
-        {
-            "uscc": ["a"] * 4,
-            "indicator": ["ABI-01", "ABI-02", "ABI-03", "RES-03"],
-            "status": ["value", "not_held", "not_applicable", "in_quarantine"],
-        }
-    )
-    profile = pa.table({"uscc": ["a"], "district": ["320411"], "stage": ["young"]})
-    assert once_only(small, profile=profile, values=values).to_pylist() == [
-        {
-            "district": "320411",
-            "applicable_pairs": 3,
-            "from_records_pairs": 1,
-            "share": Decimal("0.333333"),
-            "weighted_share": Decimal("0.5"),
-        }
     ]

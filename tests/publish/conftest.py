@@ -143,14 +143,49 @@ def make_tables(enterprises: int = 12, *, indicators: int = 10, shift: int = 0) 
         ),
         "stage_distribution": pa.Table.from_pylist(shares),
         "source_quality": pa.Table.from_pylist([quality]),
-        "once_only": pa.Table.from_pylist(
+        **_once_only(profile, ledger),
+    }
+
+
+def _once_only(profile: list[dict], ledger: list[dict]) -> Tables:
+    """Every pair applies; the one without a value is a gap."""
+    district = {row["uscc"]: row["district"] for row in profile}
+    pairs = [(district[line["uscc"]], line["indicator"], line["status"] == "value") for line in ledger]
+    share = Decimal("0.900000")
+
+    def counted(key: str, place: int) -> pa.Table:
+        kinds = sorted({pair[place] for pair in pairs})
+        rows = [[pair[2] for pair in pairs if pair[place] == kind] for kind in kinds]
+        columns = {key: kinds, "applicable_pairs": [len(row) for row in rows], "from_records_pairs": map(sum, rows)}
+        of_kinds = pa.array([share] * len(kinds), pa.decimal128(7, 6))
+        return pa.table(
+            {name: pa.array(list(held)) for name, held in columns.items()}
+            | {"share": of_kinds, "weighted_share": of_kinds}
+        )
+
+    gaps = [line for line in ledger if line["status"] != "value"]
+    reasons = Counter((district[line["uscc"]], line["indicator"], line["status"]) for line in gaps)
+    return {
+        "once_only": counted("district", 0),
+        "once_only_indicator": counted("indicator", 1),
+        "once_only_gap": pa.Table.from_pylist(
+            [
+                {"uscc": g["uscc"], "indicator": g["indicator"], "reason": g["status"], "datasets": "TAX_CIT"}
+                for g in gaps
+            ]
+        ),
+        "once_only_reason": pa.Table.from_pylist(
+            [{"district": d, "indicator": i, "reason": r, "pairs": n} for (d, i, r), n in sorted(reasons.items())]
+        ),
+        "fields_saved": pa.Table.from_pylist(
             [
                 {
                     "district": "320411",
-                    "applicable_pairs": 60,
-                    "from_records_pairs": 57,
-                    "share": Decimal("0.95"),
-                    "weighted_share": Decimal("0.97"),
+                    "form_from": date(2021, 4, 30),
+                    "enterprises": 6,
+                    "fields_asked": 60,
+                    "fields_saved": 54,
+                    "share": share,
                 }
             ]
         ),

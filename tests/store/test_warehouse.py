@@ -51,6 +51,10 @@ PROMISED = {  # the columns that officers and banks rely on, copied from the int
     "source_quality": "dataset scope as_of rows_in duplicates accepted quarantined accepted_share snapshot_age_days"
     " verdict",
     "once_only": "district applicable_pairs from_records_pairs share weighted_share",
+    "once_only_indicator": "indicator applicable_pairs from_records_pairs share weighted_share",
+    "once_only_gap": "uscc indicator reason datasets",
+    "once_only_reason": "district indicator reason pairs",
+    "fields_saved": "district form_from enterprises fields_asked fields_saved share",
 }
 EXACT = sa.Table(
     "exact", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("money", ExactDecimal(24, 6))
