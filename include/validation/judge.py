@@ -169,8 +169,9 @@ def _quarantine(contract: Contract, rows: pa.Table, reasons: pa.Array) -> pa.Tab
     """Landed columns as they are, why each row waits, and everything it says about its enterprise, parted by `;`."""
     entity = contract.entity
     said = [*entity.codes, *(name for name in (entity.name, entity.names) if name)]
-    natives = [rows[contract.columns[name].native] for name in said]
-    text = pc.binary_join_element_wise(*natives, ";", null_handling="skip")
+    # Not null_handling="skip": Arrow then leaves a row out altogether when all of its parts are null.
+    natives = [pc.fill_null(rows[contract.columns[name].native], "") for name in said]
+    text = pc.utf8_trim(pc.binary_join_element_wise(*natives, ";"), ";")
     return rows.append_column("reasons", reasons).append_column("entity", text)
 
 

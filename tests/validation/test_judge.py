@@ -135,6 +135,14 @@ def test_quarantine_keeps_the_row_as_it_came_and_all_it_says_about_its_enterpris
     assert (row["_page"], row["_ordinal"], row["reasons"]) == (1, 0, ["sales_yuan.cast"])
 
 
+def test_a_row_that_names_nobody_waits_in_quarantine_among_the_others() -> None:
+    nobody = filing(1, NSRSBH=None, SHXYDM=None, NSRMC=None)
+    found = judged([nobody, *(filing(i) for i in range(2, 99))])
+    (row,) = found.quarantine.to_pylist()
+    assert (row["entity"], row["_ordinal"]) == ("", 0)
+    assert found.accepted.num_rows == 97
+
+
 def test_too_many_rows_in_quarantine_reject_the_snapshot_but_the_counts_stay() -> None:
     assert VAT.max_quarantined_share == 0.05
     at_the_limit = [filing(i, XSE="x" if i < 5 else "1.00") for i in range(100)]
