@@ -21,9 +21,9 @@ import pyarrow as pa
 
 from include.kernel.columns import names
 from include.points.lists import as_shares
+from include.points.rank import half_up_sql
 from include.schemes.compile import COVERAGE_DECIMALS, Compiled, CompiledIndicator
 from include.schemes.engine import session
-from include.schemes.formula_sql import half_up_sql
 from include.schemes.paper_form import PaperForm
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, VALUE
 
