@@ -35,6 +35,8 @@ def conform(contract: Contract, accepted: pa.Table, directory: Directory, partic
     accepted = _last_editions(contract, accepted)
     if contract.entity.names:
         linked, tiers = _link_names(contract, _current(contract, accepted), directory)
+    elif contract.entity.roles:
+        linked, tiers = _link_roles(contract, _current(contract, accepted), directory)
     else:
         linked, tiers = _link(contract, accepted, directory)
     counted = {tier: n for tier, n in tiers.items() if contract.scope == "district" or tier == "ambiguous"}
@@ -57,20 +59,40 @@ def quarantined_pairs(contract: Contract, quarantine: pa.Table, directory: Direc
 
 
 def _link(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
-    columns = [accepted[name].to_pylist() for name in contract.entity.codes]
-    names = accepted[contract.entity.name].to_pylist() if contract.entity.name else [None] * accepted.num_rows
+    resolved, tiers = _resolved(accepted, contract.entity.codes, contract.entity.name, directory)
+    return _with_uscc(contract, accepted, resolved), tiers
+
+
+def _resolved(
+    accepted: pa.Table, codes: list[str], name: str | None, directory: Directory
+) -> tuple[list[str | None], dict[str, int]]:
+    """Row by row the enterprise that these columns name, and how many name none, per tier."""
+    columns = [accepted[code].to_pylist() for code in codes]
+    names = accepted[name].to_pylist() if name else [None] * accepted.num_rows
     known: dict[tuple, tuple[str | None, str]] = {}
     resolved: list[str | None] = []
     tiers: dict[str, int] = {}
-    for i, name in enumerate(names):
-        identifiers = (*(column[i] for column in columns), name)
+    for i, text in enumerate(names):
+        identifiers = (*(column[i] for column in columns), text)
         if identifiers not in known:
-            known[identifiers] = directory.resolve(identifiers[:-1], name)
+            known[identifiers] = directory.resolve(identifiers[:-1], text)
         uscc, tier = known[identifiers]
         resolved.append(uscc)
         if uscc is None:
             tiers[tier] = tiers.get(tier, 0) + 1
-    return _with_uscc(contract, accepted, resolved), tiers
+    return resolved, tiers
+
+
+def _link_roles(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
+    """One row per party that is an enterprise here; who deals with itself has a row in each role."""
+    parts = []
+    tiers: dict[str, int] = {}
+    for role, party in contract.entity.roles.items():
+        resolved, unknown = _resolved(accepted, party.codes, party.name, directory)
+        linked = _with_uscc(contract, accepted, resolved)
+        parts.append(linked.append_column("role", pa.array([role] * accepted.num_rows, pa.string())))
+        tiers = {tier: tiers.get(tier, 0) + unknown.get(tier, 0) for tier in {*tiers, *unknown}}
+    return pa.concat_tables(parts), tiers
 
 
 def _link_names(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
@@ -124,13 +146,14 @@ def _last_editions(contract: Contract, accepted: pa.Table) -> pa.Table:
 
 def _latest(contract: Contract, table: pa.Table) -> pa.Table:
     """Drop void rows, then keep per group the latest filing whole (or the latest row), in a total order."""
-    order = ", ".join(dict.fromkeys(["uscc", *contract.key, "_page", "_ordinal"]))
+    role = ["role"] if contract.entity.roles else []
+    order = ", ".join(dict.fromkeys(["uscc", *contract.key, *role, "_page", "_ordinal"]))
     where, qualify, first = "", "", ""
     if versions := contract.versions:
         void = [f"{name} NOT IN ({', '.join(map(_text, texts))})" for name, texts in versions.void.items()]
         where = f"WHERE {' AND '.join(void)}" if void else ""
         latest = ", ".join(f"{name} DESC NULLS LAST" for name in [*versions.latest_by, "_page", "_ordinal"])
-        group = ", ".join(dict.fromkeys(["uscc", *versions.group]))
+        group = ", ".join(dict.fromkeys(["uscc", *role, *versions.group]))
         window = f"OVER (PARTITION BY {group} ORDER BY {latest})"
         if versions.first:
             first = f", min({versions.first}) OVER (PARTITION BY {group}) AS first_{versions.first}"

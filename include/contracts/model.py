@@ -66,22 +66,38 @@ class Column(_Strict):
         }[self.type]
 
 
+class Party(_Strict):
+    """How a row names one of its parties: codes in this order, then the name."""
+
+    codes: list[str] = Field(default_factory=list)
+    name: str
+
+
 class Entity(_Strict):
     """How a row names its enterprise. Codes are tried in this order, then names; a name links only on exact equality.
 
     `names` is a text list split on `;` and `；`: each part that is an enterprise gives one conformed row, with
-    `owners` = the number of parts, so that co-owners share.
+    `owners` = the number of parts, so that co-owners share. `roles` are the parties of a deal: each that is an
+    enterprise gives one conformed row, with `role` = its part in the deal.
     """
 
     codes: list[str] = Field(default_factory=list)
     name: str | None = None
     names: str | None = None
+    roles: dict[str, Party] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _some(self) -> Entity:
-        if not (self.codes or self.name or self.names):
-            raise ValueError("names no column that identifies the enterprise")
+    def _one_way(self) -> Entity:
+        ways = [bool(self.codes or self.name), bool(self.names), bool(self.roles)]
+        if sum(ways) != 1:
+            raise ValueError("an enterprise is identified by codes and name, or by names, or by roles")
         return self
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that says something about the enterprise, codes first."""
+        named = [*self.codes, *(name for name in (self.name, self.names) if name)]
+        return [*named, *(name for party in self.roles.values() for name in (*party.codes, party.name))]
 
 
 class Versions(_Strict):
@@ -144,8 +160,7 @@ class Contract(_Strict):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Contract:
-        named = [*self.key, self.arrival, *self.entity.codes]
-        named += [n for n in (self.entity.name, self.entity.names) if n]
+        named = [*self.key, self.arrival, *self.entity.columns]
         if self.versions:
             named += [*self.versions.group, *self.versions.latest_by, *self.versions.void]
             named += [n for n in (self.versions.filing, self.versions.first) if n]
@@ -179,13 +194,15 @@ class Contract(_Strict):
         return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
 
     def conformed_schema(self) -> pa.Schema:
-        """`uscc`, the accepted columns, `owners` where a list names the enterprises, `first_<column>` if declared."""
+        """`uscc`, the accepted columns, `owners` or `role` where a row names several, `first_<column>` if declared."""
         import pyarrow as pa
 
         accepted = self.accepted_schema()
         fields = [pa.field("uscc", pa.string())] + [field for field in accepted if field.name != "uscc"]
         if self.entity.names:
             fields.append(pa.field("owners", pa.int64()))
+        if self.entity.roles:
+            fields.append(pa.field("role", pa.string()))
         if self.versions and self.versions.first:
             fields.append(accepted.field(self.versions.first).with_name(f"first_{self.versions.first}"))
         return pa.schema(fields)
