@@ -167,16 +167,9 @@ def _raised(info: dict[str, Any]) -> bool:
 
 def _quarantine(contract: Contract, rows: pa.Table, reasons: pa.Array) -> pa.Table:
     """Landed columns as they are, why each row waits, and everything it says about its enterprise, parted by `;`."""
-<<<<<<< HEAD
-    entity = contract.entity
-    said = [*entity.codes, *(name for name in (entity.name, entity.names) if name)]
     # Not null_handling="skip": Arrow then leaves a row out altogether when all of its parts are null.
-    natives = [pc.fill_null(rows[contract.columns[name].native], "") for name in said]
+    natives = [pc.fill_null(rows[contract.columns[name].native], "") for name in contract.entity.columns]
     text = pc.utf8_trim(pc.binary_join_element_wise(*natives, ";"), ";")
-=======
-    natives = [rows[contract.columns[name].native] for name in contract.entity.columns]
-    text = pc.binary_join_element_wise(*natives, ";", null_handling="skip")
->>>>>>> 4ca787a (wip)
     return rows.append_column("reasons", reasons).append_column("entity", text)
 
 
