@@ -7,18 +7,21 @@ Rules are compared from the first day on which both schemes are valid.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from pydantic import BaseModel
 
 from include.schemes.model import Indicator, Scheme, Validity
 from include.schemes.reading import Dated
+from include.schemes.tree import TreeRule, TreeScheme, shown
 
 _WITHOUT_EFFECT = {"since", "reference"}
-_STATED_OF_AN_INDICATOR = ("category", "unit", "decimals", "direction", "sources", "not_held", "flags")
+_STATED = ("category", "unit", "decimals", "direction", "sources", "not_held", "flags")
+_STATED_UNDER_A_TREE = ("unit", "decimals", "direction", "full")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def pairs(before: Scheme, after: Scheme) -> list[Pair]:
     return found
 
 
-def first_common_day(before: Scheme, after: Scheme) -> datetime.date:
+def first_common_day(before: Scheme | TreeScheme, after: Scheme | TreeScheme) -> datetime.date:
     """The day from which both are valid."""
     return max(before.identity.valid.since, after.identity.valid.since)
 
@@ -88,10 +91,51 @@ def differences(before: Scheme, after: Scheme) -> list[Change]:
     return found
 
 
-def _of_identity(before: Scheme, after: Scheme, start: datetime.date) -> Iterator[Change]:
+def tree_differences(before: TreeScheme, after: TreeScheme) -> list[Change]:
+    """The same for two schemes with a tree: node by node, gates, ranks, indicators by their ids."""
+    start = first_common_day(before, after)
+    found = list(_of_validity(before, after))
+    rules = before.identity.tree, after.identity.tree
+    old, new = ([rule.model_copy(update={"nodes": {}}) for rule in side] for side in rules)
+    found += _dated("tree", "root and absence", old, new, start)
+    for name in dict.fromkeys(name for side in rules for rule in side for name in rule.nodes):
+        found += _steps(f"node {name}", "rule", _node(rules[0], name), _node(rules[1], name), start)
+    for name in ("gates", "ranks"):
+        found += _dated("scheme", name, getattr(before.identity, name), getattr(after.identity, name), start)
+    stages = [scheme.stages.rule if scheme.stages else [] for scheme in (before, after)]
+    found += _dated("stages", "rule", stages[0], stages[1], start)
+    for name in dict.fromkeys([*before.indicators, *after.indicators]):
+        was, now = before.indicators.get(name), after.indicators.get(name)
+        if was is None or now is None:
+            texts = (side.name.zh if side else None for side in (was, now))
+            found.append(Change(name, "indicator", None, *texts))
+        else:
+            found += _stated(name, was, now, _STATED_UNDER_A_TREE)
+            found += _dated(name, "formula", was.formula, now.formula, start)
+            found += _dated(name, "curve", was.curve, now.curve, start)
+    return found
+
+
+def _node(rules: Sequence[TreeRule], name: str) -> list[tuple[datetime.date, str | None]]:
+    return [(rule.since, _text(rule.nodes[name]) if name in rule.nodes else None) for rule in rules]
+
+
+def _of_validity(before: Scheme | TreeScheme, after: Scheme | TreeScheme) -> Iterator[Change]:
     validity = _text(before.identity.valid), _text(after.identity.valid)
     if validity[0] != validity[1]:
         yield Change("scheme", "valid", None, *validity)
+
+
+def _stated(name: str, before: BaseModel, after: BaseModel, fields: Iterable[str]) -> Iterator[Change]:
+    """What an indicator says without a date."""
+    for field in fields:
+        stated = getattr(before, field), getattr(after, field)
+        if stated[0] != stated[1]:
+            yield Change(name, field, None, *(None if value in (None, []) else _text(value) for value in stated))
+
+
+def _of_identity(before: Scheme, after: Scheme, start: datetime.date) -> Iterator[Change]:
+    yield from _of_validity(before, after)
     for name in (name for name, value in before.identity if _is_dated(value)):
         rules = getattr(before.identity, name), getattr(after.identity, name)
         if name != "maxima":
@@ -117,10 +161,7 @@ def _maxima_text(scheme: Scheme, stage: str) -> str:
 
 
 def _of_pair(pair: Pair, start: datetime.date) -> Iterator[Change]:
-    for name in _STATED_OF_AN_INDICATOR:
-        stated = getattr(pair.before, name), getattr(pair.after, name)
-        if stated[0] != stated[1]:
-            yield Change(pair.name, name, None, *(_text(value) if value else None for value in stated))
+    yield from _stated(pair.name, pair.before, pair.after, _STATED)
     yield from _dated(pair.name, "formula", pair.before.formula, pair.after.formula, start)
     yield from _dated(pair.name, "curve", pair.before.curve, pair.after.curve, start)
 
@@ -137,7 +178,7 @@ def _of_weights(before: Scheme, after: Scheme, pair: Pair, start: datetime.date)
             )
 
 
-def _weights(scheme: Scheme, stage: str, indicator: Indicator) -> list[tuple[datetime.date, str]]:
+def _weights(scheme: Scheme, stage: str, indicator: Indicator) -> list[tuple[datetime.date, str | None]]:
     return [
         (rule.since, _text(rule.stages[stage][indicator.category][indicator.id])) for rule in scheme.weights.weights
     ]
@@ -176,8 +217,8 @@ def _dated(
 def _steps(
     subject: str,
     what: str,
-    before: Sequence[tuple[datetime.date, str]],
-    after: Sequence[tuple[datetime.date, str]],
+    before: Sequence[tuple[datetime.date, str | None]],
+    after: Sequence[tuple[datetime.date, str | None]],
     start: datetime.date,
 ) -> Iterator[Change]:
     """The first day, and the days on which the two sides begin to differ in another way than the day before."""
@@ -189,7 +230,7 @@ def _steps(
         said = now
 
 
-def _on(rules: Sequence[tuple[datetime.date, str]], day: datetime.date) -> str | None:
+def _on(rules: Sequence[tuple[datetime.date, str | None]], day: datetime.date) -> str | None:
     return next((text for since, text in reversed(rules) if since <= day), None)
 
 
@@ -204,6 +245,8 @@ def _text(value: Any) -> str:
         return ", ".join(f"{name}: {_text(part)}" for name, part in value.items())
     if isinstance(value, list):
         return "; ".join(_text(part) for part in value) or "none"
+    if isinstance(value, Fraction):
+        return shown(value)
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     return " ".join(str(value).split()) or "none"

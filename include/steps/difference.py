@@ -16,8 +16,9 @@ from include.kernel.errors import BadInput
 from include.kernel.exact import from_scaled, ratio_half_up
 from include.points.movement import Cause, Group, Move, Movement
 from include.schemes.compile import Compiled, compile_scheme
-from include.schemes.difference import Change, differences
-from include.schemes.model import POINT_DECIMALS, Scheme, load_scheme, require_scheme
+from include.schemes.difference import Change, differences, tree_differences
+from include.schemes.model import POINT_DECIMALS, Scheme, has_tree, load_scheme, require_scheme
+from include.schemes.tree import TreeScheme, load_tree, tree_schemes
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 
@@ -29,12 +30,17 @@ SHARE_DECIMALS = 6
 def difference(before: str, after: str, as_of: date | None, today: date) -> dict[str, Any]:
     """Two installed schemes or directories: their rules and, where measures are stored, every enterprise's move."""
     old, new = _scheme(before), _scheme(after)
-    found: dict[str, Any] = {
-        "before": _identity(old),
-        "after": _identity(new),
-        "rules": [_change(change) for change in differences(old, new)],
-        "movement": None,
-    }
+    found: dict[str, Any] = {"before": _identity(old), "after": _identity(new), "movement": None}
+    if isinstance(old, TreeScheme) and isinstance(new, TreeScheme):
+        told = [_change(change) for change in tree_differences(old, new)]
+        return found | {"rules": told, "why_no_movement": "schemes with a tree score supplied measures only"}
+    if isinstance(old, TreeScheme) or isinstance(new, TreeScheme):
+        raise BadInput(
+            f"only one of {old.id} and {new.id} has a tree: there is nothing to compare rule by rule",
+            kept="nothing was changed",
+            todo="compare two schemes of one kind",
+        )
+    found["rules"] = [_change(change) for change in differences(old, new)]
     if own := [scheme.id for scheme in (old, new) if scheme.measures]:
         return found | {"why_no_movement": f"{own[0]} brings measures of its own, which no night stores"}
     stores = open_stores()
@@ -52,11 +58,14 @@ def difference(before: str, after: str, as_of: date | None, today: date) -> dict
     return found | {"movement": _movement(stores, old, new, stored)}
 
 
-def _scheme(name: str) -> Scheme:
-    return load_scheme(Path(name)) if Path(name).is_dir() else require_scheme(name)
+def _scheme(name: str) -> Scheme | TreeScheme:
+    directory = Path(name)
+    if directory.is_dir():
+        return load_tree(directory) if has_tree(directory) else load_scheme(directory)
+    return tree_schemes()[name] if name in tree_schemes() else require_scheme(name)
 
 
-def _identity(scheme: Scheme) -> dict[str, str]:
+def _identity(scheme: Scheme | TreeScheme) -> dict[str, str]:
     return {"id": scheme.id, "version": scheme.version, "title": scheme.title_zh}
 
 

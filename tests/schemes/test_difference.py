@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from include.schemes.difference import differences, pairs
+from include.schemes.difference import differences, pairs, tree_differences
 from include.schemes.model import load_scheme, require_scheme
+from include.schemes.tree import load_tree
 
+HDI = Path(__file__).parent / "hdi"
 Broken = Callable[[str, str, str], Path]
 LATER = '{from: 2027-01-01, form: "linear(0; 0.2)", reference: ours}'
 CURVE = '{from: 2024-01-01, form: "linear(0; 0.1)", reference: ours}'
@@ -90,3 +93,20 @@ def test_national_indicators_are_paired_by_their_code() -> None:
     same = {"formula", "curve", "unit", "decimals", "direction", "sources", "not_held"}
     told = [change for change in differences(local, national) if " -> " in change.subject and change.what in same]
     assert told == []
+
+
+def test_schemes_with_a_tree_are_compared_node_by_node(tmp_path: Path) -> None:
+    copy = tmp_path / "next"
+    shutil.copytree(HDI, copy)
+    text = (copy / "scheme.yaml").read_text(encoding="utf-8")
+    for old, new in (("education: {kind: mean,", "education: {kind: best_of,"), ("ties: competition", "ties: dense")):
+        assert old in text
+        text = text.replace(old, new)
+    (copy / "scheme.yaml").write_text(text, encoding="utf-8")
+    assert tree_differences(load_tree(HDI), load_tree(HDI)) == []
+    assert [str(change) for change in tree_differences(load_tree(HDI), load_tree(copy))] == [
+        "node education: rule from 2010-01-01: kind: mean, of: EDU-01: 1, EDU-02: 1 -> "
+        "kind: best_of, of: EDU-01: 1, EDU-02: 1",
+        "scheme: ranks from 2010-01-01: ranked: shown, ties: competition, first: highest, scopes: all -> "
+        "ranked: shown, ties: dense, first: highest, scopes: all",
+    ]

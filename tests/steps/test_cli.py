@@ -30,6 +30,11 @@ def innopoints(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["refresh", "--as-of", "2026-11-20", "--scheme", "changzhou_v2"], 2, "did you mean changzhou_v1"),
         (["refresh", "--as-of", "2026-11-20"], 1, "is not configured"),
         (["explain", "91320411YY99999999", "--scheme", "nope"], 2, "unknown scheme 'nope'"),
+        (
+            ["scheme", "diff", "changzhou_v1", "tech_sme_2017"],
+            2,
+            "only one of changzhou_v1 and tech_sme_2017 has a tree",
+        ),
         (["scheme", "diff", "changzhou_v1", "national_cor"], 2, "did you mean national_core"),
         (["scheme", "diff", "changzhou_v1", "national_core", "--as-of", "2026-11-20"], 2, "no measures are stored"),
         (["rollback", "--to", "7"], 2, "generation 7 does not exist"),
