@@ -119,7 +119,7 @@ def _column(draw: Draw, name: str, column: Column) -> pa.Array:
         return _some_unknown(draw, codes, _WITHOUT_CODE) if by_name else codes
     if name in (contract.entity.name, contract.entity.names):
         return draw.enterprises.name.take(draw.enterprise)
-    if name in contract.key and column.type in ("string", "code", "integer"):
+    if name in contract.key and column.type in ("string", "code", "integer") and not column.allowed:
         return _key(draw, name, column)
     values = _of_type(draw, column)
     return values if column.required else _some_unknown(draw, values, _UNKNOWN)

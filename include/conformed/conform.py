@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.conformed.enterprises import Directory
-from include.contracts import Contract
+from include.contracts import Contract, Versions
 
 UNRESOLVED = pa.schema([pa.field("dataset", pa.string()), pa.field("tier", pa.string()), pa.field("rows", pa.int64())])
 _SEPARATORS = re.compile("[;；]")
@@ -43,7 +45,7 @@ def conform(contract: Contract, accepted: pa.Table, directory: Directory, partic
     unresolved = pa.Table.from_pylist(
         [{"dataset": contract.dataset, "tier": tier, "rows": n} for tier, n in sorted(counted.items())], UNRESOLVED
     )
-    taking_part = pc.is_in(linked["uscc"], value_set=pa.array(sorted(participating), pa.string()))
+    taking_part = pc.is_in(linked["uscc"], value_set=pa.array(list(participating), pa.string()))
     return Conformed(_latest(contract, linked.filter(taking_part)), unresolved)
 
 
@@ -60,13 +62,31 @@ def quarantined_pairs(contract: Contract, quarantine: pa.Table, directory: Direc
 
 def _link(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
     resolved, tiers = _resolved(accepted, contract.entity.codes, contract.entity.name, directory)
-    return _with_uscc(contract, accepted, resolved), tiers
+    return _with_uscc(accepted, resolved), tiers
 
 
 def _resolved(
     accepted: pa.Table, codes: list[str], name: str | None, directory: Directory
-) -> tuple[list[str | None], dict[str, int]]:
-    """Row by row the enterprise that these columns name, and how many name none, per tier."""
+) -> tuple[pa.Array, dict[str, int]]:
+    """The enterprise that these columns name in each row, and how many name none, per tier.
+
+    Registered codes are looked up by the column, whatever is left one by one.
+    """
+    registered = directory.registered
+    at = pa.nulls(accepted.num_rows, pa.int32())
+    undecided = pa.repeat(pa.scalar(True), accepted.num_rows)
+    for column in codes:  # a code is tried where all before it are empty
+        code = accepted[column].combine_chunks()
+        at = pc.if_else(undecided, pc.index_in(code, value_set=registered), at)
+        undecided = pc.and_(undecided, pc.is_null(code))
+    left = pc.is_null(at)
+    resolved, tiers = _one_by_one(accepted.filter(left), codes, name, directory)
+    return pc.replace_with_mask(registered.take(at), left, resolved), tiers
+
+
+def _one_by_one(
+    accepted: pa.Table, codes: list[str], name: str | None, directory: Directory
+) -> tuple[pa.Array, dict[str, int]]:
     columns = [accepted[code].to_pylist() for code in codes]
     names = accepted[name].to_pylist() if name else [None] * accepted.num_rows
     known: dict[tuple, tuple[str | None, str]] = {}
@@ -80,7 +100,7 @@ def _resolved(
         resolved.append(uscc)
         if uscc is None:
             tiers[tier] = tiers.get(tier, 0) + 1
-    return resolved, tiers
+    return pa.array(resolved, pa.string()), tiers
 
 
 def _link_roles(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
@@ -89,47 +109,54 @@ def _link_roles(contract: Contract, accepted: pa.Table, directory: Directory) ->
     tiers: dict[str, int] = {}
     for role, party in contract.entity.roles.items():
         resolved, unknown = _resolved(accepted, party.codes, party.name, directory)
-        linked = _with_uscc(contract, accepted, resolved)
+        linked = _with_uscc(accepted, resolved)
         parts.append(linked.append_column("role", pa.array([role] * accepted.num_rows, pa.string())))
         tiers = {tier: tiers.get(tier, 0) + unknown.get(tier, 0) for tier in {*tiers, *unknown}}
     return pa.concat_tables(parts), tiers
 
 
 def _link_names(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
+    """Each row once per enterprise among its names; each different list of names is taken apart once."""
     assert contract.entity.names
-    take: list[int] = []
-    resolved: list[str | None] = []
-    owners: list[int] = []
-    tiers: dict[str, int] = {}
-    for i, text in enumerate(accepted[contract.entity.names].to_pylist()):
+    lists = accepted[contract.entity.names].combine_chunks().dictionary_encode()
+    resolved: list[str] = []
+    first, count, owners = [], [], []
+    unlinked: list[dict[str, int]] = []
+    for text in lists.dictionary.to_pylist():
         parts = {part.strip() for part in _SEPARATORS.split(text or "") if part.strip()}
-        for part in sorted(parts):
-            uscc, tier = directory.by_name(part)
-            if uscc is None:
-                tiers[tier] = tiers.get(tier, 0) + 1
-            else:
-                take.append(i)
-                resolved.append(uscc)
-                owners.append(len(parts))
-    table = _with_uscc(contract, accepted.take(pa.array(take, pa.int64())), resolved)
-    return table.append_column("owners", pa.array(owners, pa.int64())), tiers
+        found = [directory.by_name(part) for part in sorted(parts)]
+        linked = [uscc for uscc, _ in found if uscc is not None]
+        first.append(len(resolved))
+        count.append(len(linked))
+        owners.append(len(parts))
+        unlinked.append(Counter(tier for uscc, tier in found if uscc is None))
+        resolved += linked
+    place = lists.indices.fill_null(0).to_numpy()
+    times = np.where(lists.is_valid().to_numpy(zero_copy_only=False), np.array([*count, 0])[place], 0)
+    row: np.ndarray = np.repeat(np.arange(len(place)), times)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(times) - times, times)
+    uscc = pa.array(resolved, pa.string()).take(pa.array(np.array([*first, 0])[place[row]] + nth))
+    rows_of = np.bincount(place[lists.is_valid().to_numpy(zero_copy_only=False)], minlength=len(unlinked))
+    tiers: Counter[str] = Counter()
+    for rows, of_list in zip(rows_of.tolist(), unlinked, strict=True):
+        tiers.update({tier: rows * n for tier, n in of_list.items()})
+    table = _with_uscc(accepted.take(pa.array(row)), uscc)
+    return table.append_column("owners", pa.array(np.array([*owners, 0])[place[row]])), dict(tiers)
 
 
-def _with_uscc(contract: Contract, table: pa.Table, resolved: list[str | None]) -> pa.Table:
+def _with_uscc(table: pa.Table, uscc: pa.Array) -> pa.Table:
     rest = table.drop_columns(["uscc"]) if "uscc" in table.column_names else table
-    return rest.add_column(0, "uscc", pa.array(resolved, pa.string()))
+    return rest.add_column(0, "uscc", uscc)
 
 
 def _current(contract: Contract, accepted: pa.Table) -> pa.Table:
     """The latest version of each record, before names are linked: whom only an older one names owns it no longer."""
     if contract.versions is None:
         return accepted
-    latest = ", ".join(f"{name} DESC NULLS LAST" for name in [*contract.versions.latest_by, "_page", "_ordinal"])
-    window = f"OVER (PARTITION BY {', '.join(contract.versions.group)} ORDER BY {latest})"
-    with duckdb.connect(config={"threads": 2}) as connection:
-        connection.register("accepted", accepted)
-        newest = f"SELECT * FROM accepted QUALIFY row_number() {window} = 1 ORDER BY _page, _ordinal"
-        return connection.sql(newest).to_arrow_table().cast(accepted.schema)
+    window = f"OVER (PARTITION BY {', '.join(contract.versions.group)} ORDER BY {_latest_first(contract.versions)})"
+    read = [*contract.versions.group, *contract.versions.latest_by]
+    newest = f"SELECT _row FROM rows QUALIFY row_number() {window} = 1 ORDER BY _page, _ordinal"
+    return _taken(accepted, read, newest)
 
 
 def _last_editions(contract: Contract, accepted: pa.Table) -> pa.Table:
@@ -138,33 +165,48 @@ def _last_editions(contract: Contract, accepted: pa.Table) -> pa.Table:
         return accepted
     latest = ", ".join(f"{name} DESC NULLS LAST" for name in contract.editions.latest_by)
     window = f"OVER (PARTITION BY {', '.join(contract.editions.of)} ORDER BY {latest})"
-    with duckdb.connect(config={"threads": 2}) as connection:
-        connection.register("accepted", accepted)
-        last = f"SELECT * FROM accepted QUALIFY rank() {window} = 1 ORDER BY _page, _ordinal"
-        return connection.sql(last).to_arrow_table().cast(accepted.schema)
+    last = f"SELECT _row FROM rows QUALIFY rank() {window} = 1 ORDER BY _page, _ordinal"
+    return _taken(accepted, [*contract.editions.of, *contract.editions.latest_by], last)
 
 
 def _latest(contract: Contract, table: pa.Table) -> pa.Table:
     """Drop void rows, then keep per group the latest filing whole (or the latest row), in a total order."""
     role = ["role"] if contract.entity.roles else []
-    order = ", ".join(dict.fromkeys(["uscc", *contract.key, *role, "_page", "_ordinal"]))
-    where, qualify, first = "", "", ""
+    order = ["uscc", *contract.key, *role]
+    read, where, qualify, first = order, "", "", ""
     if versions := contract.versions:
         void = [f"{name} NOT IN ({', '.join(map(_text, texts))})" for name, texts in versions.void.items()]
         where = f"WHERE {' AND '.join(void)}" if void else ""
-        latest = ", ".join(f"{name} DESC NULLS LAST" for name in [*versions.latest_by, "_page", "_ordinal"])
         group = ", ".join(dict.fromkeys(["uscc", *role, *versions.group]))
-        window = f"OVER (PARTITION BY {group} ORDER BY {latest})"
+        window = f"OVER (PARTITION BY {group} ORDER BY {_latest_first(versions)})"
+        read = [*order, *versions.group, *versions.latest_by, *versions.void]
         if versions.first:
             first = f", min({versions.first}) OVER (PARTITION BY {group}) AS first_{versions.first}"
+            read.append(versions.first)
         if versions.filing:
             qualify = f"QUALIFY {versions.filing} = first_value({versions.filing}) {window}"
+            read.append(versions.filing)
         else:
             qualify = f"QUALIFY row_number() {window} = 1"
+    ordered = ", ".join(dict.fromkeys([*order, "_page", "_ordinal"]))
+    rows = _taken(table, read, f"SELECT _row{first} FROM rows {where} {qualify} ORDER BY {ordered}")
+    return rows.cast(contract.conformed_schema())
+
+
+def _latest_first(versions: Versions) -> str:
+    return ", ".join(f"{name} DESC NULLS LAST" for name in [*versions.latest_by, "_page", "_ordinal"])
+
+
+def _taken(table: pa.Table, read: list[str], query: str) -> pa.Table:
+    """The rows that a query over a few columns chooses, whole: windows would carry every column through every sort."""
+    narrow = table.select(list(dict.fromkeys([*read, "_page", "_ordinal"])))
     with duckdb.connect(config={"threads": 2}) as connection:
-        connection.register("linked", table)
-        latest_rows = connection.sql(f"SELECT *{first} FROM linked {where} {qualify} ORDER BY {order}").to_arrow_table()
-    return latest_rows.cast(contract.conformed_schema())
+        connection.register("rows", narrow.append_column("_row", pa.array(np.arange(table.num_rows))))
+        chosen = connection.sql(query).to_arrow_table()
+    rows = table.take(chosen["_row"])
+    for name in chosen.column_names[1:]:
+        rows = rows.append_column(name, chosen[name])
+    return rows
 
 
 def _text(value: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,11 @@ class Directory:
                 if former.strip():
                     names[normal_name(former.split("@")[0])].add(row["uscc"])
         return cls(frozenset(row["uscc"] for row in rows), {name: frozenset(held) for name, held in names.items()})
+
+    @cached_property
+    def registered(self) -> pa.Array:
+        """The codes, for whole columns."""
+        return pa.array(list(self.codes), pa.string())
 
     def by_name(self, text: str) -> tuple[str | None, str]:
         """(uscc, tier): `exact` when exactly one enterprise carries or carried the name, else `ambiguous` or `none`."""

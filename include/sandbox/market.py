@@ -118,7 +118,9 @@ def _deals(
             academy = -1 - random.integers(0, len(INSTITUTIONS), len(firm))
             draw = random.random(len(firm))
             if takes_part is sells:
-                other = np.where((draw < 0.3) & (neighbour != firm), neighbour, np.where(draw < 0.34, academy, stranger))
+                other = np.where(
+                    (draw < 0.3) & (neighbour != firm), neighbour, np.where(draw < 0.34, academy, stranger)
+                )
                 sellers.append(firm)
                 buyers.append(other)
             else:
