@@ -80,3 +80,216 @@ def test_a_dimension_that_is_not_held_leaves_no_index_but_an_interval(tmp_path: 
 def test_a_goalpost_is_a_cap(schooling: str, points: str, tmp_path: Path) -> None:
     found = score(tmp_path, SCHEMES / "hdi", {"X": {"expected_schooling_years": schooling}})
     assert found["X"]["EDU-01"]["points"] == points
+
+
+# --- a scheme of three figures whose tree a test writes ------------------------------------------------------------
+
+LINE = """
+id: {id}
+name: {{zh: 甲, en: A figure}}
+unit: 分
+decimals: exact
+direction: higher_better
+formula:
+  - {{from: 2024-01-01, expression: {measure}, reference: ours}}
+curve:
+  - {{from: 2024-01-01, form: "given(0; 100)", reference: ours}}
+"""
+HEAD = """
+id: written
+version: "1"
+title: {zh: 试, en: Written}
+authority: tests
+valid: {from: 2024-01-01}
+notes: a test writes the tree
+"""
+
+
+def written(directory: Path, tree: str, rest: str = "", *, maximum: str = "100") -> Path:
+    """Indicators AAA-01, BBB-01, CCC-01 give the points of the measures a, b, c; `tree` is the body of `nodes`."""
+    scheme = directory / "written"
+    (scheme / "indicators").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        code = f"{name.upper() * 3}-01"
+        (scheme / "indicators" / f"{code}.yaml").write_text(LINE.format(id=code, measure=name), encoding="utf-8")
+    measures = "".join(f"  {name}: {{unit: 分, decimals: 6, zh: 甲}}\n" for name in ("a", "b", "c"))
+    (scheme / "measures.yaml").write_text(f"measures:\n{measures}", encoding="utf-8")
+    rule = f"tree:\n  - from: 2024-01-01\n    reference: ours\n    root: total\n    maximum: {maximum}\n{tree}"
+    (scheme / "scheme.yaml").write_text(HEAD + rule + rest, encoding="utf-8")
+    return scheme
+
+
+def nodes(total: str, **others: str) -> str:
+    body = "".join(f"      {name}: {{{of}}}\n" for name, of in {"total": total, **others}.items())
+    return f"    nodes:\n{body}"
+
+
+ALL = "of: [AAA-01, BBB-01, CCC-01]"
+
+
+@pytest.mark.parametrize(
+    ("total", "maximum", "given", "points"),
+    [
+        (f"kind: sum, {ALL}", "300", "1 2 3.5", "6.5"),
+        (f"kind: sum, {ALL}, cap: 250", "250", "90 80 80", "250"),
+        (f"kind: sum, {ALL}, cap: 250", "250", "90 80 80.000001", "250"),
+        (f"kind: sum, {ALL}, cap: 250", "250", "90 80 79.999999", "249.999999"),
+        (f"kind: sum, {ALL}, floor: 10", "300", "1 2 3.5", "10"),
+        ("kind: sum, of: {AAA-01: 1, BBB-01: 0.5, CCC-01: 1/4}", "175", "10 10 10", "17.5"),
+        (f"kind: mean, {ALL}", "100", "1 0 0", "0.333333333333"),  # 1/3
+        (f"kind: mean, {ALL}, round: {{mode: half_up, decimals: 2}}", "100", "2 0 0", "0.67"),
+        ("kind: mean, of: {AAA-01: 0.2, BBB-01: 0.3, CCC-01: 0.5}", "100", "10 20 30", "23"),
+        ("kind: mean, of: {AAA-01: 1/3, BBB-01: 1/3, CCC-01: 1/3}", "100", "1 2 6", "3"),
+        ("kind: mean, of: {AAA-01: 20, BBB-01: 30, CCC-01: 50}, weights_total: 100", "100", "10 20 30", "23"),
+        (f"kind: geometric_mean, zero: gives_zero, {ALL}", "100", "1 8 27", "6"),  # 216 = 6³
+        ("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.25, CCC-01: 0.25}", "100", "4 1 16", "4"),
+        (f"kind: geometric_mean, zero: gives_zero, {ALL}", "100", "0 8 27", "0"),
+        (f"kind: harmonic_mean, zero: gives_zero, {ALL}", "100", "2 3 6", "3"),  # 3 / (1/2 + 1/3 + 1/6)
+        (f"kind: best_of, {ALL}", "100", "2 3 1", "3"),
+        (f"kind: least_of, {ALL}", "100", "2 3 1", "1"),
+        # ties: 0.125 and 0.375 at two places tell half up from half to even, 0.375 alone does not
+        (f"kind: best_of, {ALL}, round: {{mode: half_up, decimals: 2}}", "100", "0.125 0 0", "0.13"),
+        (f"kind: best_of, {ALL}, round: {{mode: half_even, decimals: 2}}", "100", "0.125 0 0", "0.12"),
+        (f"kind: best_of, {ALL}, round: {{mode: half_even, decimals: 2}}", "100", "0.375 0 0", "0.38"),
+        # √(0.25 · 0.0625) = 0.125 exactly: a root computed in decimals must still see the tie
+        (
+            "kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.5, CCC-01: 0},"
+            " round: {mode: half_up, decimals: 2}",
+            "100",
+            "0.25 0.0625 5",
+            "0.13",
+        ),
+    ],
+)
+def test_a_node_gives_what_paper_gives(total: str, maximum: str, given: str, points: str, tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(total), maximum=maximum)
+    held = dict(zip("abc", given.split(), strict=True))
+    assert score(tmp_path, scheme, {"X": held})["X"]["total"]["points"] == points
+
+
+def test_a_tree_has_any_depth_and_rounds_where_it_says(tmp_path: Path) -> None:
+    """2/3 rounded to 0.7 in the middle: (0.7 + 1)/2 = 0.85 → 0.9; rounded only at the root: 0.8333… → 0.8."""
+    deep = nodes(
+        "kind: mean, of: [upper, CCC-01], round: {mode: half_up, decimals: 1}",
+        upper="kind: best_of, of: [middle]",
+        middle="kind: sum, of: {AAA-01: 1/3, BBB-01: 2/3}, round: {mode: half_up, decimals: 1}",
+    )
+    found = score(tmp_path, written(tmp_path, deep), {"X": {"a": "0", "b": "1", "c": "1"}})["X"]
+    assert [found[f"node:{n}"]["points"] for n in ("middle", "upper", "total")] == ["0.7", "0.7", "0.9"]
+    late = deep.replace("2/3}, round: {mode: half_up, decimals: 1}", "2/3}")
+    again = tmp_path / "again"
+    again.mkdir()
+    assert score(again, written(again, late), {"X": {"a": "0", "b": "1", "c": "1"}})["X"]["total"]["points"] == "0.8"
+
+
+def test_a_formula_node_reads_points_and_values(tmp_path: Path) -> None:
+    """1 - harmonic mean / arithmetic mean, as inequality indices do: 1 - (2·3·6/(3+6)) / 4.5 = 1/9."""
+    tree = nodes(
+        "kind: formula, expression: '1 - ratio(low, high)', maximum: 1, round: {mode: half_up, decimals: 3}",
+        low="kind: harmonic_mean, zero: gives_zero, of: [AAA-01, BBB-01]",
+        high="kind: formula, expression: 'ratio(aaa_01_points + bbb_01 + 0 * ccc_01, 2)', maximum: 100",
+    )
+    found = score(tmp_path, written(tmp_path, tree, maximum="1"), {"X": {"a": "3", "b": "6", "c": "1"}})
+    assert found["X"]["total"]["points"] == "0.111"
+
+
+@pytest.mark.parametrize(
+    ("absent", "points", "status", "low", "high"),
+    [
+        ("no_points", "10", "", "10", "43.333333333333"),
+        ("left_out", "15", "", "10", "43.333333333333"),
+        ("no_result", "", "not_held", "10", "43.333333333333"),
+    ],
+)
+def test_what_is_not_held_is_never_silently_zero(
+    absent: str, points: str, status: str, low: str, high: str, tmp_path: Path
+) -> None:
+    """10, 20 and nothing: (10+20+0)/3 = 10, (10+20)/2 = 15; at most (10+20+100)/3 = 43.33…"""
+    tree = f"    absent: {absent}\n" + nodes(f"kind: mean, {ALL}")
+    found = score(tmp_path, written(tmp_path, tree), {"X": {"a": "10", "b": "20"}})["X"]
+    assert (found["total"]["points"], found["total"]["status"]) == (points, status)
+    assert (found["total_low"]["points"], found["total_high"]["points"]) == (low, high)
+    assert found["coverage"]["value"] == "0.666667"
+    assert found["CCC-01"]["status"] == "not_held"
+
+
+GATES = """
+gates:
+  - from: 2024-01-01
+    reference: ours
+    entry: [{id: counted, name: c is at most 50, when: c <= 50}]
+    pass:
+      - {id: from_60, name: at least 60, when: total >= 60}
+      - {id: over_70, name: more than 70, when: total > 70}
+      - {id: block, name: a block of 20, when: block >= 20}
+    direct: [{id: route, name: c is 7, when: c = 7}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "answers"),
+    [
+        ("40 20 1", "pass fail pass fail"),  # exactly 60
+        ("39.999 20 1", "fail fail pass fail"),  # 59.999
+        ("50 20 1", "pass fail pass fail"),  # exactly 70 is not more than 70
+        ("50.001 20 1", "pass pass pass pass"),  # 70.001
+        ("60 19.999 1", "pass pass fail fail"),  # the block misses its minimum
+        ("0 0 7", "fail fail fail direct"),
+        ("50.001 20 51", "pass pass pass fail"),  # entry
+        ("59.9994 0 1", "fail fail fail fail"),  # shown 59.999
+        ("40.9996 20 51", "pass fail pass fail"),
+        ("39.9995 20 1", "pass fail pass fail"),  # 59.9995 is shown as 60.000: gates come after rounding
+    ],
+)
+def test_gates_are_strict_as_written_and_come_after_rounding(given: str, answers: str, tmp_path: Path) -> None:
+    tree = (
+        nodes(
+            "kind: sum, of: [AAA-01, block], round: {mode: half_up, decimals: 3}", block="kind: sum, of: [BBB-01]"
+        ).replace("block]", "block, zero]")
+        + "      zero: {kind: sum, of: {CCC-01: 0}}\n"
+    )
+    scheme = written(tmp_path, tree, GATES, maximum="200")
+    found = score(tmp_path, scheme, {"X": dict(zip("abc", given.split(), strict=True))})["X"]
+    rows = [found[name]["status"] for name in ("gate:from_60", "gate:over_70", "gate:block", "passed")]
+    assert rows == answers.split()
+
+
+RANKS = """
+ranks:
+  - {from: 2024-01-01, reference: ours, ranked: RANKED, ties: TIES, cascade: [CASCADE]}
+"""
+CITY = {"P": "3 1 9", "Q": "2.004 1 5", "R": "2.003 5 1", "S": "1 9 9"}
+
+
+@pytest.mark.parametrize(
+    ("ranked", "ties", "cascade", "expected"),
+    [
+        ("shown", "competition", "", "1 2 2 4"),
+        ("shown", "dense", "", "1 2 2 3"),
+        ("shown", "average", "", "1 2.5 2.5 4"),
+        ("shown", "ordinal", "BBB-01", "1 3 2 4"),
+        ("shown", "competition", "CCC-01", "1 2 3 4"),
+        ("exact", "competition", "", "1 2 3 4"),  # rank before rounding: 2.004 beats 2.003
+        ("exact", "competition", "BBB-01", "1 2 3 4"),
+    ],
+)
+def test_ties_are_as_declared(ranked: str, ties: str, cascade: str, expected: str, tmp_path: Path) -> None:
+    rest = RANKS.replace("RANKED", ranked).replace("TIES", ties).replace("CASCADE", cascade)
+    tree = nodes("kind: sum, of: {AAA-01: 1, BBB-01: 0, CCC-01: 0}, round: {mode: half_up, decimals: 2}")
+    scheme = written(tmp_path, tree, rest)
+    for order in (list(CITY), list(reversed(CITY))):
+        given = {one: dict(zip("abc", CITY[one].split(), strict=True)) for one in order}
+        found = score(tmp_path, scheme, given)
+        assert [found[one]["rank"]["value"] for one in CITY] == expected.split()
+
+
+def test_a_rule_holds_from_its_day(tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), maximum="300")
+    text = (scheme / "scheme.yaml").read_text(encoding="utf-8")
+    later = text.split("tree:\n")[1].replace("2024-01-01", "2025-01-01").replace("kind: sum", "kind: mean")
+    (scheme / "scheme.yaml").write_text(text + later.replace("maximum: 300", "maximum: 100"), encoding="utf-8")
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("uscc,stage,measure,value\nX,,a,3\nX,,b,3\nX,,c,3\n", encoding="utf-8")
+    for day, total in ((date(2024, 12, 31), "9"), (date(2025, 1, 1), "3")):
+        score_file(str(scheme), source, out, day)
+        assert f"X,全部,total,,,{total}\n" in out.read_text(encoding="utf-8")
