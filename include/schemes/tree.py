@@ -313,7 +313,7 @@ def _faults(scheme: TreeScheme, rule: TreeRule) -> Iterator[str]:
         yield from _weight_faults(scheme, node, of)
     for node in rule.nodes:
         path = [node]
-        while path[-1] in held_by and path[-1] != rule.root:
+        while path[-1] in held_by:
             path.append(held_by[path[-1]])
             if path[-1] in path[:-1]:
                 yield f"nodes.{node}: circular: {' → '.join(path)}"

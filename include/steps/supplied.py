@@ -24,7 +24,7 @@ from include.schemes.compile import Compiled, compile_scheme
 from include.schemes.expression import Quantity
 from include.schemes.lint import Finding
 from include.schemes.lint import lint_directory as lint_scheme
-from include.schemes.model import MeasureDeclaration, has_tree, load_scheme, require_scheme, schemes
+from include.schemes.model import MeasureDeclaration, has_tree, load_scheme, schemes
 from include.schemes.reading import nearest
 from include.schemes.status import VALUE
 from include.schemes.tree import load_tree, tree_schemes
@@ -93,7 +93,15 @@ def compile_for_supplied(scheme: str, as_of: date) -> Compiled | CompiledTree:
         return compile_scheme(load_scheme(directory), as_of, measures())
     if scheme in tree_schemes():
         return compile_tree(tree_schemes()[scheme], as_of)
-    return compile_scheme(require_scheme(scheme), as_of, measures())
+    if scheme in schemes():
+        return compile_scheme(schemes()[scheme], as_of, measures())
+    known = [*schemes(), *tree_schemes()]
+    near = nearest(scheme, known)
+    raise BadInput(
+        f"no directory and no scheme {scheme!r:.60}" + (f" (did you mean {near}?)" if near else ""),
+        kept=_NOTHING,
+        todo=f"name a directory with a scheme.yaml, or one of {', '.join(known)}",
+    )
 
 
 def read_supplied(
