@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from fractions import Fraction
 from itertools import pairwise
 
 from include.kernel.errors import BadInput
+from include.kernel.exact import parse_decimal
 from include.schemes.cases import tree_cases
 from include.schemes.model import CASES
 from include.schemes.reading import Dated
-from include.schemes.shapes import Bands
+from include.schemes.shapes import Bands, Jumps, form_name
 from include.schemes.tree import TreeScheme, shown
-from include.schemes.tree_compile import CompiledTree, TreeLine, compile_tree
+from include.schemes.tree_compile import CompiledTree, TreeLine, compile_tree, points_name
 
 RISING = {"higher_better": 1, "boolean": 1, "lower_better": -1, "penalty": -1}
+STEPS = ("step", "chosen", "penalty")
 
 
 def tree_findings(scheme: TreeScheme) -> Iterator[tuple[str, str]]:
@@ -33,6 +36,8 @@ def tree_findings(scheme: TreeScheme) -> Iterator[tuple[str, str]]:
     if latest is not None:
         yield from _unread(scheme, latest)
         yield from _without_case(scheme, latest)
+        yield from _without_edge(scheme, latest)
+        yield from _closed_gates(scheme, latest)
 
 
 def _curve_faults(line: TreeLine) -> Iterator[str]:
@@ -75,6 +80,74 @@ def _without_case(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[
             continue
         if name not in ("total", "total_low", "total_high", "coverage", "passed", "rank", "rank:stage"):
             yield scheme.where(CASES), f"a case expects {name}, which the scheme does not give"
+
+
+def _without_edge(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
+    """Every threshold of a step or a band has a case exactly on it, and one on its other side, in the piece beside it.
+
+    The value of a case is worked out from what it supplies; whether its points are right is for the cases' own test.
+    """
+    try:
+        files = tree_cases(scheme).values()
+    except BadInput:
+        return  # said already
+    supplied = [_supplied(compiled, {**of.given, **case.given}) for of in files for case in of.cases]
+    for name, line in compiled.lines.items():
+        if form_name(line.curve.form) not in STEPS or not isinstance(line.shape, Jumps | Bands):
+            continue
+        values = {value for measures in supplied if (value := _value(line, measures)) is not None}
+        counts = all(value.denominator == 1 for value in values)  # then the next edge may be the next value
+        thresholds = [threshold for threshold, _ in line.shape.steps]
+        for place, threshold in enumerate(thresholds):
+            edge = threshold.place
+            if edge not in values:
+                yield scheme.where(CASES), f"{name} has no golden case at {shown(edge)}"
+            if threshold.past:
+                far = thresholds[place + 1].place if place + 1 < len(thresholds) else None
+                beside = any(value > edge and (far is None or value < far or counts) for value in values)
+            else:
+                near = thresholds[place - 1].place if place else None
+                beside = any(value < edge and (near is None or value > near or counts) for value in values)
+            if not beside:
+                side = "above" if threshold.past else "below"
+                yield scheme.where(CASES), f"{name} has no golden case just {side} {shown(edge)}"
+
+
+def _supplied(compiled: CompiledTree, given: Mapping[str, str]) -> dict[str, Fraction | None]:
+    """The measures of a case as fractions; a word is its place. What is no number is not held: the case is refused."""
+    found: dict[str, Fraction | None] = dict.fromkeys(compiled.measures)
+    for name, text in given.items():
+        words = compiled.measures[name].words if name in compiled.measures else ()
+        try:
+            found[name] = Fraction(words.index(text) + 1) if words else Fraction(parse_decimal(text))
+        except ValueError:
+            found[name] = None
+    return found
+
+
+def _value(line: TreeLine, measures: Mapping[str, Fraction | None]) -> Fraction | None:
+    if line.applicable is not None and line.applicable.exact(measures) is not True:
+        return None
+    value = line.formula.exact(measures)
+    return None if value is None else Fraction(value)
+
+
+def _closed_gates(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
+    """A condition of passing on points alone must hold for whoever has them all, in some stage."""
+    for condition in compiled.passing:
+        asked = condition.formula.inputs
+        best = [_best(compiled, stage) for stage in compiled.stage_ids]
+        if all(name in best[0] for name in asked) and not any(condition.formula.exact(of) for of in best):
+            what = f"gates.pass: {condition.condition.id}: no points reach it"
+            yield scheme.where("scheme.yaml"), what
+
+
+def _best(compiled: CompiledTree, stage: str) -> dict[str, Fraction | None]:
+    """The most points of everything in a stage, by the names that a condition may use."""
+    most = {name: high for name, (_, high) in compiled.ranges[stage].items()}
+    found: dict[str, Fraction | None] = {points_name(name): most[name] for name in compiled.lines}
+    found |= {name: most[name] for name in compiled.nodes}
+    return found | {"total": most[compiled.rule.root]}
 
 
 def _days_of_change(scheme: TreeScheme) -> list[date]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,3 +191,54 @@ def test_a_catalogue_measure_that_no_installed_scheme_reads_is_found(small: Path
 @pytest.mark.parametrize("scheme", list(tree_schemes()))
 def test_the_installed_schemes_with_a_tree_have_no_findings(scheme: str) -> None:
     assert lint_directory(tree_schemes()[scheme].directory, {}) == []
+
+
+TREE_FAULTS: dict[str, tuple] = {
+    "an edge without a case": (
+        "cases/RDI-02.yaml",
+        "25000000.00",
+        "25000001.00",
+        "tech_sme_2017/cases: RDI-02 has no golden case at 0.25",
+    ),
+    "an edge without a case below": (
+        "cases/RDI-01.yaml",
+        "4999999.99",
+        "4000000.00",
+        "tech_sme_2017/cases: RDI-01 has no golden case just below 0.05",
+    ),
+    "a gate that nobody passes": (
+        "scheme.yaml",
+        "total >= 60",
+        "total > 100",
+        "tech_sme_2017/scheme.yaml: gates.pass: score: no points reach it",
+    ),
+    "points that fall": (
+        "indicators/RDI-01.yaml",
+        "0.03:20; 0.04:30",
+        "0.03:30; 0.04:20",
+        "tech_sme_2017/indicators/RDI-01.yaml: curve from 2017-05-03: the points run against higher_better",
+    ),
+    "a cap that is not reached": (
+        "indicators/STA-01.yaml",
+        "full: 20",
+        "full: 25",
+        "tech_sme_2017/indicators/STA-01.yaml: curve from 2017-05-03: no value reaches the full 25 points, at most 20",
+    ),
+    "a maximum that is not reached": (
+        "scheme.yaml",
+        "maximum: 100",
+        "maximum: 110",
+        "tech_sme_2017/scheme.yaml: key tree from 2017-05-03: the most points are 100, maximum is 110",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", TREE_FAULTS)
+def test_a_fault_planted_in_a_scheme_with_a_tree_is_the_one_finding(fault: str, tmp_path: Path) -> None:
+    file, old, new, finding = TREE_FAULTS[fault]
+    copy = tmp_path / "tech_sme_2017"
+    shutil.copytree(tree_schemes()["tech_sme_2017"].directory, copy)
+    text = (copy / file).read_text(encoding="utf-8")
+    assert old in text
+    (copy / file).write_text(text.replace(old, new), encoding="utf-8")
+    assert found_in(copy) == [finding]
