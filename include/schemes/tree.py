@@ -316,7 +316,7 @@ def _faults(scheme: TreeScheme, rule: TreeRule) -> Iterator[str]:
         while path[-1] in held_by:
             path.append(held_by[path[-1]])
             if path[-1] in path[:-1]:
-                yield f"nodes.{node}: circular: {' → '.join(path)}"
+                yield f"nodes.{path[-1]}: circular: {' → '.join(path[path.index(path[-1]) :])}"
                 return
     if rule.root in held_by:
         yield f"root: {rule.root} is a member of {held_by[rule.root]}"
