@@ -42,6 +42,10 @@ KEYS = {
     "FIN_EQ": ("JLBH", "GXSJ"),
     "FIN_LOAN": ("银行", "数据月份", "合同编号"),
     "ST_QUAL": ("证书编号", "状态"),
+    "ST_PLAT": ("平台编号", "公布日期"),
+    "ST_INCUB": ("备案编号", "公布日期"),
+    "MIIT_QUAL": ("证书编号", "公布日期"),
+    "HR_TALENT": ("证书编号", "公布日期"),
 }
 TRUTH = pa.schema(
     [
@@ -85,6 +89,14 @@ _QUARANTINE = (
     ("unparsable_number", "FIN_LOAN", "授信额度", "五百"),
     ("absurd_date", "FIN_LOAN", "授信到期日", "2026-02-30"),
     ("unknown_code", "FIN_LOAN", "知识产权质押", "待定"),
+    ("unknown_code", "ST_PLAT", "平台级别", "院级"),
+    ("absurd_date", "ST_PLAT", "批准日期", "2024-06-31"),
+    ("unknown_code", "ST_INCUB", "载体类型", "产业园"),
+    ("absurd_date", "ST_INCUB", "起始日期", "二〇二四年"),
+    ("unknown_code", "MIIT_QUAL", "认定类型", "其他"),
+    ("absurd_date", "MIIT_QUAL", "认定日期", "2024/6"),
+    ("unknown_code", "HR_TALENT", "在职状态", "不详"),
+    ("absurd_date", "HR_TALENT", "入选日期", "1900-01-00"),
 )
 _QUARANTINE_RATE = 0.0015  # of a dataset's records, per line above
 _CODE_COLUMNS = {
@@ -102,6 +114,10 @@ _CODE_COLUMNS = {
     "FIN_EQ": "TYSHXYDM",
     "FIN_LOAN": "统一社会信用代码",
     "ST_QUAL": "统一社会信用代码",
+    "ST_PLAT": "统一社会信用代码",
+    "ST_INCUB": "统一社会信用代码",
+    "MIIT_QUAL": "统一社会信用代码",
+    "HR_TALENT": "统一社会信用代码",
 }
 _LARGEST = max(DISTRICTS, key=DISTRICTS.__getitem__)
 _ENOUGH = 100  # records of which one may be spoilt without spoiling the snapshot
@@ -126,13 +142,15 @@ class Soil:
 
     def pick(self, dataset: str, rate: float, among: np.ndarray | None = None) -> np.ndarray:
         """Records that carry no fault yet, sorted. At least one, if dirt is wanted at all and there are a hundred to
-        pick from; few ones fall into the largest district, where they are a small share of a snapshot.
+        pick from; few ones fall into the largest district, where they are a small share of a snapshot. (A list is one
+        snapshot of the whole city.)
         """
         free = ~self.taken.setdefault(dataset, np.zeros(self.tables[dataset].num_rows, dtype=bool))
         rows = np.flatnonzero(free if among is None else free & among)
         wanted = round(rate * self.rate * len(rows))
         if wanted < len(DISTRICTS):
-            rows = rows[pc.equal(self.tables[dataset]["_area"], _LARGEST).to_numpy()[rows]]
+            if not _is_list(self, dataset):
+                rows = rows[pc.equal(self.tables[dataset]["_area"], _LARGEST).to_numpy()[rows]]
             wanted = max(wanted, int(self.rate > 0 and len(rows) >= _ENOUGH))
         wanted = min(wanted, len(rows))
         return self.take(
@@ -204,6 +222,10 @@ def soil(seed: int, firms: Firms, tables: dict[str, pa.Table], rate: float) -> p
     truth = truth.filter(pc.less(truth["arrived_at"], str(END)))
     order = [(name, "ascending") for name in ("dataset", "kind", "key", "arrived_at", "conclusion")]
     return truth.sort_by(order).combine_chunks()
+
+
+def _is_list(ground: Soil, dataset: str) -> bool:
+    return "_line" in ground.tables[dataset].column_names
 
 
 def _seconds(day: np.datetime64) -> int:
@@ -355,7 +377,7 @@ def _codes(ground: Soil) -> None:
         codes = ground.texts(dataset, column, rows)
         ground.write(dataset, column, rows, [_misspelt(code, k // _width(dataset)) for k, code in enumerate(codes)])
         ground.note(dataset, "code_spelling", _heads(dataset, rows), column, RESOLVED)
-        if dataset in ("REG_ENT", "ST_QUAL"):
+        if dataset == "REG_ENT" or _is_list(ground, dataset):  # lists lack codes by habit
             continue
         rows = _pick_filings(ground, dataset, 0.008, filled)
         ground.write(dataset, column, rows, [""] * len(rows))
@@ -383,6 +405,10 @@ def _names(ground: Soil) -> None:
         "HR_STAFF": ("AAB004",),
         "IP_OTHER": ("OwnerStringList",),
         "STD_CERT": ("entname",),
+        "ST_PLAT": ("企业名称",),
+        "ST_INCUB": ("企业名称",),
+        "MIIT_QUAL": ("企业名称",),
+        "HR_TALENT": ("用人单位",),
     }.items():
         table = ground.tables[dataset]
         firm = table["_firm"].to_numpy()
@@ -399,6 +425,10 @@ def _names(ground: Soil) -> None:
         "IP_OTHER": ("OwnerStringList",),
         "STD_CERT": ("entname",),
         "FIN_LOAN": ("企业名称",),
+        "ST_PLAT": ("企业名称",),
+        "ST_INCUB": ("企业名称",),
+        "MIIT_QUAL": ("企业名称",),
+        "HR_TALENT": ("用人单位",),
     }.items():
         table = ground.tables[dataset]
         firm = table["_firm"].to_numpy()
@@ -465,7 +495,7 @@ def _duplicates(ground: Soil) -> None:
     """The same record twice, to the letter."""
     for dataset in KEYS:
         # One state per enterprise, one number per line of a list: no twin is possible.
-        if dataset == "REG_ENT" or "_line" in ground.tables[dataset].column_names:
+        if dataset == "REG_ENT" or _is_list(ground, dataset):
             continue
         rows = ground.pick(dataset, 0.004)
         copies = ground.append(dataset, rows, {"_fate": [DUPLICATE] * len(rows)})

@@ -33,24 +33,79 @@ WHERE recstate = '有效' AND recto >= getvariable('day') AND recdate <= getvari
 GROUP BY _firm
 """
 
+_LINE = """
+SELECT * FROM {table} WHERE _fate = '' AND _arrival < getvariable('cutoff')
+QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY 公布日期 DESC) = 1
+"""
+_PLATFORM_LEVEL = f"""
+WITH standing AS ({_LINE.format(table="platforms", key="平台编号")})
+SELECT _firm, max(CASE 平台级别 WHEN '国家级' THEN 4 WHEN '省级' THEN 3 WHEN '市级' THEN 2 WHEN '区级' THEN 1 END)
+FROM standing
+WHERE 状态 = '有效' AND 批准日期 <= getvariable('day') AND (有效期至 = '' OR 有效期至 >= getvariable('day'))
+GROUP BY _firm
+"""
+_TENANCY_LEVEL = f"""
+WITH standing AS ({_LINE.format(table="tenants", key="备案编号")})
+SELECT _firm, max(CASE
+  WHEN 载体类型 = '众创空间' THEN 1 WHEN 载体类型 NOT IN ('孵化器', '加速器') THEN 0
+  ELSE CASE 载体级别 WHEN '国家级' THEN 4 WHEN '省级' THEN 3 WHEN '市级' THEN 2 ELSE 1 END
+END)
+FROM standing
+WHERE 关系 = '入驻' AND 状态 = '有效' AND 起始日期 <= getvariable('day')
+  AND CASE WHEN 毕业日期 <> '' AND 毕业日期 <= getvariable('day')
+      THEN 毕业日期 > getvariable('three_years_ago') ELSE 截止日期 >= getvariable('day') END
+GROUP BY _firm
+"""
+_LADDER_LEVEL = f"""
+WITH standing AS ({_LINE.format(table="recognitions", key="证书编号")})
+SELECT _firm, max(CASE 认定类型
+  WHEN '制造业单项冠军企业' THEN 4 WHEN '专精特新小巨人企业' THEN 3 WHEN '专精特新中小企业' THEN 2
+  WHEN '创新型中小企业' THEN 1 ELSE 0 END)
+FROM standing
+WHERE 状态 = '有效'
+  AND CASE WHEN 有效期至 = '' THEN 认定日期 > getvariable('three_years_ago') ELSE 有效期至 >= getvariable('day') END
+GROUP BY _firm
+"""
+_PROVINCIAL_TALENTS = f"""
+WITH standing AS ({_LINE.format(table="talents", key="证书编号")}),
+person AS (
+  SELECT _firm, 姓名, max(CASE 人才类别 WHEN '国家级人才计划' THEN 2 ELSE 1 END) AS heads FROM standing
+  WHERE 状态 = '有效' AND 在职状态 = '在职参保' AND 有效期至 >= getvariable('day')
+    AND 人才类别 IN ('国家级人才计划', '省级人才计划')
+  GROUP BY _firm, 姓名
+)
+SELECT _firm, sum(heads)::INT FROM person GROUP BY _firm
+"""
+_TABLES = {
+    "rights": "IP_OTHER",
+    "certificates": "STD_CERT",
+    "platforms": "ST_PLAT",
+    "tenants": "ST_INCUB",
+    "recognitions": "MIIT_QUAL",
+    "talents": "HR_TALENT",
+}
+_QUERIES = {
+    "management_systems_certified": _MANAGEMENT_SYSTEMS,
+    "highest_platform_level": _PLATFORM_LEVEL,
+    "incubator_tenancy_level": _TENANCY_LEVEL,
+    "sme_ladder_level": _LADDER_LEVEL,
+    "provincial_talents": _PROVINCIAL_TALENTS,
+}
+
 
 def holdings(moment: np.datetime64, firms: Firms, patents: Patents, tables: dict[str, pa.Table]) -> dict[str, pa.Array]:
     """Name of the column → a whole number per enterprise of the world."""
-    software, systems = _counted(moment, tables, _SOFTWARE), _counted(moment, tables, _MANAGEMENT_SYSTEMS)
-    found = {
-        "class2_ip": _registered_patents(moment, firms, patents, tables) + _per_firm(firms, software),
-        "management_systems_certified": _per_firm(firms, systems),
-    }
-    return {name: pa.array(values) for name, values in found.items()}
-
-
-def _counted(moment: np.datetime64, tables: dict[str, pa.Table], query: str) -> dict[int, int]:
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(f"SET VARIABLE cutoff = {int(moment.astype('datetime64[s]').astype(np.int64))}")
         connection.execute(f"SET VARIABLE day = '{moment}'")
-        for name, dataset in (("rights", "IP_OTHER"), ("certificates", "STD_CERT")):
+        connection.execute(f"SET VARIABLE three_years_ago = '{int(str(moment)[:4]) - 3}{str(moment)[4:]}'")
+        for name, dataset in _TABLES.items():
             connection.register(name, tables[dataset])
-        return dict(connection.execute(query).fetchall())
+        counted = {name: dict(connection.execute(query).fetchall()) for name, query in _QUERIES.items()}
+        software = dict(connection.execute(_SOFTWARE).fetchall())
+    found = {name: _per_firm(firms, values) for name, values in counted.items()}
+    found["class2_ip"] = _registered_patents(moment, firms, patents, tables) + _per_firm(firms, software)
+    return {name: pa.array(values) for name, values in found.items()}
 
 
 def _per_firm(firms: Firms, values: dict[int, int]) -> np.ndarray:

@@ -69,6 +69,39 @@ def table(
     return built.filter(pa.array(arrival < END.astype("datetime64[s]")))
 
 
+@dataclass(frozen=True)
+class Line:
+    """One line of a published list: of which list, about which enterprise, in what words of the department."""
+
+    list: str
+    published: np.datetime64
+    firm: int
+    cells: dict[str, str]
+
+
+def listed(
+    firms: Firms, random: np.random.Generator, lines: list[Line], name: str = "企业名称", with_code: float = 0.6
+) -> pa.Table:
+    """Lines as a table that is handed over in a drop folder: the enterprise by its name of the day, and a part of them
+    by its code too; `_list`, `_published` and `_line` say where in which file a line stands.
+    """
+    firm = np.array([line.firm for line in lines], dtype=np.int64)
+    published = np.array([line.published for line in lines], dtype="datetime64[D]")
+    coded = random.random(len(lines)) < with_code
+    columns = {
+        name: name_on(firms, firm, published),
+        "统一社会信用代码": pa.array(np.where(coded, firms.uscc[firm], "").astype(object), pa.string()),
+        **{column: pa.array([line.cells[column] for line in lines], pa.string()) for column in lines[0].cells},
+        "公布日期": dates(published),
+    }
+    hidden = {
+        "_list": pa.array([line.list for line in lines]),
+        "_published": dates(published),
+        "_line": pa.array(np.arange(len(lines))),
+    }
+    return table(firms, firm, published.astype("datetime64[s]"), columns | hidden, None)
+
+
 def name_on(firms: Firms, firm: np.ndarray, days: np.ndarray) -> pa.Array:
     """The enterprise's name on a day."""
     later = ~np.isnat(firms.renamed_on[firm]) & (firms.renamed_on[firm] > days)

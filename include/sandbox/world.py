@@ -10,7 +10,21 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from include.sandbox import banks, equity, lists, patents, people, registry, rights, risk, standards, tax
+from include.sandbox import (
+    banks,
+    equity,
+    industry,
+    lists,
+    patents,
+    people,
+    platforms,
+    registry,
+    rights,
+    risk,
+    standards,
+    talent,
+    tax,
+)
 from include.sandbox.dirt import soil
 from include.sandbox.firms import Figures, Firms, figures, firms
 from include.sandbox.lists import Certificates
@@ -55,6 +69,10 @@ def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
         "REG_RISK": risk.records(seed, them),
         "FIN_EQ": equity.records(seed, them),
         "FIN_LOAN": banks.statements(seed, them),
+        "ST_PLAT": platforms.platform_lists(seed, them),
+        "ST_INCUB": platforms.incubator_lists(seed, them),
+        "MIIT_QUAL": industry.recognition_lists(seed, them),
+        "HR_TALENT": talent.talent_lists(seed, them),
         "ST_QUAL": lists.qualification_lists(seed, them, numbers, held),
     }
     planted = soil(seed, them, tables, dirt)

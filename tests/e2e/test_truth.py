@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -10,7 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from include.contracts import contracts
-from tests.e2e.conftest import AS_OF, ENTERPRISES, City
+from include.kernel.references import SnapshotKey
+from include.sandbox.world import world
+from include.store import lake as places
+from tests.e2e.conftest import AS_OF, ENTERPRISES, SEED, City
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
 
@@ -77,6 +81,10 @@ def test_shared_patents_and_certificates_are_told_by_name_alone(night: City) -> 
     [
         (["class2_ip_count", "software_copyrights_valid"], "class2_ip"),
         (["management_systems_certified"], "management_systems_certified"),
+        (["highest_platform_level"], "highest_platform_level"),
+        (["incubator_tenancy_level"], "incubator_tenancy_level"),
+        (["sme_ladder_level"], "sme_ladder_level"),
+        (["provincial_talents"], "provincial_talents"),
     ],
 )
 def test_what_registers_and_lists_hold_is_true(night: City, measures: list[str], truth: str) -> None:
@@ -123,6 +131,16 @@ def test_nobody_under_a_veto_is_honoured_recommended_or_listed(night: City) -> N
             named = set(connection.scalars(sa.text(f"SELECT uscc FROM current_{table}")))
             assert named
             assert not named & vetoed, table
+
+
+def test_a_person_is_landed_as_a_keyed_hash_and_nothing_else_of_a_person_at_all(night: City) -> None:
+    listed = {name for name in world(SEED, ENTERPRISES).tables["HR_TALENT"]["姓名"].to_pylist() if name}
+    assert listed
+    landed = night.stores.lake.read(places.landing(SnapshotKey("HR_TALENT", "city", AS_OF)), "data")
+    assert not {"证件号码", "联系电话"} & set(landed.column_names)
+    assert all(re.fullmatch(r"k1:[0-9a-f]{32}", text) for text in landed["姓名"].to_pylist())
+    told = {text for column in landed.columns for text in column.to_pylist() if isinstance(text, str)}
+    assert not listed & told
 
 
 def test_exactly_the_rows_that_a_contract_cannot_accept_are_quarantined(night: City) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.contracts import contracts
 from include.measures.registry import measures
 from include.measures.run import measure, measured_schema
 from tests.measures.conftest import AS_OF, FIRM, Measured, conformed
 
 D = Decimal
-REGISTERS = {"IP_PAT", "IP_PCT", "IP_OTHER", "STD_CERT", "ST_QUAL", "FIN_LOAN", "FIN_EQ", "REG_RISK"}
+REPORTS = {"REG_ENT", "TAX_CIT", "TAX_RDD", "TAX_HNTE", "TAX_VAT", "TAX_PAY", "TAX_FIN", "HR_INS", "HR_STAFF"}
+REGISTERS = contracts().keys() - REPORTS
 
 
 def yearly(uscc: str, year: int, **fields: Any) -> dict[str, Any]:
@@ -58,7 +60,8 @@ def publication(uscc: str, application: str, kind: str, **fields: Any) -> dict[s
 def test_reports_that_are_not_held_are_unknown_and_registers_that_name_nobody_are_zero(measured: Measured) -> None:
     b = measured()["B"]
     registers = {m.name for m in measures().values() if REGISTERS & set(m.datasets)}
-    registers -= {"mean_age_of_valid_inventions_years", "public_credit_grade"}  # of nothing there is no mean, no grade
+    # Of nothing there is no mean, no grade and no best.
+    registers -= {"mean_age_of_valid_inventions_years", "public_credit_grade", "platform_appraisal_grade"}
     assert {name: b[name] for name in registers} == dict.fromkeys(registers, 0)
     known = registers | {"uscc", "age_years", "industry_tier", "average_wage_yuan"}
     known |= {"flag_industry_without_ipc", "flag_st_staff_not_from_a107041"}
