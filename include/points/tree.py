@@ -201,7 +201,8 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
     not_applicable = members and all(o.status == NOT_APPLICABLE for o in members.values())
     nothing = Outcome(NOT_APPLICABLE if not_applicable else NOT_HELD, None, None, None)
     all_left_out = len(absent) == len(members) and set(absent.values()) == {"left_out"}
-    if "no_result" in absent.values() or all_left_out:
+    too_few = rule.at_least is not None and len(members) - len(absent) < rule.at_least
+    if "no_result" in absent.values() or all_left_out or too_few:
         return nothing
     counted = {
         name: o.points if o.points is not None else Fraction(0)

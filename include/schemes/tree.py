@@ -119,6 +119,7 @@ class NodeRule(Strict):
     The weights of a mean add up to `weights_total` exactly (default 1; a list means equal weights). In a sum they are
     factors. `zero`: what a geometric or harmonic mean makes of a member with 0 points. A `formula` node reads
     indicators (`abc_01` the value, `abc_01_points`) and nodes by name, and declares the `maximum` it can reach.
+    With fewer than `at_least` members that have a value the node has no result.
     """
 
     name: Title | None = None
@@ -134,6 +135,7 @@ class NodeRule(Strict):
     round: Round | None = None
     absent: Absence | None = None
     not_applicable: Absence | None = None
+    at_least: Whole | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _complete(self) -> NodeRule:
@@ -146,6 +148,8 @@ class NodeRule(Strict):
             raise ValueError(f"`zero` (gives_zero, no_result, refused) belongs to {' and '.join(POSITIVE_MEANS)}")
         if self.weights_total is not None and self.kind not in MEANS:
             raise ValueError(f"`weights_total` belongs to {', '.join(MEANS)}")
+        if self.at_least is not None and (is_formula or self.at_least > len(self.of)):
+            raise ValueError("`at_least` counts members; there are not so many")
         if self.cap is not None and self.floor is not None and self.cap < self.floor:
             raise ValueError("`cap` lies below `floor`")
         return self

@@ -293,3 +293,47 @@ def test_a_rule_holds_from_its_day(tmp_path: Path) -> None:
     for day, total in ((date(2024, 12, 31), "9"), (date(2025, 1, 1), "3")):
         score_file(str(scheme), source, out, day)
         assert f"X,全部,total,,,{total}\n" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("given", "points"), [("10 20", "15"), ("10", "")])
+def test_a_mean_of_what_is_held_asks_for_enough_members(given: str, points: str, tmp_path: Path) -> None:
+    tree = nodes(f"kind: mean, absent: left_out, at_least: 2, {ALL}")
+    held = dict(zip("abc", given.split(), strict=False))
+    assert score(tmp_path, written(tmp_path, tree), {"X": held})["X"]["total"]["points"] == points
+
+
+STAGES = """
+stages: [{id: young, name_en: young}, {id: grown, name_en: grown}]
+rule:
+  - from: 2024-01-01
+    reference: ours
+    bases:
+      - {name: 甲, highest_of: [c], unit: 分, decimals: 0, edge: "[a,b)", bounds: [50], reference: ours}
+    otherwise: young
+"""
+
+
+def test_weights_and_ranks_may_differ_by_stage(tmp_path: Path) -> None:
+    """Below c = 50 young: 0.9 a + 0.1 b; from 50 on grown: half and half. Each stage has its own first."""
+    tree = nodes("kind: mean, of: {AAA-01: {young: 0.9, grown: 0.5}, BBB-01: {young: 0.1, grown: 0.5}, CCC-01: 0}")
+    rest = RANKS.replace("RANKED", "shown").replace("TIES", "competition").replace("cascade: [CASCADE]", "SCOPES")
+    scheme = written(tmp_path, tree, rest.replace("SCOPES", "scopes: [all, stage]"))
+    (scheme / "stages.yaml").write_text(STAGES, encoding="utf-8")
+    given = {"P": {"a": "10", "b": "20", "c": "49"}, "Q": {"a": "10", "b": "20", "c": "50"}, "R": {"a": "1", "b": "1"}}
+    found = score(tmp_path, scheme, given)
+    shown = {who: [rows["total"]["stage"], rows["total"]["points"]] for who, rows in found.items()}
+    assert shown == {"P": ["young", "11"], "Q": ["grown", "15"], "R": ["young", "1"]}
+    assert [found[w]["rank"]["value"] for w in "PQR"] == ["2", "1", "3"]
+    assert [found[w]["rank:stage"]["value"] for w in "PQR"] == ["1", "1", "2"]
+
+
+def test_what_does_not_apply_is_told_apart_and_leaves_the_coverage(tmp_path: Path) -> None:
+    scheme = written(tmp_path, "    not_applicable: left_out\n" + nodes(f"kind: mean, {ALL}"))
+    path = scheme / "indicators" / "CCC-01.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("expression: c,", "expression: c, applicable_when: a > 5,"), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": "4", "b": "8"}, "Y": {"a": "6", "b": "9"}})
+    assert (found["X"]["CCC-01"]["status"], found["X"]["total"]["points"]) == ("not_applicable", "6")
+    assert (found["X"]["total_high"]["points"], found["X"]["coverage"]["value"]) == ("6", "1.000000")
+    assert (found["Y"]["CCC-01"]["status"], found["Y"]["total"]["points"]) == ("not_held", "5")
+    assert found["Y"]["coverage"]["value"] == "0.666667"
