@@ -113,6 +113,8 @@ def _column(draw: Draw, name: str, column: Column) -> pa.Array:
     hint = HINTS.get(f"{contract.dataset}.{name}") or HINTS.get(name)
     if hint is not None:
         return hint(draw)
+    if contract.editions is not None and name in contract.editions.latest_by:  # everybody stands in the last list
+        return pa.array([_of_type(draw, column)[0].as_py()] * draw.rows, column.arrow_type)
     if name in contract.entity.codes:
         codes = draw.enterprises.uscc.take(draw.enterprise)
         by_name = contract.entity.name is not None and not column.required

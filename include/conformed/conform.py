@@ -116,32 +116,20 @@ def _link_roles(contract: Contract, accepted: pa.Table, directory: Directory) ->
 
 
 def _link_names(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
-    """Each row once per enterprise among its names; each different list of names is taken apart once."""
+    """Each row once per enterprise among its names; every different name is looked up once."""
     assert contract.entity.names
-    lists = accepted[contract.entity.names].combine_chunks().dictionary_encode()
-    resolved: list[str] = []
-    first, count, owners = [], [], []
-    unlinked: list[dict[str, int]] = []
-    for text in lists.dictionary.to_pylist():
-        parts = {part.strip() for part in _SEPARATORS.split(text or "") if part.strip()}
-        found = [directory.by_name(part) for part in sorted(parts)]
-        linked = [uscc for uscc, _ in found if uscc is not None]
-        first.append(len(resolved))
-        count.append(len(linked))
-        owners.append(len(parts))
-        unlinked.append(Counter(tier for uscc, tier in found if uscc is None))
-        resolved += linked
-    place = lists.indices.fill_null(0).to_numpy()
-    times = np.where(lists.is_valid().to_numpy(zero_copy_only=False), np.array([*count, 0])[place], 0)
-    row: np.ndarray = np.repeat(np.arange(len(place)), times)
-    nth = np.arange(len(row)) - np.repeat(np.cumsum(times) - times, times)
-    uscc = pa.array(resolved, pa.string()).take(pa.array(np.array([*first, 0])[place[row]] + nth))
-    rows_of = np.bincount(place[lists.is_valid().to_numpy(zero_copy_only=False)], minlength=len(unlinked))
-    tiers: Counter[str] = Counter()
-    for rows, of_list in zip(rows_of.tolist(), unlinked, strict=True):
-        tiers.update({tier: rows * n for tier, n in of_list.items()})
-    table = _with_uscc(accepted.take(pa.array(row)), uscc)
-    return table.append_column("owners", pa.array(np.array([*owners, 0])[place[row]])), dict(tiers)
+    lists = pc.split_pattern_regex(accepted[contract.entity.names].combine_chunks(), _SEPARATORS.pattern)
+    parts = pc.utf8_trim_whitespace(pc.list_flatten(lists)).dictionary_encode()
+    names = parts.dictionary
+    row, name = pc.list_parent_indices(lists).to_numpy(), parts.indices.to_numpy()
+    said = pc.greater(pc.utf8_length(names), 0).to_numpy(zero_copy_only=False)[name]
+    row, name = np.divmod(np.unique(row[said].astype(np.int64) * len(names) + name[said]), max(len(names), 1))
+    owners = np.bincount(row, minlength=accepted.num_rows)
+    uscc, tiers = directory.by_names(names)
+    linked = uscc.is_valid().to_numpy(zero_copy_only=False)[name]
+    unlinked = Counter(tiers.take(pa.array(name[~linked])).to_pylist())
+    table = _with_uscc(accepted.take(pa.array(row[linked])), uscc.take(pa.array(name[linked])))
+    return table.append_column("owners", pa.array(owners[row[linked]])), dict(unlinked)
 
 
 def _with_uscc(table: pa.Table, uscc: pa.Array) -> pa.Table:

@@ -32,6 +32,9 @@ ENTERPRISES = pa.schema(
 )
 
 
+_PLAINLY_SPELT = r"^[!-~\x{4E00}-\x{9FFF}（）]*$"
+
+
 @cache
 def _participation() -> dict[str, list[dict[str, Any]]]:
     return yaml.safe_load(Path(__file__).with_name("participation.yaml").read_text(encoding="utf-8"))
@@ -97,6 +100,26 @@ class Directory:
         if len(held) == 1:
             return next(iter(held)), "exact"
         return None, "ambiguous" if held else "none"
+
+    def by_names(self, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """`by_name` for many: the enterprise (null for none) and the tier of each.
+
+        Names in plain letters and Chinese characters are compared whole columns at a time, others one by one.
+        """
+        plain = pc.match_substring_regex(texts, _PLAINLY_SPELT)
+        spelt = pc.ascii_upper(texts)
+        for there, here in zip("（）[]{}", "()()()", strict=True):
+            spelt = pc.replace_substring(spelt, there, here)
+        at = pc.index_in(spelt, value_set=pa.array(list(self.names), pa.string()))
+        only = [next(iter(held)) if len(held) == 1 else None for held in self.names.values()]
+        uscc = pa.array(only, pa.string()).take(at)
+        tier = pc.if_else(uscc.is_valid(), "exact", pc.if_else(at.is_valid(), "ambiguous", "none"))
+        others = pc.invert(plain)
+        found = [self.by_name(text) for text in texts.filter(others).to_pylist()]
+        return (
+            pc.replace_with_mask(uscc, others, pa.array([code for code, _ in found], pa.string())),
+            pc.replace_with_mask(tier, others, pa.array([kind for _, kind in found], pa.string())),
+        )
 
     def resolve(self, codes: tuple[str | None, ...], name: str | None) -> tuple[str | None, str]:
         """(uscc, tier) of a record. A well-formed code decides alone: a name never overrules a code that is unknown."""

@@ -142,3 +142,20 @@ def test_quarantined_rows_are_traced_to_their_enterprise(registry: pa.Table) -> 
     quarantine = pa.table({"entity": ["常州甲科技有限公司;某大学", B, None, "unknown"]})
     pairs = quarantined_pairs(require_contract("IP_PAT"), quarantine, Directory.of(registry))
     assert pairs == {(A, "IP_PAT"), (B, "IP_PAT")}
+
+
+def test_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> None:
+    """Plain spellings take the fast way, the others the careful one: both give what `by_name` gives."""
+    twice = pa.concat_tables([registry, registry.slice(0, 1).set_column(0, "uscc", pa.array(["91320411YY00000099"]))])
+    for directory in (Directory.of(registry), Directory.of(twice)):
+        names = [
+            "常州甲科技有限公司",
+            "常州旧名有限公司",
+            "常州乙（江苏）有限公司",
+            "常州乙[江苏]有限公司",
+            "某大学",
+            "abc Ltd",
+        ]
+        names += ["常州 甲科技有限公司", "常州乙【江苏】有限公司", "常州甲科技有限公司\u200b", "Straße"]
+        uscc, tier = directory.by_names(pa.array(names))
+        assert list(zip(uscc.to_pylist(), tier.to_pylist(), strict=True)) == [directory.by_name(name) for name in names]
