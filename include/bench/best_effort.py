@@ -90,9 +90,7 @@ def _conformed(world: World, district: str, meter: Meter) -> dict[str, pa.Table]
     with meter.phase("read"):
         registry = _read(world, contracts()[REGISTRY], district)
     with meter.phase("conform"):
-        enterprises = registry.append_column(
-            "district", pa.array([district]).take(pa.nulls(registry.num_rows, pa.int32()).fill_null(0))
-        )
+        enterprises = registry.append_column("district", _repeated(district, registry.num_rows))
         enterprises = enterprises.sort_by("uscc")
         codes, names = (enterprises[name].combine_chunks() for name in ("uscc", "name"))
     tables = {"enterprises": enterprises}
@@ -113,27 +111,39 @@ def _read(world: World, contract: Contract, district: str) -> pa.Table:
 
 
 def _of_district(contract: Contract, rows: pa.Table, codes: pa.Array, names: pa.Array) -> pa.Table:
-    if contract.entity.names:
+    entity = contract.entity
+    if entity.names:
         return _of_owners(contract, rows, names, codes)
+    if entity.roles:
+        parts = [
+            (role, _of_party(contract, rows, party.codes, party.name, codes, names))
+            for role, party in entity.roles.items()
+        ]
+        return pa.concat_tables(part.append_column("role", _repeated(role, part.num_rows)) for role, part in parts)
+    return _of_party(contract, rows, entity.codes, entity.name, codes, names)
+
+
+def _of_party(
+    contract: Contract, rows: pa.Table, by: list[str], name: str | None, codes: pa.Array, names: pa.Array
+) -> pa.Table:
     at = pa.nulls(rows.num_rows, pa.int32())
-    for column in contract.entity.codes:
+    for column in by:
         at = pc.coalesce(at, pc.index_in(rows[column].combine_chunks(), value_set=codes))
-    if contract.entity.name:
-        at = pc.coalesce(at, pc.index_in(rows[contract.entity.name].combine_chunks(), value_set=names))
-    keep = at.is_valid()
-    versions = contract.versions
+    if name:
+        at = pc.coalesce(at, pc.index_in(rows[name].combine_chunks(), value_set=names))
+    keep, versions = at.is_valid(), contract.versions
     for column, void in (versions.void if versions else {}).items():
         keep = pc.and_(keep, pc.invert(pc.is_in(rows[column].combine_chunks(), value_set=pa.array(void))))
     found = rows.filter(keep)
-    uscc = codes.take(at.filter(keep))
-    found = (
-        found.set_column(found.column_names.index("uscc"), "uscc", uscc)
-        if "uscc" in found.column_names
-        else found.add_column(0, "uscc", uscc)
-    )
+    rest = found.drop_columns(["uscc"]) if "uscc" in found.column_names else found
+    found = rest.add_column(0, "uscc", codes.take(at.filter(keep)))
     if versions and versions.first:
         found = found.append_column(f"first_{versions.first}", found[versions.first])
     return found
+
+
+def _repeated(text: str, rows: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text), rows)
 
 
 def _of_owners(contract: Contract, rows: pa.Table, names: pa.Array, codes: pa.Array) -> pa.Table:

@@ -7,6 +7,7 @@ its contract (type, allowed values, pattern, bounds) with a fixed seed, so a new
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def accepted(contract: Contract, enterprises: Enterprises, as_of: date, seed: in
         row = np.arange(int(count * per_enterprise))
         enterprise, turn = row // int(per_enterprise), row % int(per_enterprise)
     else:
-        enterprise = np.sort(random.choice(count, int(count * per_enterprise), replace=False))
+        enterprise = np.sort(random.choice(count, math.ceil(count * per_enterprise), replace=False))
         turn = np.zeros(len(enterprise), np.int64)
     draw = Draw(contract, enterprises, as_of, enterprise, turn, random)
     columns = {name: _column(draw, name, column) for name, column in contract.columns.items()}
@@ -115,11 +116,12 @@ def _column(draw: Draw, name: str, column: Column) -> pa.Array:
         return hint(draw)
     if contract.editions is not None and name in contract.editions.latest_by:  # everybody stands in the last list
         return pa.array([_of_type(draw, column)[0].as_py()] * draw.rows, column.arrow_type)
-    if name in contract.entity.codes:
+    parties = contract.entity.roles.values()
+    if name in contract.entity.codes or any(name in party.codes for party in parties):
         codes = draw.enterprises.uscc.take(draw.enterprise)
-        by_name = contract.entity.name is not None and not column.required
+        by_name = not column.required and (contract.entity.name is not None or bool(contract.entity.roles))
         return _some_unknown(draw, codes, _WITHOUT_CODE) if by_name else codes
-    if name in (contract.entity.name, contract.entity.names):
+    if name in (contract.entity.name, contract.entity.names, *(party.name for party in parties)):
         return draw.enterprises.name.take(draw.enterprise)
     if name in contract.key and column.type in ("string", "code", "integer") and not column.allowed:
         return _key(draw, name, column)
