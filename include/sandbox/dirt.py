@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.sandbox.dropfolder import SUM_ROW
-from include.sandbox.firms import DISTRICTS, END, Firms
+from include.sandbox.firms import DEREGISTERED_ON, DISTRICTS, END, Firms
 from include.sandbox.lists import HIGH_TECH
 from include.sandbox.numbers import dates, moments, stream
 from include.sandbox.tax import FORM_ROWS
@@ -145,7 +145,7 @@ class Soil:
         pick from; few ones fall into the largest district, where they are a small share of a snapshot. (A list is one
         snapshot of the whole city.)
         """
-        free = ~self.taken.setdefault(dataset, np.zeros(self.tables[dataset].num_rows, dtype=bool))
+        free = ~self._taken(dataset)
         rows = np.flatnonzero(free if among is None else free & among)
         wanted = round(rate * self.rate * len(rows))
         if wanted < len(DISTRICTS):
@@ -159,8 +159,14 @@ class Soil:
 
     def take(self, dataset: str, rows: np.ndarray) -> np.ndarray:
         """Remember that these records carry a fault."""
-        self.taken.setdefault(dataset, np.zeros(self.tables[dataset].num_rows, dtype=bool))[rows] = True
+        self._taken(dataset)[rows] = True
         return rows
+
+    def _taken(self, dataset: str) -> np.ndarray:
+        """Who moved is left alone: the same record stands in two districts and would be spoilt in one."""
+        if dataset not in self.taken:
+            self.taken[dataset] = ~np.isnat(self.firms.moved_on[self.tables[dataset]["_firm"].to_numpy()])
+        return self.taken[dataset]
 
     def texts(self, dataset: str, column: str, rows: np.ndarray) -> list[str]:
         """What stands in a column at these rows."""
@@ -473,6 +479,12 @@ def _natural(ground: Soil) -> None:
 
     shared = counts("IP_PAT", pc.match_substring(ground.tables["IP_PAT"]["AssigneeStringList"], ";"))
     ground.note("IP_PAT", "co_owned", shared, "AssigneeStringList", SHARED)
+    registered = ground.tables["REG_ENT"]
+    firm, arrival = registered["_firm"].to_numpy(), registered["_arrival"].to_numpy().astype("datetime64[s]")
+    day = arrival.astype("datetime64[D]")
+    ground.note("REG_ENT", "moved", np.flatnonzero(firms.moved_on[firm] == day), "mgtarea", RESOLVED)
+    gone = (firms.ended[firm] == day) & (day == DEREGISTERED_ON)
+    ground.note("REG_ENT", "deregistered", np.flatnonzero(gone), "regstateCn", RESOLVED)
     second = counts("HR_INS", pc.ends_with(ground.tables["HR_INS"]["AAB001"], "2"))
     ground.note("HR_INS", "two_units", second, "AAB001", RESOLVED)
     cancelled = counts("ST_QUAL", pc.equal(ground.tables["ST_QUAL"]["状态"], "取消"))

@@ -43,6 +43,7 @@ _SHIFT = 0.03  # a stage looks at the better of two years, which lifts the mix b
 _TREND = 0.015
 
 EXTRA_SHARE = 0.04
+DEREGISTERED_ON = np.datetime64("2026-04-20")
 
 
 @cache
@@ -56,7 +57,9 @@ class Firms:
     """Who they are. `takes_part` is false for the extra registrations that a correct pipeline leaves out."""
 
     takes_part: np.ndarray
-    district: np.ndarray
+    district: np.ndarray  # since the move, if it ever moved
+    moved_from: np.ndarray  # "" = never moved
+    moved_on: np.ndarray  # NaT = never moved
     industry: np.ndarray
     industry_code: np.ndarray
     founded: np.ndarray
@@ -91,6 +94,11 @@ class Firms:
         """Paid-in capital on a day, same shape rules as numpy broadcasting of [n, 1] and `days`."""
         return np.where(self.paid_later_on[:, None] <= days, self.paid_later[:, None], self.paid_first[:, None])
 
+    def district_on(self, days: np.ndarray, firm: np.ndarray) -> np.ndarray:
+        """Where each of these firms is registered on the day beside it."""
+        still_there = ~np.isnat(self.moved_on[firm]) & (days < self.moved_on[firm])
+        return np.where(still_there, self.moved_from[firm], self.district[firm])
+
     def exists(self, days: np.ndarray) -> np.ndarray:
         """[n, days] founded and not ended."""
         alive = np.isnat(self.ended)[:, None] | (self.ended[:, None] > days)
@@ -101,7 +109,9 @@ CERTIFICATE_YEARS = np.arange(2012, 2028)
 
 
 def firms(seed: int, enterprises: int) -> Firms:
-    """`enterprises` that take part as of any date from 2026-06-01 on, and 4 % that never do from 2024 on."""
+    """`enterprises` that take part as of any date from 2026-06-01 on, and 4 % that do not; of these only one takes part
+    from 2024 on, until it is deregistered on `DEREGISTERED_ON`.
+    """
     random = stream(seed, "firms")
     extras = max(2, round(enterprises * EXTRA_SHARE))
     n = enterprises + extras
@@ -130,6 +140,7 @@ def firms(seed: int, enterprises: int) -> Firms:
     founded[old] = np.minimum(founded[old], np.datetime64("2020-06-30"))
     ended[old] = np.datetime64("2021-07-01") + random.integers(0, 900, len(old)).astype("timedelta64[D]")
     end_state[others] = random.choice(["注销", "吊销,未注销", "迁出"], extras)
+    ended[old[-1]], end_state[old[-1]] = DEREGISTERED_ON, "注销"
     normal = takes_part & (random.random(n) < 0.15)
     end_state[normal] = "正常"
 
@@ -164,9 +175,13 @@ def firms(seed: int, enterprises: int) -> Firms:
         founded + np.timedelta64(200, "D"),
         np.datetime64("2020-01-01") + random.integers(0, 2900, n).astype("timedelta64[D]"),
     )
+    district = random.choice(list(DISTRICTS), n, p=list(DISTRICTS.values())).astype(object)
+    moved_from, moved_on = _moves(seed, district, settled)
     return Firms(
         takes_part=takes_part,
-        district=random.choice(list(DISTRICTS), n, p=list(DISTRICTS.values())).astype(object),
+        district=district,
+        moved_from=moved_from,
+        moved_on=moved_on,
         industry=industry,
         industry_code=industry_code,
         founded=founded,
@@ -188,6 +203,18 @@ def firms(seed: int, enterprises: int) -> Firms:
         paid_later_on=later_on,
         monthly_vat=size > 0.0 + 0.15 * random.normal(size=n),
     )
+
+
+def _moves(seed: int, district: np.ndarray, settled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One settled enterprise in a thousand, at least one, came from another district in the summer of 2026."""
+    random = stream(seed, "moves")
+    movers = np.sort(random.choice(settled, max(1, len(settled) // 1000), replace=False))
+    moved_from: np.ndarray = np.full(len(district), "", dtype=object)
+    moved_on = np.full(len(district), np.datetime64("NaT", "D"))
+    for firm in movers.tolist():
+        moved_from[firm] = random.choice([code for code in DISTRICTS if code != district[firm]])
+        moved_on[firm] = np.datetime64("2026-07-20") + random.integers(0, 60)
+    return moved_from, moved_on
 
 
 def _pairs(random: np.random.Generator, industry: np.ndarray) -> zip:

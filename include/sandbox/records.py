@@ -55,11 +55,19 @@ RESOURCES = {
 
 
 def table(
-    firms: Firms, firm: np.ndarray, arrival: np.ndarray, columns: dict[str, Text], period: Text | None
+    firms: Firms,
+    firm: np.ndarray,
+    arrival: np.ndarray,
+    columns: dict[str, Text],
+    period: Text | None,
+    district: np.ndarray | None = None,
 ) -> pa.Table:
-    """Native columns plus the hidden ones; records that would arrive after the world's end do not exist."""
+    """Native columns plus the hidden ones, in the enterprise's own district unless another is given.
+
+    Records that would arrive after the world's end do not exist.
+    """
     hidden = {
-        "_area": pa.array(firms.district[firm]),
+        "_area": pa.array(firms.district[firm] if district is None else district),
         "_arrival": pa.array(arrival.astype("datetime64[s]").astype(np.int64)),
         "_period": period if period is not None else pa.array([""] * len(firm)),
         "_firm": pa.array(firm.astype(np.int32)),

@@ -20,12 +20,20 @@ def registrations(seed: int, firms: Firms) -> pa.Table:
     n = firms.count
     renamed = np.flatnonzero(~np.isnat(firms.renamed_on))
     paid = np.flatnonzero(firms.paid_later > firms.paid_first)
+    moved = np.flatnonzero(~np.isnat(firms.moved_on))
     over = np.flatnonzero(~np.isnat(firms.ended))
     days = np.arange(_TOUCHED_FROM, END)
     touched: np.ndarray = np.repeat(days, max(1, n // 1000))
-    firm = np.concatenate([np.arange(n), renamed, paid, over, random.integers(0, n, len(touched))])
+    firm = np.concatenate([np.arange(n), renamed, paid, moved, over, random.integers(0, n, len(touched))])
     day = np.concatenate(
-        [firms.founded, firms.renamed_on[renamed], firms.paid_later_on[paid], firms.ended[over], touched]
+        [
+            firms.founded,
+            firms.renamed_on[renamed],
+            firms.paid_later_on[paid],
+            firms.moved_on[moved],
+            firms.ended[over],
+            touched,
+        ]
     )
     after_founding = day >= firms.founded[firm]
     firm, day = firm[after_founding], day[after_founding]
@@ -41,6 +49,7 @@ def registrations(seed: int, firms: Firms) -> pa.Table:
     born_in = np.where(
         ended, firms.end_state[firm], np.where(_spelt_short(firms)[firm], "正常", "存续（在营、开业、在册）")
     )
+    district = firms.district_on(day, firm)
     address = joined("常州市创新路", integers(firm + 1), "号")
     columns = {
         "uniscid": pa.array(firms.uscc[firm]),
@@ -54,10 +63,8 @@ def registrations(seed: int, firms: Firms) -> pa.Table:
         "industryco": pa.array(codes[firm].astype(object)),
         "regcap": ten_thousands(firms.registered_capital[firm]),
         "reccap": ten_thousands(_paid(firms, firm, day)),
-        "regorg": joined(
-            pa.array([areas()[code].name_zh for code in firms.district.tolist()]).take(pa.array(firm)), "行政审批局"
-        ),
-        "mgtarea": pa.array(firms.district[firm]),
+        "regorg": joined(pa.array([areas()[code].name_zh for code in district.tolist()]), "行政审批局"),
+        "mgtarea": pa.array(district),
         "esopflag": integers(firms.platform_holder[firm]),
         "lerep": pa.array([person(int(i) * 37 + 11) for i in range(n)]).take(pa.array(firm)),
         "dom": address,
@@ -68,7 +75,7 @@ def registrations(seed: int, firms: Firms) -> pa.Table:
         "regno": pa.array([""] * len(firm)),
         "uptime": moments(arrival),
     }
-    return table(firms, firm, arrival, columns, None)
+    return table(firms, firm, arrival, columns, None, district)
 
 
 def _paid(firms: Firms, firm: np.ndarray, day: np.ndarray) -> np.ndarray:

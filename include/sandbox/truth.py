@@ -67,7 +67,7 @@ def _as_of(day: date, firms: Firms, patents: Patents, held: Certificates, tables
     columns = {
         "uscc": pa.array(firms.uscc[members]),
         "as_of": pa.array([day] * len(members)),
-        "district": pa.array(firms.district[members]),
+        "district": pa.array(firms.district_on(np.full(len(members), moment), members)),
         "name": pa.array(firms.name[members]),
         "established_on": pa.array(firms.founded[members]),
         "stage": pa.array([_stage(int(firm), measured, float(age[firm])) for firm in members]),

@@ -28,6 +28,7 @@ from include.sandbox import (
 from include.sandbox.dirt import soil
 from include.sandbox.firms import Figures, Firms, figures, firms
 from include.sandbox.lists import Certificates
+from include.sandbox.moves import hand_over
 from include.sandbox.patents import Patents
 from include.sandbox.truth import enterprises as enterprises_truth
 
@@ -75,6 +76,7 @@ def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
         "HR_TALENT": talent.talent_lists(seed, them),
         "ST_QUAL": lists.qualification_lists(seed, them, numbers, held),
     }
+    hand_over(them, tables)
     planted = soil(seed, them, tables, dirt)
     truth = enterprises_truth(them, inventions, held, tables)
     return World(seed, them, numbers, inventions, held, tables, planted, truth)

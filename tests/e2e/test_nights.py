@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from include import steps
+from include.conformed.enterprises import participants
 from include.contracts import contracts
 from include.evidence.text import render, render_change
 from include.kernel.errors import BadInput, TerminalError, TransientError
@@ -81,6 +82,23 @@ def test_a_department_that_is_down_leaves_its_last_accepted_snapshot_in_use(city
         steps.validate(dataset, DISTRICT, DAYS[1], holder="test")
     counts = steps.conform(DISTRICT, DAYS[1], holder="test")
     assert counts["older_snapshots"] == 5  # A107012, A107041, patents, PCT and lists are of the day before
+
+
+def test_the_registry_is_believed_from_the_day_after_a_move_or_a_deregistration(city: City) -> None:
+    told = [row for row in city.truth("truth").to_pylist() if row["dataset"] == "REG_ENT"]
+    (gone,) = [row for row in told if row["kind"] == "deregistered"]
+    moved = next(row for row in told if row["kind"] == "moved")
+
+    def takes_part(uscc: str, district: str, day: date) -> bool:
+        steps.land("REG_ENT", district, day, holder="test", lookup=city.lookup)
+        steps.validate("REG_ENT", district, day, holder="test")
+        accepted = city.stores.lake.read(places.accepted(SnapshotKey("REG_ENT", district, day)))
+        return uscc in participants(accepted, district, day)["uscc"].to_pylist()
+
+    for row, before, after in ((gone, True, False), (moved, False, True)):
+        day = date.fromisoformat(row["arrived_at"][:10])
+        assert takes_part(row["uscc"], row["area"], day) is before
+        assert takes_part(row["uscc"], row["area"], day + timedelta(days=1)) is after
 
 
 def test_a_dataset_that_is_too_old_stops_the_district_with_one_line(night: City) -> None:

@@ -56,6 +56,18 @@ def test_figures_are_true_to_the_cent_after_void_and_corrected_filings(night: Ci
     assert _by_enterprise(night.gathered("measures"), measure) == _true(night, truth)
 
 
+def test_who_moved_is_scored_once_where_it_is_now_with_the_history_of_both_districts(night: City) -> None:
+    moved = {r["uscc"]: r["area"] for r in night.truth("truth").to_pylist() if r["kind"] == "moved"}
+    assert moved
+    profile = [row for row in night.gathered("profile").to_pylist() if row["uscc"] in moved]
+    assert {row["uscc"]: row["district"] for row in profile} == moved
+    assert len(profile) == len(moved)
+    measures = {row["uscc"]: row for row in night.gathered("measures").to_pylist()}
+    for uscc in moved:
+        assert measures[uscc]["operating_revenue_yuan_prior1"] == _true(night, "operating_revenue_yuan_2024")[uscc]
+        assert measures[uscc]["insured_december"] is not None
+
+
 def test_headcounts_of_several_units_are_added(night: City) -> None:
     months = {u: v for u, v in _true(night, "insured_person_months_2025").items() if u not in _spoilt(night, "HR_INS")}
     true = {u: v if v is None else (v / 12).quantize(Decimal("0.01"), ROUND_HALF_UP) for u, v in months.items()}

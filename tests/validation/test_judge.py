@@ -56,6 +56,16 @@ def test_good_rows_are_accepted_typed_and_sorted_by_key() -> None:
     assert (second["filing_id"], second["_page"], second["_ordinal"]) == ("f00002", 1, 0)
 
 
+def test_a_row_that_names_nobody_waits_as_well() -> None:
+    """Arrow's join, told to skip nulls, leaves out a row in which everything is null."""
+    contract = require_contract("REG_RISK")
+    row = {"WSH": "1", "JLLX": "行政处罚", "JDRQ": "2026-01-01", "ZT": "有效", "GXSJ": "2026-01-02 10:00:00"}
+    good = [row | {"WSH": str(number), "XDR_MC": "常州甲有限公司"} for number in range(2, 60)]
+    found = judged([row | {"XDR_MC": None, "XDR_SHXYM": None}, *good], contract=contract)
+    (waiting,) = found.quarantine.to_pylist()
+    assert (waiting["WSH"], waiting["reasons"], waiting["entity"]) == ("1", ["enterprise_name.not_null"], "")
+
+
 CASES: list[tuple[dict[str, str | None], list[str]]] = [
     ({"XSE": "1,200.00"}, ["sales_yuan.cast"]),
     ({"XSE": None}, ["sales_yuan.not_null"]),
