@@ -110,9 +110,8 @@ def from_arrow(column: pa.ChunkedArray) -> tuple[Column, int]:
         words = np.frombuffer(whole.buffers()[1], np.int64).reshape(-1, 2)[whole.offset : whole.offset + len(whole)]
         if np.array_equal(np.where(known, words[:, 1], 0), np.where(known, words[:, 0] >> 63, 0)):
             return Column.of(words[:, 0], known), whole.type.scale
-        scale = whole.type.scale
-        scaled = [0 if value is None else int(value.scaleb(scale)) for value in whole.to_pylist()]
-        return Column(np.array(scaled, object), known), scale
+        wide = large(words[:, 1]) * 2**64 + large(np.ascontiguousarray(words[:, 0]).view(np.uint64))
+        return Column.of(wide, known), whole.type.scale
     if pa.types.is_integer(whole.type) or pa.types.is_boolean(whole.type) or pa.types.is_null(whole.type):
         return Column(whole.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), known), 0
     raise TypeError(f"{whole.type}, not an exact number")
