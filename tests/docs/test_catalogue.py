@@ -33,8 +33,6 @@ def generate(checkout: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_changed_curve_drifts_until_the_pages_are_written_again(checkout: Path) -> None:
-    assert generate(checkout).returncode == 0
-    assert generate(checkout, "--check").returncode == 0
     rule = checkout / "include/schemes/changzhou_v1/foundation/BAS-01.yaml"
     text = rule.read_text(encoding="utf-8")
     assert "step(1:30" in text
