@@ -15,7 +15,8 @@ from include.kernel.errors import BadInput
 from include.kernel.periods import business_date, parse_as_of, require_begun
 
 TIMEZONE = "Asia/Shanghai"
-SCHEMES = sorted(path.parent.name for path in Path(include.__path__[0]).glob("schemes/*/scheme.yaml"))
+# Schemes for supplied measures keep their weights in a tree, those of the nightly run in weights.yaml.
+SCHEMES = sorted(path.parent.name for path in Path(include.__path__[0]).glob("schemes/*/weights.yaml"))
 DEFAULT_SCHEME = "changzhou_v1"
 FORM_RUN = "backfill_form__"
 MOST_RUNS = 1000  # Airflow maps at most 1,024 tasks
@@ -66,7 +67,7 @@ def planned(context: Mapping[str, Any]) -> dict[str, str]:
     as_of = parse_as_of(params["as_of"]) if params["as_of"] else business_date(run_moment(context))
     require_begun(as_of, today)
     if params["scheme"] not in SCHEMES:
-        raise BadInput(f"unknown scheme {params['scheme']!r:.40}", todo=f"use one of {', '.join(SCHEMES)}")
+        raise BadInput(f"unknown nightly scheme {params['scheme']!r:.40}", todo=f"use one of {', '.join(SCHEMES)}")
     return {"as_of": as_of.isoformat(), "scheme": params["scheme"]}
 
 

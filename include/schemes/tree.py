@@ -263,6 +263,10 @@ def load_tree(directory: Path) -> TreeScheme:
                 kept=KEPT,
                 todo="move its files",
             )
+    if (directory / "weights.yaml").exists():
+        raise BadInput(
+            "weights.yaml beside a tree: the nodes carry the weights", where=directory.name, kept=KEPT, todo="remove it"
+        )
     declared = read_part(directory, "measures.yaml", DeclaredMeasures)
     indicators = {}
     for path in sorted((directory / INDICATORS).glob("*.yaml")):
