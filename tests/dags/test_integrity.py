@@ -77,13 +77,13 @@ def test_a_new_source_declaration_adds_its_tasks_to_every_district(tmp_path: Pat
     shutil.copytree(ROOT / "plugins", tmp_path / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "include" / "schemes", tmp_path / "include" / "schemes")
     datasets, folder = tmp_path / "include" / "contracts" / "datasets", tmp_path / "include" / "sources"
-    contract = (datasets / "ST_QUAL.yaml").read_text(encoding="utf-8")
-    contract = contract.replace("dataset: ST_QUAL", "dataset: CREDIT").replace("science_bureau", "credit_office")
+    contract = (datasets / "FIN_EQ.yaml").read_text(encoding="utf-8")
+    contract = contract.replace("dataset: FIN_EQ", "dataset: CREDIT").replace("finance_office", "credit_office")
     (datasets / "CREDIT.yaml").write_text(contract, encoding="utf-8")
-    declared = (folder / "science_bureau" / "source.yaml").read_text(encoding="utf-8")
+    declared = (folder / "finance_office" / "source.yaml").read_text(encoding="utf-8")
     (folder / "credit_office").mkdir()
     (folder / "credit_office" / "source.yaml").write_text(
-        declared.replace("ST_QUAL", "CREDIT").replace("science_bureau", "credit_office"), encoding="utf-8"
+        declared.replace("FIN_EQ", "CREDIT").replace("finance_office", "credit_office"), encoding="utf-8"
     )
     home = tmp_path / "home"
     home.mkdir()
