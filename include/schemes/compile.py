@@ -228,10 +228,7 @@ def compile_indicator(
         rule = in_force(indicator.formula, as_of, f"{where}: formula")
         expression, question, at = rule.expression, rule.applicable_when, f"{where}: formula from {rule.since}"
         formula = located(
-            at,
-            lambda: compile_formula(
-                expression, known, decimals=indicator.decimals, unit=indicator.unit, sides=curve.sides
-            ),
+            at, lambda: compile_formula(expression, known, decimals=indicator.decimals, unit=indicator.unit)
         )
         if question is not None:
             applicable = located(f"{at}.applicable_when", lambda: compile_condition(question, known))

@@ -74,13 +74,6 @@ class Curve:
     decimals: int
     value_decimals: int
     segments: tuple[Segment, ...]
-    jumps: Jumps | None = None
-
-    @property
-    def sides(self) -> tuple[tuple[int, bool], ...]:
-        """Its jumps as scaled values, and whether the value itself still belongs below: what rounding may not cross."""
-        jumps = [t for t, _ in self.jumps.steps] if self.jumps else []
-        return tuple((int(jump.place * 10**self.value_decimals), jump.past) for jump in jumps)
 
     @property
     def cap(self) -> int:
@@ -160,7 +153,7 @@ def compile_curve(
         case Bands():
             raise CurveError("points that an expert chooses need a scheme with a tree")
         case Jumps():
-            return Curve(form, decimals, decimals, _flat(shape, decimals), shape)
+            return Curve(form, decimals, decimals, _flat(shape, decimals))
         case Line(scale="linear"):
             return Curve(form, decimals, decimals, _straight(shape, decimals))
         case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fractions import Fraction
 
 Unit = tuple[tuple[str, int], ...]
@@ -127,14 +127,8 @@ class Absolute(Node):
 
 @dataclass(frozen=True)
 class Ratio(Node):
-    """Half up, but never over one of `sides`: a scaled threshold, and whether it still belongs to its lower side.
-
-    0.2999999996 is shown as 0.299999 where 0.3 is a threshold: what is shown lies on the side that is scored.
-    """
-
     numerator: Node
     denominator: Node
-    sides: tuple[tuple[int, bool], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,19 +154,6 @@ def parse_unit(text: str) -> Unit:
         if symbol not in _DIMENSIONLESS:
             powers[symbol] = powers.get(symbol, 0) + (1 if place == 0 else -1)
     return _unit(powers)
-
-
-def keep_sides(node: Node, sides: tuple[tuple[int, bool], ...]) -> Node:
-    """The same tree; every quotient that may become the result as it is stays on its side of the thresholds."""
-    match node:
-        case Ratio():
-            return replace(node, sides=node.sides + sides)
-        case Choice(options=options):
-            return replace(node, options=tuple(keep_sides(option, sides) for option in options))
-        case Case(whens=whens, otherwise=otherwise):
-            kept = tuple((when, keep_sides(then, sides)) for when, then in whens)
-            return replace(node, whens=kept, otherwise=keep_sides(otherwise, sides))
-    return node
 
 
 def is_null(node: Node) -> bool:

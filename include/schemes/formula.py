@@ -50,7 +50,6 @@ from include.schemes.expression import (
     Value,
     fits,
     is_null,
-    keep_sides,
     parse_unit,
     show_unit,
     unit_product,
@@ -98,25 +97,18 @@ class Formula:
 
 
 def compile_formula(
-    text: str,
-    known: Mapping[str, Quantity],
-    *,
-    decimals: int,
-    unit: str | None = None,
-    exact: bool = False,
-    sides: tuple[tuple[int, bool], ...] = (),
+    text: str, known: Mapping[str, Quantity], *, decimals: int, unit: str | None = None, exact: bool = False
 ) -> Formula:
     """Read `text` over the `known` measures; `ratio` and `cagr` round to `decimals`, and so does the result.
 
-    `sides` are thresholds that rounding may not cross (`Ratio`). With `unit`, the result must be of it (days may become
-    years: 天, 月 and 年 are one dimension).
+    With `unit`, the result must be of it (days may become years: 天, 月 and 年 are one dimension).
     """
     try:
         tree = sqlglot.parse_one(text, dialect="duckdb")
     except SqlglotError as error:
         reason = getattr(error, "errors", None) or [{"description": "unreadable"}]
         raise FormulaError(f"not an expression: {text!r:.80} ({reason[0]['description']})") from None
-    root = keep_sides(_Reader(known, decimals, exact).read(tree), sides)
+    root = _Reader(known, decimals, exact).read(tree)
     if isinstance(root.kind, Quantity):
         if unit is not None and not fits(root.kind.unit, parse_unit(unit)):
             raise FormulaError(f"gives {show_unit(root.kind.unit)}, the indicator's unit is {unit}")
@@ -156,11 +148,8 @@ class _Reader:
         kind = type(tree)
         if kind in _COMPARISONS:
             left, right = self.alike([tree.this, tree.expression])
-            sign = _COMPARISONS[kind]
-            _same_unit([left, right], sign)
-            return Comparison(
-                BOOLEAN, sign, _sided(left, right, sign in (">", "<=")), _sided(right, left, sign in ("<", ">="))
-            )
+            _same_unit([left, right], _COMPARISONS[kind])
+            return Comparison(BOOLEAN, _COMPARISONS[kind], left, right)
         reader = _READERS.get(kind)
         if reader is None:
             raise FormulaError(self.refusal(tree))
@@ -328,14 +317,6 @@ _READERS: dict[type[exp.Expression], Callable[[_Reader, exp.Expression], Node]] 
 def _constant(value: Decimal) -> Constant:
     exponent = value.normalize().as_tuple().exponent
     return Constant(Quantity(max(0, -int(exponent)), None), Fraction(value))
-
-
-def _sided(node: Node, other: Node, past: bool) -> Node:
-    """A quotient beside a constant is compared as if by cross-multiplication: rounding never carries it over."""
-    if not isinstance(other, Constant) or not isinstance(other.value, Fraction):
-        return node
-    scaled = other.value * 10**node.quantity.decimals
-    return keep_sides(node, ((scaled.numerator, past),)) if scaled.denominator == 1 else node
 
 
 def _is_text(tree: exp.Expression) -> bool:

@@ -96,15 +96,12 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
         case Absolute(inner=inner):
             a = of(inner)
             return Column(np.abs(a.values), a.known)
-        case Ratio(numerator=numerator, denominator=denominator, sides=sides):
+        case Ratio(numerator=numerator, denominator=denominator):
             a, b = of(numerator), of(denominator)
             shift = node.quantity.decimals + denominator.quantity.decimals - numerator.quantity.decimals
             known = a.known & b.known & (b.values != 0).astype(bool)
             below = np.where(known, b.values, 1)
-            scale = (10 ** max(shift, 0), 10 ** max(-shift, 0))
-            found = ratio(a.values, below, above_times=scale[0], below_times=scale[1])
-            for place, past in sides:
-                found = _own_side(found, a.values, below, scale, place, past)
+            found = ratio(a.values, below, above_times=10 ** max(shift, 0), below_times=10 ** max(-shift, 0))
             return Column.of(found, known)
         case Cagr(end=end, start=start, years=years):
             decimals = max(end.quantity.decimals, start.quantity.decimals)
@@ -112,22 +109,6 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
             known = a.known & b.known & (b.values > 0).astype(bool) & (a.values >= 0).astype(bool)
             return Column(_grown(a.values, b.values, known, years, node.quantity.decimals), known)
     raise AssertionError(f"no column for {type(node).__name__}")
-
-
-def _own_side(
-    found: np.ndarray, above: np.ndarray, below: np.ndarray, scale: tuple[int, int], place: int, past: bool
-) -> np.ndarray:
-    """Rows that rounding put onto the threshold from the other side go back to it, decided by cross-multiplication."""
-    rows = np.flatnonzero(found == place)
-    if not len(rows):
-        return found
-    sign = np.sign(below[rows]).astype(np.int64)
-    left, right = times(product(above[rows], sign), scale[0]), times(product(below[rows], sign), scale[1] * place)
-    crossed = rows[(left > right if past else left < right).astype(bool)]
-    if len(crossed):
-        found = found.copy()
-        found[crossed] += 1 if past else -1
-    return found
 
 
 def scaled_column(node: Node, columns: Columns, rows: int, decimals: int) -> Column:

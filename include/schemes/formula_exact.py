@@ -77,19 +77,14 @@ def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | Non
         case Absolute(inner=inner):
             value = number(inner)
             return None if value is None else abs(value)
-        case Ratio(numerator=numerator, denominator=denominator, sides=sides):
+        case Ratio(numerator=numerator, denominator=denominator):
             above, below = number(numerator), number(denominator)
             if above is None or not below:
                 return None
             quotient, decimals = above / below, node.quantity.decimals
             if exact:
                 return quotient
-            rounded = ratio_half_up(quotient.numerator, quotient.denominator, decimals)
-            for place, past in sides:
-                if rounded == place:
-                    rounded += past and quotient * 10**decimals > place
-                    rounded -= not past and quotient * 10**decimals < place
-            return Fraction(rounded, 10**decimals)
+            return Fraction(ratio_half_up(quotient.numerator, quotient.denominator, decimals), 10**decimals)
         case Cagr(end=end, start=start, years=years):
             last, first = number(end), number(start)
             if last is None or first is None or first <= 0 or last < 0:
