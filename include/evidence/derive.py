@@ -31,7 +31,7 @@ def derive(rules: Compiled, indicator: str, measured: Measured, stage: str) -> D
     """The line of an indicator from the enterprise's measures, in a stage."""
     rule, weight = rules.indicators[indicator], rules.weights[stage][indicator]
     applies = rule.applicable is None or rule.applicable.evaluate(measured) is not False
-    found = rule.formula.evaluate(measured) if rule.formula and applies else None
+    found = rule.value(measured) if applies else None
     value = None if found is None else Decimal(found)
     hit = None if value is None else rule.curve.segment_of(value)
     points = weighted(hit.raw_points if hit else Decimal(0), weight)

@@ -59,7 +59,7 @@ def _value(
     """The value in millionths, and the code of its status."""
     if rule.formula is None:
         return Column.constant(None, rows), np.full(rows, _CODE[NOT_HELD], np.int8)
-    value = _in_millionths(rule.formula, columns, rows)
+    value = _in_millionths(rule, rule.formula, columns, rows)
     status = np.where(value.known, np.int8(_CODE[VALUE]), np.int8(_CODE[NOT_HELD]))
     for dataset in rule.datasets:
         status[held_back[dataset] & ~value.known] = _CODE[IN_QUARANTINE]
@@ -71,8 +71,8 @@ def _value(
     return value, status
 
 
-def _in_millionths(formula: Formula, columns: Mapping[str, Column], rows: int) -> Column:
-    found = formula.column(columns, rows)
+def _in_millionths(rule: CompiledIndicator, formula: Formula, columns: Mapping[str, Column], rows: int) -> Column:
+    found = formula.on_its_side(columns, rows, rule.lines)
     if formula.is_condition:
         return Column(found.values * np.int64(10**VALUE_DECIMALS), found.known)
     return Column(times(found.values, 10 ** (VALUE_DECIMALS - formula.decimals)), found.known)

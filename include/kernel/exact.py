@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 
 _PLAIN = re.compile(r"[+-]?\d{1,24}(\.\d{1,12})?", re.ASCII)
 
@@ -33,6 +34,18 @@ def to_scaled(value: Decimal, decimals: int) -> int:
 def from_scaled(scaled: int, decimals: int) -> Decimal:
     """Inverse of `to_scaled`, with trailing zeros kept, so that 12500 at 3 decimals prints 12.500."""
     return Decimal(scaled).scaleb(-decimals).quantize(Decimal(1).scaleb(-decimals))
+
+
+def traced(value: Fraction, decimals: int) -> int:
+    """The value in units of 10**-decimals, cut down; its last place says only whether anything follows: 1, or 0.
+
+    So however long the fraction is, it compares with a number of fewer places, and rounds to them, as it would whole.
+
+    >>> traced(Fraction(3, 10), 4), traced(Fraction(2999999, 10**7), 4), traced(Fraction(1, 3), 4)
+    (3000, 2991, 3331)
+    """
+    cut = value * 10 ** (decimals - 1)
+    return 10 * (cut.numerator // cut.denominator) + (cut.denominator != 1)
 
 
 def ratio_half_up(numerator: int, denominator: int, decimals: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -14,7 +14,7 @@ from include.kernel.exact import to_scaled
 from include.schemes.allocate import weight_faults
 from include.schemes.curves import Curve, CurveError, compile_curve
 from include.schemes.expression import FormulaError, Quantity, parse_unit
-from include.schemes.formula import Formula, compile_condition, compile_formula
+from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula
 from include.schemes.model import (
     POINT_DECIMALS,
     Basis,
@@ -29,6 +29,7 @@ from include.schemes.model import (
     Scheme,
 )
 from include.schemes.reading import KEPT, in_force, nearest
+from include.schemes.shapes import Threshold
 from include.schemes.status import VALUE_DECIMALS
 
 COVERAGE_DECIMALS = 6
@@ -57,7 +58,10 @@ class MeasureLike(Protocol):
 
 @dataclass(frozen=True)
 class CompiledIndicator:
-    """One indicator on one day. Without a formula its value is not held."""
+    """One indicator on one day. Without a formula its value is not held.
+
+    `lines`: where the scheme divides its values (steps of the curve, bounds in the lists); no rounding crosses one.
+    """
 
     indicator: Indicator
     formula: Formula | None
@@ -66,6 +70,11 @@ class CompiledIndicator:
     curve: Curve
     formula_rule: FormulaRule | None
     curve_rule: CurveRule
+    lines: tuple[Threshold, ...]
+
+    def value(self, measures: Mapping[str, Decimal | int | None]) -> Decimal | bool | None:
+        """The value for one enterprise, in fractions: the reference that the nightly columns must equal."""
+        return None if self.formula is None else self.formula.evaluate(measures, self.lines)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -167,6 +176,9 @@ def compile_scheme(scheme: Scheme, as_of: date, measures: Mapping[str, MeasureLi
     stage_rule = in_force(scheme.stages.rule, as_of, scheme.where("stages.yaml"))
     weights = in_force(scheme.weights.weights, as_of, scheme.where("weights.yaml"))
     maxima = in_force(scheme.identity.maxima, as_of, scheme.where("scheme.yaml"))
+    lists = _lists(scheme, as_of, known) if scheme.lists else None
+    if lists is not None:
+        indicators = {name: _with_bounds(rule, lists) for name, rule in indicators.items()}
     return Compiled(
         scheme=scheme,
         as_of=as_of,
@@ -183,7 +195,7 @@ def compile_scheme(scheme: Scheme, as_of: date, measures: Mapping[str, MeasureLi
         bases=tuple(compile_basis(scheme.where("stages.yaml"), basis, known) for basis in stage_rule.bases),
         otherwise=stage_rule.otherwise,
         total=to_scaled(maxima.total, POINT_DECIMALS),
-        lists=_lists(scheme, as_of, known) if scheme.lists else None,
+        lists=lists,
     )
 
 
@@ -234,7 +246,7 @@ def compile_indicator(
             applicable = located(f"{at}.applicable_when", lambda: compile_condition(question, known))
         read = [measures[name].datasets for name in formula.inputs if name in measures]
         datasets = tuple(dict.fromkeys(dataset for named in read for dataset in named))
-    return CompiledIndicator(indicator, formula, applicable, datasets, curve, rule, curve_rule)
+    return CompiledIndicator(indicator, formula, applicable, datasets, curve, rule, curve_rule, curve.thresholds)
 
 
 def compile_basis(file: str, basis: Basis, known: Mapping[str, Quantity]) -> CompiledBasis:
@@ -295,6 +307,13 @@ def _lists(scheme: Scheme, as_of: date, measures: Mapping[str, Quantity]) -> Com
             for name, rule in rungs.items()
         },
     )
+
+
+def _with_bounds(rule: CompiledIndicator, lists: CompiledLists) -> CompiledIndicator:
+    """The indicator with the bounds that conditions of the lists set to its value."""
+    name = value_name(rule.indicator.id)
+    bounds = [bound for question in lists.questions for bound in bounds_on(question.formula, name)]
+    return replace(rule, lines=tuple(dict.fromkeys([*rule.lines, *bounds])))
 
 
 def value_name(indicator: str) -> str:

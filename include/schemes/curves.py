@@ -21,7 +21,7 @@ from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
 from include.kernel.irrational import DIGITS, decimal_of
 from include.kernel.whole import LIMIT, large, narrow
 from include.schemes.model import POINT_DECIMALS, Direction, Edge
-from include.schemes.shapes import Bands, CurveError, Jumps, Line, read_shape
+from include.schemes.shapes import Bands, CurveError, Jumps, Line, Threshold, read_shape
 
 FULL = 100 * 10**POINT_DECIMALS
 """100 raw points in thousandths."""
@@ -68,12 +68,16 @@ class Hit:
 
 @dataclass(frozen=True)
 class Curve:
-    """A compiled curve. `decimals` is the scale of the segment table; values arrive with `value_decimals` <= that."""
+    """A compiled curve. `decimals` is the scale of the segment table; values arrive with `value_decimals` <= that.
+
+    `thresholds`: where the points jump; a value that rounding would carry over one stays on its own side.
+    """
 
     form: str
     decimals: int
     value_decimals: int
     segments: tuple[Segment, ...]
+    thresholds: tuple[Threshold, ...] = ()
 
     @property
     def cap(self) -> int:
@@ -153,7 +157,8 @@ def compile_curve(
         case Bands():
             raise CurveError("points that an expert chooses need a scheme with a tree")
         case Jumps():
-            return Curve(form, decimals, decimals, _flat(shape, decimals))
+            thresholds = tuple(threshold for threshold, _ in shape.steps)
+            return Curve(form, decimals, decimals, _flat(shape, decimals), thresholds)
         case Line(scale="linear"):
             return Curve(form, decimals, decimals, _straight(shape, decimals))
         case _:

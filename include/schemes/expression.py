@@ -20,6 +20,11 @@ class FormulaError(ValueError):
     """What is wrong with an expression; the compiler adds the file and the key."""
 
 
+GUARD = 2
+"""A quotient or a rate of growth carries so many places more than are asked for, the last of them its trace
+(`kernel.exact.traced`): on which side of a line it lies, and how it rounds, is decided as if it were written out."""
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A number of `decimals` places in a unit. A literal has unit None: it fits beside any unit.

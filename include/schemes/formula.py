@@ -6,9 +6,9 @@ plain Python, the reference for explanations and tests.
 
 Allowed: numbers, measures, `+ - *`, comparisons, `between`, `and or not`, `is [not] null`, `in`, `case when`,
 `coalesce`, `least`, `greatest` (both skip NULL), `abs`, `ratio(a, b)` and `cagr(end, start, years)`. `/` is refused: a
-quotient must say where it is rounded, and `ratio` rounds half up to the indicator's decimals. A NULL or zero
-denominator gives NULL (not held); a formula that wants another outcome says so with `case`. `cagr` needs start > 0 and
-end >= 0, else NULL.
+quotient must say what a zero below the line means, and `ratio` does: a NULL or zero denominator gives NULL (not held);
+a formula that wants another outcome says so with `case`. `cagr` needs start > 0 and end >= 0, else NULL. The result is
+rounded once, half up to the indicator's decimals; on which side of a line a quotient lies is decided before that.
 
 A formula of a scheme with a tree is `exact`: nothing in it is rounded, and `ln`, `exp`, `sqrt` and `power` are allowed;
 it has no SQL.
@@ -16,7 +16,7 @@ it has no SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -29,6 +29,7 @@ from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up
 from include.kernel.whole import Column
 from include.schemes.expression import (
     BOOLEAN,
+    GUARD,
     NO_UNIT,
     Absolute,
     Arithmetic,
@@ -58,6 +59,7 @@ from include.schemes.expression import (
 from include.schemes.formula_columns import Columns, node_column, scaled_column
 from include.schemes.formula_exact import node_value
 from include.schemes.reading import nearest
+from include.schemes.shapes import Threshold
 
 MAX_DECIMALS = 18
 MAX_YEARS = 4
@@ -84,22 +86,49 @@ class Formula:
             return node_column(self.root, columns, rows)
         return scaled_column(self.root, columns, rows, self.decimals)
 
+    def on_its_side(self, columns: Columns, rows: int, lines: Iterable[Threshold]) -> Column:
+        """`column`, but where rounding would carry a value over a line, it stays on its own side by one last digit.
+
+        So what is shown lies where it is scored: 0.29999999 against a line of 0.3 is shown as 0.299999.
+        """
+        whole, shown = node_column(self.root, columns, rows), self.column(columns, rows)
+        surplus = 0 if self.is_condition else self.root.quantity.decimals - self.decimals
+        if surplus <= 0:
+            return shown
+        for line in lines:
+            place = line.place * 10**self.decimals
+            if place.denominator != 1:
+                continue  # a line between two shown values is crossed by none
+            at_line, unrounded = shown.values == place.numerator, place.numerator * 10**surplus
+            if line.past:
+                shown = Column(shown.values + (at_line & (whole.values > unrounded)), shown.known)
+            else:
+                shown = Column(shown.values - (at_line & (whole.values < unrounded)), shown.known)
+        return shown
+
     def exact(self, measures: Mapping[str, Fraction | None]) -> Value:
         """The value of an `exact` formula, rounded nowhere."""
         return node_value(self.root, measures, exact=True)
 
-    def evaluate(self, measures: Mapping[str, Decimal | int | None]) -> Decimal | bool | None:
-        """The value for one enterprise, exactly; the reference that `column` must equal."""
+    def evaluate(
+        self, measures: Mapping[str, Decimal | int | None], lines: Iterable[Threshold] = ()
+    ) -> Decimal | bool | None:
+        """The value for one enterprise, exactly; the reference that `column` and `on_its_side` must equal."""
         value = node_value(self.root, measures)
         if value is None or isinstance(value, bool):
             return value
-        return from_scaled(ratio_half_up(value.numerator, value.denominator, self.decimals), self.decimals)
+        shown = Fraction(ratio_half_up(value.numerator, value.denominator, self.decimals))
+        unit = 10**self.decimals
+        for line in lines:
+            if line.reached(shown / unit) != line.reached(value):
+                shown += -1 if line.reached(shown / unit) else 1
+        return from_scaled(int(shown), self.decimals)
 
 
 def compile_formula(
     text: str, known: Mapping[str, Quantity], *, decimals: int, unit: str | None = None, exact: bool = False
 ) -> Formula:
-    """Read `text` over the `known` measures; `ratio` and `cagr` round to `decimals`, and so does the result.
+    """Read `text` over the `known` measures; the result is rounded half up to `decimals`, once.
 
     With `unit`, the result must be of it (days may become years: 天, 月 and 年 are one dimension).
     """
@@ -119,11 +148,26 @@ def compile_formula(
 
 
 def compile_condition(text: str, known: Mapping[str, Quantity], *, decimals: int = 6, exact: bool = False) -> Formula:
-    """Read a yes/no question; quotients in it are rounded to `decimals`, unless it is exact."""
+    """Read a yes/no question; quotients in it lie on their own side of every number of `decimals` places."""
     formula = compile_formula(text, known, decimals=decimals, exact=exact)
     if not formula.is_condition:
         raise FormulaError(f"is a number, not a yes/no question: {text!r:.80}")
     return formula
+
+
+def bounds_on(formula: Formula, name: str) -> Iterator[Threshold]:
+    """The numbers against which a formula holds one of its inputs: `inp_03 >= 0.05` gives the line 0.05."""
+    for node in walk(formula.root):
+        if isinstance(node, Comparison) and node.sign in _PAST:
+            sides = [(node.left, node.right, node.sign), (node.right, node.left, _MIRRORED[node.sign])]
+            for measure, constant, sign in sides:
+                number = constant.value if isinstance(constant, Constant) else None
+                if isinstance(measure, Measure) and measure.name == name and isinstance(number, Fraction):
+                    yield Threshold(number, _PAST[sign])
+
+
+_PAST = {">=": False, "<": False, ">": True, "<=": True}
+_MIRRORED = {">=": "<=", "<": ">", ">": "<", "<=": ">="}
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -157,7 +201,7 @@ class _Reader:
 
     def refusal(self, tree: exp.Expression) -> str:
         if isinstance(tree, exp.Div | exp.IntDiv | exp.Mod):
-            return "`/` is not exact; write ratio(a, b), which rounds half up to the indicator's decimals"
+            return "`/` is not exact; write ratio(a, b), whose side of every line is exact"
         if isinstance(tree, exp.Func):
             name = (tree.name if isinstance(tree, exp.Anonymous) else tree.sql_name()).lower()
             if name in _IRRATIONAL and not self.is_exact:
@@ -272,14 +316,14 @@ class _Reader:
         if name == "ratio" and len(arguments) == 2:
             numerator, denominator = self.number(arguments[0]), self.number(arguments[1])
             unit = unit_product(numerator.quantity.unit, denominator.quantity.unit, -1)
-            return Ratio(Quantity(self.decimals, unit), numerator, denominator)
+            return Ratio(Quantity(self.decimals + GUARD, unit), numerator, denominator)
         if name == "cagr" and len(arguments) == 3:
             end, start, years = (self.number(argument) for argument in arguments)
             _same_unit([end, start], "cagr")
             whole = years.value if isinstance(years, Constant) else None
             if not isinstance(whole, Fraction) or whole.denominator != 1 or not 1 <= whole <= MAX_YEARS:
                 raise FormulaError(f"cagr: years must be a whole number from 1 to {MAX_YEARS}")
-            return Cagr(Quantity(self.decimals, NO_UNIT), end, start, int(whole))
+            return Cagr(Quantity(self.decimals + GUARD, NO_UNIT), end, start, int(whole))
         if name in ("ratio", "cagr"):
             raise FormulaError(f"{name} takes {'2' if name == 'ratio' else '3'} arguments, found {len(arguments)}")
         raise FormulaError(self.refusal(tree))

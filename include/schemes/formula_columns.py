@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from include.kernel.whole import Column, added, large, narrow, product, quotient, ratio, times
+from include.kernel.whole import Column, added, large, narrow, product, quotient, times, traced_ratio
 from include.schemes.expression import (
     BOOLEAN,
     Absolute,
@@ -98,10 +98,10 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
             return Column(np.abs(a.values), a.known)
         case Ratio(numerator=numerator, denominator=denominator):
             a, b = of(numerator), of(denominator)
-            shift = node.quantity.decimals + denominator.quantity.decimals - numerator.quantity.decimals
+            shift = node.quantity.decimals - 1 + denominator.quantity.decimals - numerator.quantity.decimals
             known = a.known & b.known & (b.values != 0).astype(bool)
             below = np.where(known, b.values, 1)
-            found = ratio(a.values, below, above_times=10 ** max(shift, 0), below_times=10 ** max(-shift, 0))
+            found = traced_ratio(a.values, below, above_times=10 ** max(shift, 0), below_times=10 ** max(-shift, 0))
             return Column.of(found, known)
         case Cagr(end=end, start=start, years=years):
             decimals = max(end.quantity.decimals, start.quantity.decimals)
@@ -152,20 +152,19 @@ def _choice(function: str, options: Sequence[Column]) -> Column:
 
 
 def _grown(end: np.ndarray, start: np.ndarray, known: np.ndarray, years: int, decimals: int) -> np.ndarray:
-    """(end/start)^(1/years) - 1 in units of 10**-decimals, half up.
+    """(end/start)^(1/years) - 1 in units of 10**-decimals, `traced`.
 
-    A floating root is right to 15 digits. Where it lies farther from every half than a thousand times its error, the
-    whole number on its side is proved; the few rows nearer than that are decided by the reference's integer root.
+    A floating root is right to 15 digits. Where it lies farther from every whole number than a thousand times its
+    error, the one below it is proved; the few rows nearer than that are decided by the reference's integer root.
     """
-    unit = 10**decimals
+    unit = 10 ** (decimals - 1)
     quotients = np.where(known, end, 1).astype(float) / np.where(known, start, 1).astype(float)
     scaled = quotients ** (1 / years) * unit
-    whole = np.floor(scaled + 0.5)
-    proved = (np.abs(scaled + 0.5 - np.rint(scaled + 0.5)) > 1e-6 + scaled * 1e-12) & (scaled < 1e12)
-    found = np.where(proved, whole, 0).astype(np.int64) - unit
+    proved = (np.abs(scaled - np.rint(scaled)) > 1e-6 + scaled * 1e-12) & (scaled < 1e12)
+    found = 10 * (np.where(proved, np.floor(scaled), 0).astype(np.int64) - unit) + 1
     doubtful = np.flatnonzero(known & ~proved)
     if len(doubtful):
-        exact = [growth(Fraction(int(end[row]), int(start[row])), years, decimals) * unit for row in doubtful]
+        exact = [growth(Fraction(int(end[row]), int(start[row])), years, decimals) * 10 * unit for row in doubtful]
         found = large(found)
         found[doubtful] = [int(value) for value in exact]
         found = narrow(found)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from include.kernel.exact import ratio_half_up
+from include.kernel.exact import traced
 from include.kernel.irrational import DIGITS, decimal_of, kept, power
 from include.schemes.expression import (
     Absolute,
@@ -84,7 +84,7 @@ def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | Non
             quotient, decimals = above / below, node.quantity.decimals
             if exact:
                 return quotient
-            return Fraction(ratio_half_up(quotient.numerator, quotient.denominator, decimals), 10**decimals)
+            return Fraction(traced(quotient, decimals), 10**decimals)
         case Cagr(end=end, start=start, years=years):
             last, first = number(end), number(start)
             if last is None or first is None or first <= 0 or last < 0:
@@ -112,15 +112,11 @@ def _compare(sign: str, left: Fraction | None, right: Fraction | None) -> bool |
 
 
 def growth(quotient: Fraction, years: int, decimals: int) -> Fraction:
-    """quotient^(1/years) - 1, half up at `decimals`, from the exact integer root of (2·10^d)^n · quotient."""
-    two = 2 * 10**decimals
-    target = quotient * two**years
+    """quotient^(1/years) - 1, `traced` at `decimals`, from the exact integer root of (10^d)^n · quotient."""
+    unit = 10 ** (decimals - 1)
+    target = quotient * unit**years
     root = _integer_root(target.numerator // target.denominator, years)
-    halves = root - two
-    rounded = (halves + 1) // 2
-    if halves < 0 and halves % 2 and root**years == target:
-        rounded -= 1
-    return Fraction(rounded, 10**decimals)
+    return Fraction(10 * (root - unit) + (root**years != target), 10 * unit)
 
 
 def _integer_root(number: int, degree: int) -> int:

@@ -101,7 +101,7 @@ def test_case(golden: Golden, number: int) -> None:
     compiled = _compiled(golden.scheme)
     rule = compiled.indicators[golden.indicator]
     if rule.formula is not None and expect.status == VALUE:
-        value = Decimal(rule.formula.evaluate({name: golden.case.given.get(name) for name in compiled.measures}))
+        value = Decimal(rule.value({name: golden.case.given.get(name) for name in compiled.measures}))
         assert value == expect.value
         assert rule.curve.points_at(value) == expect.raw_points
 

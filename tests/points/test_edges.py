@@ -45,6 +45,15 @@ def on_paper(spent: int, revenue: int, edge: str) -> int:
     return max(reached, default=0)
 
 
+def shown(spent: int, revenue: int, edge: str) -> Decimal:
+    """Half up at six places, but never over a line that the ratio itself has not reached (or passed)."""
+    millionths = (2 * spent * 10**6 + revenue) // (2 * revenue)
+    side = on_paper(spent, revenue, edge)
+    while (rounded := on_paper(millionths, 10**6, edge)) != side:
+        millionths += 1 if rounded < side else -1
+    return Decimal(millionths).scaleb(-6)
+
+
 def engine(compiled: Compiled, facts: list[tuple[int, int]]) -> list[tuple[Decimal, Decimal]]:
     """Value and raw points of each (spent, revenue), both in cents."""
     columns: dict[str, pa.Array] = {"uscc": pa.array([f"e{number:04}" for number in range(len(facts))])}
@@ -85,5 +94,4 @@ def test_any_ratio_near_a_line_scores_on_its_side(stepped: tuple[Compiled, str],
     compiled, edge = stepped
     found = engine(compiled, facts)
     assert [raw for _, raw in found] == [on_paper(*pair, edge) for pair in facts]
-    shown = [Decimal((2 * spent * 10**6 + revenue) // (2 * revenue)).scaleb(-6) for spent, revenue in facts]
-    assert [value for value, _ in found] == shown
+    assert [value for value, _ in found] == [shown(*pair, edge) for pair in facts]

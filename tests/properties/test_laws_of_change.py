@@ -243,9 +243,9 @@ def test_law_12_two_versions_of_equal_content_give_equal_points(second_version, 
 @laws
 @given(CITY)
 def test_law_12_one_changed_parameter_touches_only_whom_it_concerns(stricter, city: list[Facts]) -> None:  # type: ignore[no-untyped-def]
-    city = [*city, {"patents": 250}, {"patents": 349}, {"patents": 249}, {"patents": 350}]
+    city = [*city, {"patents": 299}, {"patents": 300}, {"patents": 399}, {"patents": 400}]
     before, after = run(table(city)), run(table(city), stricter)
-    concerned = {i for i, facts in enumerate(city) if 250 <= (facts.get("patents") or 0) < 350}  # 2.50 to 3.49 are 3
+    concerned = {i for i, facts in enumerate(city) if 300 <= (facts.get("patents") or 0) < 400}
     rows = zip(before.points.to_pylist(), after.points.to_pylist(), strict=True)
     assert {i for i, (one, other) in enumerate(rows) if one != other} == concerned
     lines = zip(before.ledger.to_pylist(), after.ledger.to_pylist(), strict=True)
@@ -312,7 +312,7 @@ def test_law_16_a_simulated_change_gives_what_the_applied_change_gives(
         writer = csv.DictWriter(sink, ["uscc", "stage", "measure", "value"])
         writer.writeheader()
         writer.writerows(rows)
-    score_file(str(DIRECTORY), folder / "in.csv", folder / "out.csv")
+    score_file(str(DIRECTORY), folder / "in.csv", folder / "out.csv", DAY)
     with (folder / "out.csv").open(encoding="utf-8", newline="") as source:
         simulated = {line["indicator"]: line["points"] for line in csv.DictReader(source)}
     applied = run(table([facts]))

@@ -118,7 +118,7 @@ FAULTS: dict[str, tuple] = {
     "a quotient that is not exact": (
         ("ability/ABI-01.yaml", "ratio(rd, revenue)", "rd / revenue"),
         "small/ability/ABI-01.yaml: formula from 2024-01-01: `/` is not exact; "
-        "write ratio(a, b), which rounds half up to the indicator's decimals",
+        "write ratio(a, b), whose side of every line is exact",
     ),
     "a misspelt key": (
         ("ability/ABI-01.yaml", "expression:", "expresion:"),
