@@ -37,13 +37,13 @@ def test_a_step_at_a_ratio_is_decided_by_cross_multiplication(
     form = f"step({at}:100)"
 
     curve = compile_curve(form, decimals=6, edge=edge)
-    formula = compile_formula("ratio(a, b)", KNOWN, decimals=6, sides=curve.sides)
+    formula = compile_formula("ratio(a, b)", KNOWN, decimals=6)
     held = {"a": from_scaled(above, 2), "b": from_scaled(below, 2)}
-    value = formula.evaluate(held)
+    value = formula.evaluate(held, curve.thresholds)
     assert isinstance(value, Decimal)
     assert curve.points_at(value) == (100 if reached else 0)
     columns = load(pa.table({n: pa.array([v], pa.decimal128(38, 2)) for n, v in held.items()}), KNOWN, KNOWN)
-    assert int(formula.column(columns, 1).values[0]) == to_scaled(value, 6)
+    assert int(formula.on_its_side(columns, 1, curve.thresholds).values[0]) == to_scaled(value, 6)
     assert abs(Fraction(value) - Fraction(above, below)) < Fraction(1, 10**6)  # shown within one unit of the truth
 
     assert read_shape(form, edge=edge).at(Fraction(above, below)) == (100 if reached else 0)
@@ -61,11 +61,11 @@ def test_one_cent_in_a_hundred_million_is_on_its_own_side() -> None:
     curve = compile_curve("step(0.3:100)", decimals=6)
     case = "coalesce(case when b > 0 then ratio(a, b) end, 0)"
     held = {"a": Decimal("29999999.99"), "b": Decimal("100000000.00")}
-    assert compile_formula(case, KNOWN, decimals=6, sides=curve.sides).evaluate(held) == Decimal("0.299999")
+    assert compile_formula(case, KNOWN, decimals=6).evaluate(held, curve.thresholds) == Decimal("0.299999")
     assert compile_formula(case, KNOWN, decimals=6).evaluate(held) == Decimal("0.300000")
     strict = compile_curve("step(>0.3:100)", decimals=6)
     held["a"] = Decimal("30000000.01")
-    assert compile_formula(case, KNOWN, decimals=6, sides=strict.sides).evaluate(held) == Decimal("0.300001")
+    assert compile_formula(case, KNOWN, decimals=6).evaluate(held, strict.thresholds) == Decimal("0.300001")
 
 
 @settings(max_examples=100, deadline=None)
