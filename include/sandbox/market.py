@@ -111,7 +111,7 @@ def _deals(
     for year in range(_FIRST_YEAR, int(YEARS[-1]) + 1):
         active = figures.active[:, year - int(YEARS[0])]
         for takes_part, most in ((sells, 4), (buys, 3)):
-            firm = np.repeat(np.arange(firms.count), random.integers(0, most, firms.count))
+            firm: np.ndarray = np.repeat(np.arange(firms.count), random.integers(0, most, firms.count))
             firm = firm[(takes_part & active)[firm]]
             stranger = elsewhere - random.integers(0, _STRANGERS, len(firm))
             neighbour = random.integers(0, firms.count, len(firm))
