@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -115,7 +115,8 @@ def _column(draw: Draw, name: str, column: Column) -> pa.Array:
     if hint is not None:
         return hint(draw)
     if contract.editions is not None and name in contract.editions.latest_by:  # everybody stands in the last list
-        return pa.array([_of_type(draw, column)[0].as_py()] * draw.rows, column.arrow_type)
+        last = _of_type(replace(draw, random=np.random.default_rng(1)), column)[0]  # the same in every district
+        return pa.repeat(last, draw.rows)
     parties = contract.entity.roles.values()
     if name in contract.entity.codes or any(name in party.codes for party in parties):
         codes = draw.enterprises.uscc.take(draw.enterprise)
