@@ -69,16 +69,18 @@ class Cause:
 
 @dataclass(frozen=True)
 class Movement:
-    """All moves, sorted by uscc, and the ledgers from which an enterprise's causes are read."""
+    """All moves, sorted by uscc; the stages, lowest first; the ledgers from which an enterprise's causes are read."""
 
     moves: list[Move]
     maxima: tuple[int, int]
+    stages: list[str]
     _names: Mapping[str, tuple[str | None, str | None]]
     _ledgers: tuple[pa.Table, pa.Table, pa.Table]
 
     @property
     def by_stage(self) -> list[Group]:
-        return _groups(self.moves, lambda move: move.stages[0])
+        groups = _groups(self.moves, lambda move: move.stages[0])
+        return sorted(groups, key=lambda group: self.stages.index(group.name))
 
     @property
     def by_district(self) -> list[Group]:
@@ -90,7 +92,7 @@ class Movement:
         found: dict[tuple[str, str], int] = {}
         for move in self.moves:
             found[move.stages] = found.get(move.stages, 0) + 1
-        return dict(sorted(found.items()))
+        return dict(sorted(found.items(), key=lambda item: [self.stages.index(stage) for stage in item[0]]))
 
     def winners(self, most: int) -> list[Move]:
         return sorted((m for m in self.moves if m.change > 0), key=lambda m: (-m.change, m.uscc))[:most]
@@ -147,7 +149,8 @@ def movement(
             )
         )
     ledgers = old.ledger, between.ledger, new.ledger
-    return Movement(moves, (before.total, after.total), _names(before, after), ledgers)
+    stages = list(dict.fromkeys([*before.scheme.stage_ids, *after.scheme.stage_ids]))
+    return Movement(moves, (before.total, after.total), stages, _names(before, after), ledgers)
 
 
 def _stages_between(before: Compiled, old: Scored, new: Scored) -> pa.Table:
