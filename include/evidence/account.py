@@ -113,6 +113,7 @@ class LineAccount(_Shape):
     status: str
     because: str | None = Field(description="why there is no value, in words")
     missing: list[str] = Field(description="datasets that would have to hold something")
+    held_back: list[str] = Field(description="datasets it reads that hold records of the enterprise in quarantine")
     formula: FormulaAccount | None
     value: Decimal | None
     curve: CurveAccount

@@ -45,7 +45,7 @@ class Support:
 
 
 @dataclass(frozen=True)
-class _Variant:
+class Variant:
     """The enterprise with only `rows`, and one column (table, name) blank."""
 
     rows: frozenset[Row]
@@ -59,14 +59,14 @@ def supports(
 
     `tables`: `enterprises` with the one enterprise, and its conformed rows by dataset.
     """
-    city = _City(tables, measure)
+    city = City(tables, measure)
     every = frozenset(
         (name, place) for name, table in tables.items() if name != ENTERPRISES for place in range(table.num_rows)
     )
     own = {name: frozenset(row for row in every if row[0] in read) for name, read in reads.items()}
-    values = city.measured(_Variant(every))
+    values = city.measured(Variant(every))
 
-    without = city.measured_each({row: _Variant(_beside(every, row, reads) - {row}) for row in sorted(every)})
+    without = city.measured_each({row: Variant(_beside(every, row, reads) - {row}) for row in sorted(every)})
     needed = {name: frozenset(row for row in own[name] if without[row][name] != values[name]) for name in reads}
     enough, is_minimal = _completed(city, own, needed, values)
 
@@ -77,7 +77,7 @@ def supports(
         for column in tables[table].column_names
         if column not in ("uscc", *_PLACE)
     }
-    blanked = city.measured_each({key: _Variant(key[0], (key[1], key[2])) for key in sorted(blanks, key=_order)})
+    blanked = city.measured_each({key: Variant(key[0], (key[1], key[2])) for key in sorted(blanks, key=_order)})
     used: dict[str, dict[str, list[str]]] = {name: {} for name in reads}
     for (rows, table, column), found in blanked.items():
         for name, read in reads.items():
@@ -104,7 +104,7 @@ def _beside(every: frozenset[Row], row: Row, reads: Mapping[str, frozenset[str]]
 
 
 def _completed(
-    city: _City, own: Mapping[str, frozenset[Row]], needed: Mapping[str, frozenset[Row]], values: Mapping[str, object]
+    city: City, own: Mapping[str, frozenset[Row]], needed: Mapping[str, frozenset[Row]], values: Mapping[str, object]
 ) -> tuple[dict[str, frozenset[Row]], dict[str, bool]]:
     """The needed rows of each measure with the first further ones that it takes to reach its value."""
     enough = dict(needed)
@@ -125,19 +125,19 @@ def _completed(
     return enough, is_minimal
 
 
-def _lacking(city: _City, enough: Mapping[str, frozenset[Row]], values: Mapping[str, object]) -> list[str]:
-    found = city.measured_each({rows: _Variant(rows) for rows in enough.values()})
+def _lacking(city: City, enough: Mapping[str, frozenset[Row]], values: Mapping[str, object]) -> list[str]:
+    found = city.measured_each({rows: Variant(rows) for rows in enough.values()})
     return [name for name, rows in enough.items() if found[rows][name] != values[name]]
 
 
 def _shortest_prefixes(
-    city: _City, asked: Mapping[str, tuple[frozenset[Row], list[Row]]], values: Mapping[str, object]
+    city: City, asked: Mapping[str, tuple[frozenset[Row], list[Row]]], values: Mapping[str, object]
 ) -> dict[str, int]:
     """By measure, how many of its spare rows complete its value: a length that does while one less does not."""
     between = {name: (0, len(spare)) for name, (_, spare) in asked.items()}  # too few, enough
     while open_ends := {name: ends for name, ends in between.items() if ends[1] - ends[0] > 1}:
         trials = {
-            (name, length): _Variant(asked[name][0] | frozenset(asked[name][1][:length]))
+            (name, length): Variant(asked[name][0] | frozenset(asked[name][1][:length]))
             for name, (low, high) in open_ends.items()
             for length in sorted({low + (high - low) * step // PREFIXES_AT_ONCE for step in range(1, PREFIXES_AT_ONCE)})
             if low < length < high
@@ -151,20 +151,22 @@ def _shortest_prefixes(
     return {name: high for name, (_, high) in between.items()}
 
 
-class _City:
+class City:
     """Variants of one enterprise, measured side by side."""
 
     def __init__(self, tables: Mapping[str, pa.Table], measure: Measure) -> None:
         self._tables, self._measure = tables, measure
+        self.schema = pa.schema([])
+        """The schema of what was measured last."""
 
-    def measured(self, variant: _Variant) -> dict[str, Any]:
+    def measured(self, variant: Variant) -> dict[str, Any]:
         """The measures of one variant."""
         return self.measured_each({variant: variant})[variant]
 
-    def measured_each(self, variants: Mapping[Key, _Variant]) -> dict[Key, dict[str, Any]]:
+    def measured_each(self, variants: Mapping[Key, Variant]) -> dict[Key, dict[str, Any]]:
         """The measures of each variant, in as few runs as memory allows."""
         found: dict[Key, dict[str, Any]] = {}
-        together: dict[Key, _Variant] = {}
+        together: dict[Key, Variant] = {}
         rows = 0
         for key, variant in variants.items():
             together[key] = variant
@@ -174,10 +176,10 @@ class _City:
                 together, rows = {}, 0
         return found | (self._run(together) if together else {})
 
-    def _run(self, variants: Mapping[Key, _Variant]) -> dict[Key, dict[str, Any]]:
+    def _run(self, variants: Mapping[Key, Variant]) -> dict[Key, dict[str, Any]]:
         codes = {key: f"{number:09}" for number, key in enumerate(variants)}
         parts: dict[str, list[pa.Table]] = {name: [] for name in self._tables}
-        by_blank: dict[tuple[str, str] | None, list[tuple[str, _Variant]]] = {}
+        by_blank: dict[tuple[str, str] | None, list[tuple[str, Variant]]] = {}
         for key, variant in variants.items():
             by_blank.setdefault(variant.blank, []).append((codes[key], variant))
         for blank, group in by_blank.items():
@@ -195,6 +197,7 @@ class _City:
                     part = part.set_column(column, blank[1], pa.nulls(part.num_rows, part.schema.field(column).type))
                 parts[name].append(part)
         measured = self._measure({name: pa.concat_tables(pieces) for name, pieces in parts.items()})
+        self.schema = measured.schema
         by_code = {line["uscc"]: line for line in measured.to_pylist()}
         return {key: by_code[code] for key, code in codes.items()}
 

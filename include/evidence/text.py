@@ -41,6 +41,8 @@ def _line(line: LineAccount, records: dict[str, Record]) -> Iterator[str]:
     yield f"\n{line.indicator}{national} {line.name_zh}: {line.points} of {line.weight} points"
     if line.because:
         yield f"  {line.status}: {line.because}"
+    if line.held_back and line.status == "value":
+        yield f"  the value stands on the rest: validation holds records of {', '.join(line.held_back)} back"
     if line.formula:
         yield f"  formula {line.formula.expression}   [from {line.formula.since}, {line.formula.reference}]"
         if line.formula.applicable_when:

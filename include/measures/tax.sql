@@ -52,7 +52,8 @@ filing_year AS (
     GROUP BY uscc, year(period_from)
 ),
 
--- What a row means depends on the form version, never on its number alone.
+-- What a row means depends on the form version, never on its number alone. Equipment is two rows: where one of them
+-- did not pass validation, the sum is unknown, not half.
 item AS (
     SELECT t.uscc, year(t.period_from) AS tax_year, r.item, sum(t.amount_yuan) AS amount_yuan
     FROM tax_cit AS t
@@ -75,16 +76,22 @@ cit AS (
         sum(amount_yuan) FILTER (WHERE item = 'taxable_income_yuan' AND ago = 0) AS taxable_income_yuan,
         sum(amount_yuan) FILTER (WHERE item = 'wages_yuan' AND ago = 0) AS wages_yuan,
         sum(amount_yuan) FILTER (WHERE item = 'training_expense_yuan' AND ago = 0) AS training_expense_yuan,
-        sum(amount_yuan) FILTER (
-            WHERE item IN ('machinery_original_yuan', 'electronics_original_yuan') AND ago = 0
-        ) AS equipment_original_yuan,
-        sum(amount_yuan) FILTER (
-            WHERE item IN ('machinery_original_yuan', 'electronics_original_yuan') AND ago = 1
-        ) AS equipment_original_yuan_prior1,
+        CASE WHEN count(*) FILTER (WHERE is_equipment AND ago = 0) = 2
+                THEN sum(amount_yuan) FILTER (WHERE is_equipment AND ago = 0)
+        END AS equipment_original_yuan,
+        CASE WHEN count(*) FILTER (WHERE is_equipment AND ago = 1) = 2
+                THEN sum(amount_yuan) FILTER (WHERE is_equipment AND ago = 1)
+        END AS equipment_original_yuan_prior1,
         max(CASE WHEN amount_yuan > 0 THEN 1 ELSE 0 END) FILTER (
             WHERE item = 'equity_incentive_filed'
         ) AS equity_incentive_filed
-    FROM (SELECT *, getvariable('closed_year') - tax_year AS ago FROM item) AS by_age
+    FROM (
+        SELECT
+            *,
+            getvariable('closed_year') - tax_year AS ago,
+            item IN ('machinery_original_yuan', 'electronics_original_yuan') AS is_equipment
+        FROM item
+    ) AS by_age
     GROUP BY uscc
 ),
 

@@ -290,6 +290,7 @@ def _line_account(scored: _Scored, rule: CompiledIndicator, of_measure: Mapping[
     status = scored.ledger[indicator.id]["status"]
     deciding = _deciding(scored, rule)
     used = [MeasureUse(**dict(of_measure[name]), decides=name in deciding) for name in rule.inputs]
+    held_back = sorted(scored.quarantined.intersection(rule.datasets))
     missing = sorted({dataset for one in used if one.value is None for dataset in one.datasets})
     formula = None
     if rule.formula_rule:
@@ -309,8 +310,9 @@ def _line_account(scored: _Scored, rule: CompiledIndicator, of_measure: Mapping[
         category=indicator.category,
         unit=indicator.unit,
         status=status,
-        because=_because(status, rule, missing, sorted(scored.quarantined.intersection(rule.datasets))),
+        because=_because(status, rule, missing, held_back),
         missing=(missing or list(indicator.sources)) if status in (NOT_HELD, IN_QUARANTINE) else [],
+        held_back=held_back,
         formula=formula,
         value=derived.value,
         curve=_curve_account(rule, derived, scored.rules.weights[scored.profile["stage"]][indicator.id]),
