@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -185,10 +187,16 @@ def _latest_first(versions: Versions) -> str:
     return ", ".join(f"{name} DESC NULLS LAST" for name in [*versions.latest_by, "_page", "_ordinal"])
 
 
+@cache
+def _engine(process: int) -> duckdb.DuckDBPyConnection:
+    """One in-memory engine per process: to start one costs more than most datasets. A forked process starts its own."""
+    return duckdb.connect(config={"threads": 2})
+
+
 def _taken(table: pa.Table, read: list[str], query: str) -> pa.Table:
     """The rows that a query over a few columns chooses, whole: windows would carry every column through every sort."""
     narrow = table.select(list(dict.fromkeys([*read, "_page", "_ordinal"])))
-    with duckdb.connect(config={"threads": 2}) as connection:
+    with _engine(os.getpid()).cursor() as connection:
         connection.register("rows", narrow.append_column("_row", pa.array(np.arange(table.num_rows))))
         chosen = connection.sql(query).to_arrow_table()
     rows = table.take(chosen["_row"])
