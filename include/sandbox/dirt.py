@@ -46,6 +46,11 @@ KEYS = {
     "ST_INCUB": ("备案编号", "公布日期"),
     "MIIT_QUAL": ("证书编号", "公布日期"),
     "HR_TALENT": ("证书编号", "公布日期"),
+    "ST_CONTRACT": ("HTDJBH", "BGXH"),
+    "ST_PROJ": ("项目编号", "公布日期"),
+    "ST_AWARD": ("获奖编号", "公布日期"),
+    "ST_COOP": ("备案编号", "公布日期"),
+    "POL_CASH": ("LSH",),
 }
 TRUTH = pa.schema(
     [
@@ -97,6 +102,16 @@ _QUARANTINE = (
     ("absurd_date", "MIIT_QUAL", "认定日期", "2024/6"),
     ("unknown_code", "HR_TALENT", "在职状态", "不详"),
     ("absurd_date", "HR_TALENT", "入选日期", "1900-01-00"),
+    ("negative_amount", "ST_CONTRACT", "HTCJJE", "-3.5"),
+    ("unknown_code", "ST_CONTRACT", "HTLB", "其他合同"),
+    ("unknown_code", "ST_PROJ", "级别", "厅局"),
+    ("absurd_date", "ST_PROJ", "到期日期", "2026-13-01"),
+    ("unknown_code", "ST_AWARD", "等级", "入围"),
+    ("unparsable_number", "ST_AWARD", "单位排名", "第一"),
+    ("absurd_date", "ST_COOP", "起始日期", "待定"),
+    ("unknown_code", "ST_COOP", "合作类型", "其他"),
+    ("negative_amount", "POL_CASH", "JE", "-5000.00"),
+    ("unknown_code", "POL_CASH", "ZT", "在途"),
 )
 _QUARANTINE_RATE = 0.0015  # of a dataset's records, per line above
 _CODE_COLUMNS = {
@@ -118,6 +133,11 @@ _CODE_COLUMNS = {
     "ST_INCUB": "统一社会信用代码",
     "MIIT_QUAL": "统一社会信用代码",
     "HR_TALENT": "统一社会信用代码",
+    "ST_CONTRACT": "YFDM",
+    "ST_PROJ": "统一社会信用代码",
+    "ST_AWARD": "统一社会信用代码",
+    "ST_COOP": "统一社会信用代码",
+    "POL_CASH": "SHXYDM",
 }
 _LARGEST = max(DISTRICTS, key=DISTRICTS.__getitem__)
 _ENOUGH = 100  # records of which one may be spoilt without spoiling the snapshot
@@ -407,6 +427,10 @@ def _names(ground: Soil) -> None:
         "IP_PAT": ("AssigneeStringList", "ApplicantStringList"),
         "ST_QUAL": ("企业名称",),
         "FIN_LOAN": ("企业名称",),
+        "ST_CONTRACT": ("YFMC",),
+        "ST_PROJ": ("承担单位",),
+        "ST_AWARD": ("获奖单位",),
+        "ST_COOP": ("企业名称",),
         "HR_INS": ("AAB004",),
         "HR_STAFF": ("AAB004",),
         "IP_OTHER": ("OwnerStringList",),
@@ -435,6 +459,10 @@ def _names(ground: Soil) -> None:
         "ST_INCUB": ("企业名称",),
         "MIIT_QUAL": ("企业名称",),
         "HR_TALENT": ("用人单位",),
+        "ST_CONTRACT": ("YFMC",),
+        "ST_PROJ": ("承担单位",),
+        "ST_AWARD": ("获奖单位",),
+        "ST_COOP": ("企业名称",),
     }.items():
         table = ground.tables[dataset]
         firm = table["_firm"].to_numpy()

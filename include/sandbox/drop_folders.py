@@ -6,6 +6,7 @@ from include.sandbox.dropfolder import DropFolder, FileKind
 from include.sandbox.industry import FIRST_SETS, SMART_GREEN, SPECIALISED, WITHDRAWN
 from include.sandbox.lists import HIGH_TECH, LADDER, TECH_SME
 from include.sandbox.platforms import CARRIERS, PLATFORM_LISTS, TENANTS
+from include.sandbox.science import APPROVED, CONTESTS, COOPERATION, EXAMINED, PATENT_AWARDS, SCIENCE_AWARDS
 from include.sandbox.talent import CHECKED, SELECTED
 
 _QUALIFIED = (("企业名称", "统一社会信用代码", "企业信息"), ("资质类型", "状态", "资质信息"))
@@ -16,6 +17,7 @@ _PLATFORM = (
 )
 _RECOGNISED = (("企业名称", "统一社会信用代码", "企业信息"), ("认定类型", "状态", "认定信息"))
 _TALENT = (("姓名", "联系电话", "人才"), ("人才类别", "状态", "入选信息"))
+_UNIT = (("承担单位", "承担角色", "承担单位"), ("立项日期", "验收结论", "进度"))
 
 # By the Connection that leads there.
 DROP_FOLDERS = {
@@ -33,6 +35,16 @@ DROP_FOLDERS = {
                 FileKind(TENANTS, "csv"),
                 FileKind(CARRIERS, "xlsx", "常州市备案创新载体运营单位名单"),
             ),
+            "ST_PROJ": (
+                FileKind(APPROVED, "xlsx", "常州市科技计划项目立项名单", _UNIT),
+                FileKind(EXAMINED, "xlsx", "常州市科技计划项目验收名单", _UNIT),
+            ),
+            "ST_AWARD": (
+                FileKind(SCIENCE_AWARDS, "csv"),
+                FileKind(PATENT_AWARDS, "csv"),
+                FileKind(CONTESTS, "csv"),
+            ),
+            "ST_COOP": (FileKind(COOPERATION, "xlsx", "常州市产学研合作备案表", numbers=frozenset({"金额"})),),
         },
     ),
     "innopoints_industry_bureau": DropFolder(

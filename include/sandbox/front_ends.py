@@ -43,7 +43,13 @@ def _returns(prefix: str) -> dict[str, str]:
     return {"V_SB_QYSDS": select}
 
 
+def _redemptions(tables: dict[str, pa.Table]) -> list[Base]:
+    """The redemption platform's journal, opened as it stands."""
+    return [plain("ZCDX_LS", tables["POL_CASH"], "LSH", "V_ZCDX_LS", ("QHDM", "RKSJ"))]
+
+
 # By the Connection that leads there.
 FRONT_ENDS = {
     "innopoints_tax_database": FrontEnd("front_end", "RKSJ", _tax_tables, _returns),
+    "innopoints_policy_platform": FrontEnd("policy_platform", "RKSJ", _redemptions),
 }

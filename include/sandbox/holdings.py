@@ -6,6 +6,8 @@ Reckoned from the world's own numbers of enterprises, not from names or codes, a
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -31,6 +33,36 @@ SELECT _firm, count(DISTINCT certkind) FROM held
 WHERE recstate = '有效' AND recto >= getvariable('day') AND recdate <= getvariable('day')
   AND certkind <> '知识产权合规管理体系'
 GROUP BY _firm
+"""
+# In hundredths. Of each contract the last row, of each project one line per unit, of each policy what stayed paid.
+_TURNOVER = f"""
+WITH held AS ({_STATE.format(table="contracts", key="HTDJBH")})
+SELECT _seller, sum(_cents) FROM held
+WHERE ZT <> '撤销' AND _seller >= 0 AND left(DJRQ, 4)::int = year(getvariable('day')::date) - {{years_ago}}
+GROUP BY _seller
+"""
+_PROVINCIAL_PROJECTS = f"""
+WITH held AS ({_STATE.format(table="projects", key="_firm, 项目编号")})
+SELECT _firm, sum(CASE 承担角色 WHEN '牵头' THEN 100 ELSE 50 END) FROM held
+WHERE 级别 IN ('国家', '省') AND 立项日期::date <= getvariable('day')::date
+  AND 立项日期::date > getvariable('day')::date - INTERVAL 2 YEAR
+GROUP BY _firm
+"""
+_POLICY_FUNDS = """
+WITH held AS (
+  SELECT _firm, ZCBH, ZT, RQ::date AS happened, _cents FROM redemptions
+  WHERE _fate = '' AND _arrival < getvariable('cutoff') AND ZCDL NOT IN ('稳岗就业', '商贸外贸')
+),
+paid AS (
+  SELECT _firm, ZCBH, sum(_cents) AS cents, min(happened) AS since FROM held
+  WHERE ZT = '已拨付' AND happened > getvariable('day')::date - INTERVAL 1 YEAR GROUP BY ALL
+),
+returned AS (
+  SELECT p._firm, p.ZCBH, sum(h._cents) AS cents FROM paid p
+  JOIN held h ON h._firm = p._firm AND h.ZCBH = p.ZCBH AND h.ZT = '已退回' AND h.happened >= p.since GROUP BY ALL
+)
+SELECT p._firm, sum(greatest(p.cents - coalesce(r.cents, 0), 0)) FROM paid p
+LEFT JOIN returned r ON r._firm = p._firm AND r.ZCBH = p.ZCBH GROUP BY p._firm
 """
 
 _LINE = """
@@ -83,6 +115,9 @@ _TABLES = {
     "tenants": "ST_INCUB",
     "recognitions": "MIIT_QUAL",
     "talents": "HR_TALENT",
+    "contracts": "ST_CONTRACT",
+    "projects": "ST_PROJ",
+    "redemptions": "POL_CASH",
 }
 _QUERIES = {
     "management_systems_certified": _MANAGEMENT_SYSTEMS,
@@ -91,10 +126,16 @@ _QUERIES = {
     "sme_ladder_level": _LADDER_LEVEL,
     "provincial_talents": _PROVINCIAL_TALENTS,
 }
+_IN_HUNDREDTHS = {
+    "technology_contract_turnover_yuan": _TURNOVER.format(years_ago=1),
+    "technology_contract_turnover_yuan_prior1": _TURNOVER.format(years_ago=2),
+    "provincial_projects": _PROVINCIAL_PROJECTS,
+    "policy_funds_yuan": _POLICY_FUNDS,
+}
 
 
 def holdings(moment: np.datetime64, firms: Firms, patents: Patents, tables: dict[str, pa.Table]) -> dict[str, pa.Array]:
-    """Name of the column → a whole number per enterprise of the world."""
+    """Name of the column → a number per enterprise of the world."""
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(f"SET VARIABLE cutoff = {int(moment.astype('datetime64[s]').astype(np.int64))}")
         connection.execute(f"SET VARIABLE day = '{moment}'")
@@ -102,10 +143,17 @@ def holdings(moment: np.datetime64, firms: Firms, patents: Patents, tables: dict
         for name, dataset in _TABLES.items():
             connection.register(name, tables[dataset])
         counted = {name: dict(connection.execute(query).fetchall()) for name, query in _QUERIES.items()}
+        exact = {name: dict(connection.execute(query).fetchall()) for name, query in _IN_HUNDREDTHS.items()}
         software = dict(connection.execute(_SOFTWARE).fetchall())
     found = {name: _per_firm(firms, values) for name, values in counted.items()}
     found["class2_ip"] = _registered_patents(moment, firms, patents, tables) + _per_firm(firms, software)
-    return {name: pa.array(values) for name, values in found.items()}
+    whole = {name: pa.array(values) for name, values in found.items()}
+    return whole | {name: _hundredths(firms, values) for name, values in exact.items()}
+
+
+def _hundredths(firms: Firms, values: dict[int, int]) -> pa.Array:
+    cells = [Decimal(values.get(firm, 0)).scaleb(-2) for firm in range(firms.count)]
+    return pa.array(cells, pa.decimal128(24, 2))
 
 
 def _per_firm(firms: Firms, values: dict[int, int]) -> np.ndarray:

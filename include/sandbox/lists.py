@@ -15,7 +15,7 @@ _DAY = np.timedelta64(1, "D")
 HIGH_TECH, TECH_SME, LADDER = "高企名单", "科小名单", "梯度名单"
 
 
-def _month_end(year: np.ndarray, month: np.ndarray | int) -> np.ndarray:
+def month_end(year: np.ndarray, month: np.ndarray | int) -> np.ndarray:
     """The last day of a month, when a batch is published."""
     return ((year - 1970) * 12 + month).astype("datetime64[M]").astype("datetime64[D]") - _DAY
 
@@ -43,13 +43,13 @@ def certificates(seed: int, firms: Firms) -> Certificates:
     firm, t = np.nonzero(firms.certificate_years)
     year = CERTIFICATE_YEARS[t]
     batch = random.integers(0, 3, len(firm))
-    published = _month_end(year, np.array([9, 11, 12])[batch])
+    published = month_end(year, np.array([9, 11, 12])[batch])
     issued = published - random.integers(12, 31, len(firm)).astype("timedelta64[D]")
     until = (issued.astype("datetime64[M]") + 36).astype("datetime64[D]") + (
         issued - issued.astype("datetime64[M]").astype("datetime64[D]")
     )
     lost = random.random(len(firm)) < 0.012
-    revoked_on = _month_end(year + 1 + random.integers(0, 2, len(firm)), 5)
+    revoked_on = month_end(year + 1 + random.integers(0, 2, len(firm)), 5)
     order = np.lexsort((firm, year))
     serial: np.ndarray = np.empty(len(firm), dtype=np.int64)
     serial[order] = np.arange(len(firm)) - np.searchsorted(year[order], year[order])
@@ -98,7 +98,7 @@ def qualification_lists(seed: int, firms: Firms, figures: Figures, held: Certifi
     habit = random.random(n) < 0.72
     for year in range(2021, 2028):
         member = np.flatnonzero(small & habit & (firms.founded < year_start(year)) & (random.random(n) < 0.9))
-        published = _month_end(np.full(len(member), year), np.array([3, 6, 9])[random.integers(0, 3, len(member))])
+        published = month_end(np.full(len(member), year), np.array([3, 6, 9])[random.integers(0, 3, len(member))])
         number = joined(str(year), "320400", "99", integers(np.arange(len(member)), 6))
         until = np.full(len(member), np.datetime64(f"{year}-12-31"))
         parts.append((TECH_SME, "科技型中小企业", member, number, published - 10 * _DAY, until, published, "有效"))

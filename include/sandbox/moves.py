@@ -23,8 +23,9 @@ _FILED_BY_DISTRICT = {
     "TAX_FIN": "CWBBUUID",
     "HR_INS": "",
     "HR_STAFF": "",
+    "POL_CASH": "LSH",
 }
-_AREA, _ARRIVAL = ("GLQH_DM", "AAB301"), ("RKSJ", "AAE036")
+_AREA, _ARRIVAL = ("GLQH_DM", "AAB301", "QHDM"), ("RKSJ", "AAE036")
 
 
 def hand_over(firms: Firms, tables: dict[str, pa.Table]) -> None:

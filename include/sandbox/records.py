@@ -36,6 +36,7 @@ RESOURCES = {
         Resource("REG_ENT", "registry", "enterprises", ("uniscid",), frozenset({"estdate"})),
         Resource("TAX_RDD", "tax", "rd-deduction", ("SBUUID",)),
         Resource("TAX_HNTE", "tax", "high-tech", ("SBUUID",)),
+        Resource("ST_CONTRACT", "market", "contracts", ("HTDJBH", "BGXH"), frozenset({"BGXH"})),
         Resource("IP_PAT", "ip", "patents", ("PublicationNumber",)),
         Resource("IP_PCT", "ip", "pct", ("InternationalNumber",)),
         Resource("IP_OTHER", "ip", "other-rights", ("RecordNumber",)),

@@ -37,6 +37,7 @@ DEPARTMENTS = {
     "hr": "innopoints_human_resources",
     "credit": "innopoints_credit_platform",
     "finance": "innopoints_finance_office",
+    "market": "innopoints_technology_market",
 }
 BANKS = "innopoints_banks"
 

@@ -15,12 +15,15 @@ from include.sandbox import (
     equity,
     industry,
     lists,
+    market,
     patents,
     people,
     platforms,
+    policy,
     registry,
     rights,
     risk,
+    science,
     standards,
     talent,
     tax,
@@ -53,6 +56,8 @@ def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
     numbers = figures(seed, them)
     inventions = patents.patents(seed, them)
     held = lists.certificates(seed, them)
+    deals = market.contracts(seed, them, numbers)
+    funded = science.projects(seed, them, numbers)
     tables = {
         "REG_ENT": registry.registrations(seed, them),
         "TAX_CIT": tax.returns(seed, them, numbers),
@@ -75,6 +80,11 @@ def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
         "MIIT_QUAL": industry.recognition_lists(seed, them),
         "HR_TALENT": talent.talent_lists(seed, them),
         "ST_QUAL": lists.qualification_lists(seed, them, numbers, held),
+        "ST_CONTRACT": deals,
+        "ST_PROJ": funded,
+        "ST_AWARD": science.awards(seed, them, numbers),
+        "ST_COOP": science.cooperation(seed, them, numbers, deals, funded),
+        "POL_CASH": policy.redemptions(seed, them, numbers),
     }
     hand_over(them, tables)
     planted = soil(seed, them, tables, dirt)

@@ -13,7 +13,7 @@ Value = Fraction | bool | None
 NO_UNIT: Unit = ()
 _DIMENSIONLESS = {"", "比例", "倍", "%"}
 _MULTIPLE = re.compile(r"^(百万|千万|十|百|千|万|亿)(?=.)")
-_SAME_DIMENSION = {"天": "时间", "月": "时间", "年": "时间"}
+_SAME_DIMENSION = {"天": "时间", "月": "时间", "年": "时间", "次": "项"}
 
 
 class FormulaError(ValueError):

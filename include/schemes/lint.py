@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 from include.kernel.errors import BadInput
@@ -18,6 +20,7 @@ from include.schemes.allocate import weight_faults
 from include.schemes.cases import IndicatorCases, indicator_cases
 from include.schemes.compile import Compiled, CompiledIndicator, MeasureLike, compile_indicator, compile_scheme
 from include.schemes.curves import FULL, Curve, Segment
+from include.schemes.expression import Constant, Ratio
 from include.schemes.model import CASES, Indicator, Scheme, has_tree, load_scheme
 from include.schemes.reach import ZERO_OR_ONE, reach
 from include.schemes.reading import Dated, nearest
@@ -169,7 +172,7 @@ def _case_findings(scheme: Scheme, rules: Iterable[CompiledIndicator]) -> Iterat
             if rule.formula is not None:
                 yield Finding(_case_file(scheme, name), f"{name} has no golden case")
         else:
-            for fault in _edge_faults(rule.curve, _values(cases[name])):
+            for fault in _edge_faults(rule, _values(cases[name])):
                 yield Finding(_case_file(scheme, name), f"{name} has no golden case {fault}")
 
 
@@ -181,18 +184,18 @@ def _values(cases: IndicatorCases) -> list[Decimal]:
     return [case.expect.value for case in cases.cases if case.expect.status == VALUE and case.expect.value is not None]
 
 
-def _edge_faults(curve: Curve, values: Collection[Decimal]) -> Iterator[str]:
+def _edge_faults(rule: CompiledIndicator, values: Collection[Decimal]) -> Iterator[str]:
     """A jump needs its first value and the last one before it; a bend its own value and a neighbour's.
 
     The inner knots of a stretched curve (a logarithm, a root) are no edges of the rule, only of its arithmetic.
     """
-    unit = Decimal(1).scaleb(-curve.value_decimals)
+    curve, unit = rule.curve, Decimal(1).scaleb(-rule.curve.value_decimals)
     pairs = list(pairwise(curve.segments))
     for below, above in [pairs[0], pairs[-1]] if form_name(curve.form) in STRETCHED else pairs:
         assert above.lower is not None, "only the first segment is without a lower end"
         edge = from_scaled(above.lower, curve.decimals)
         if below.end != above.start:
-            for at in (edge, edge - unit):
+            for at in _around(rule, edge):
                 if at not in values:
                     yield f"at {at}"
         elif not (below.is_flat and above.is_flat):
@@ -205,6 +208,22 @@ def _edge_faults(curve: Curve, values: Collection[Decimal]) -> Iterator[str]:
 def _beside(curve: Curve, value: Decimal, last: Decimal, first: Decimal, sides: tuple[Segment, Segment]) -> bool:
     """On one of the two pieces that meet, or the next value there is (whole numbers may step over a short piece)."""
     return value in (last, first) or curve.segment_of(value).segment in sides
+
+
+def _around(rule: CompiledIndicator, edge: Decimal) -> tuple[Decimal, Decimal]:
+    """The first value of the upper side and the last one of the lower: a mean of whole counts moves by 1/n."""
+    unit = Decimal(1).scaleb(-rule.curve.value_decimals)
+    root = rule.formula.root if rule.formula else None
+    if not isinstance(root, Ratio) or root.numerator.quantity.decimals or not isinstance(root.denominator, Constant):
+        return edge, edge - unit
+    parts = root.denominator.value
+    assert isinstance(parts, Fraction)
+    assert parts > 0, "a formula that divides by nothing gives no value to have a case for"
+    count = ceil(Fraction(edge) * parts)
+    at, below = (Fraction(n) / parts for n in (count, count - 1))
+    decimals = rule.curve.value_decimals
+    first, last = (from_scaled(ratio_half_up(v.numerator, v.denominator, decimals), decimals) for v in (at, below))
+    return first, last
 
 
 # --- the whole ---------------------------------------------------------------------------------------------------

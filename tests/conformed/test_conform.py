@@ -159,3 +159,35 @@ def test_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> N
         names += ["常州 甲科技有限公司", "常州乙【江苏】有限公司", "常州甲科技有限公司\u200b", "Straße"]
         uscc, tier = directory.by_names(pa.array(names))
         assert list(zip(uscc.to_pylist(), tier.to_pylist(), strict=True)) == [directory.by_name(name) for name in names]
+
+
+def deal(number: str, event_no: int, seller: str, buyer: str, **fields: object) -> dict:
+    return {
+        "registration_no": number,
+        "event_no": event_no,
+        "seller_name": seller,
+        "buyer_name": buyer,
+        "updated_at": datetime.fromisoformat(f"2026-01-0{1 + event_no}"),
+    } | fields
+
+
+def test_each_party_of_a_deal_has_its_row_and_only_the_last_event_stands(registry: pa.Table) -> None:
+    contract = require_contract("ST_CONTRACT")
+    rows = [
+        deal("1", 0, "常州旧名有限公司", "常州乙（江苏）有限公司", event="登记"),
+        deal("1", 1, "常州甲科技有限公司", "常州乙（江苏）有限公司", event="撤销"),
+        deal("2", 0, "异地有限公司", "异地有限公司", seller_uscc=A, buyer_uscc="91320411YY00000099", event="登记"),
+        deal("3", 0, "常州乙(江苏)有限公司", "异地有限公司", event="登记"),
+        deal("3", 1, "异地有限公司", "异地有限公司", event="变更"),
+    ]
+    found = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A, B}))
+    assert found.table.schema == contract.conformed_schema()
+    told = [(r["uscc"], r["role"], r["registration_no"], r["event"]) for r in found.table.to_pylist()]
+    assert told == [(A, "seller", "1", "撤销"), (A, "seller", "2", "登记"), (B, "buyer", "1", "撤销")]
+
+
+def test_a_quarantined_deal_is_remembered_for_both_parties(registry: pa.Table) -> None:
+    contract = require_contract("ST_CONTRACT")
+    quarantine = pa.table({"entity": [";常州甲科技有限公司;常州乙(江苏)有限公司"]})
+    pairs = quarantined_pairs(contract, quarantine, Directory.of(registry))
+    assert pairs == {(A, "ST_CONTRACT"), (B, "ST_CONTRACT")}

@@ -155,6 +155,21 @@ def test_a_person_is_landed_as_a_keyed_hash_and_nothing_else_of_a_person_at_all(
     assert not listed & told
 
 
+@pytest.mark.parametrize(
+    ("measure", "truth"),
+    [
+        ("technology_contract_turnover_yuan", "technology_contract_turnover_yuan"),
+        ("technology_contract_turnover_yuan_prior1", "technology_contract_turnover_yuan_prior1"),
+        ("provincial_projects_2y", "provincial_projects"),
+        ("policy_funds_1y_yuan", "policy_funds_yuan"),
+    ],
+)
+def test_contracts_projects_and_policies_stand_as_their_last_records_say(night: City, measure: str, truth: str) -> None:
+    true = _true(night, truth)
+    assert _by_enterprise(night.gathered("measures"), measure) == true
+    assert sum(bool(value) for value in true.values()) > 10
+
+
 def test_exactly_the_rows_that_a_contract_cannot_accept_are_quarantined(night: City) -> None:
     """Per dataset: every row that the world spoilt is held back, and no other."""
     planted: Counter[str] = Counter()

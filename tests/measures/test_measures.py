@@ -13,6 +13,7 @@ from include.measures.run import measure, measured_schema
 from tests.measures.conftest import AS_OF, FIRM, Measured, conformed
 
 D = Decimal
+# What an enterprise must send itself; every other dataset names everybody concerned.
 REPORTS = {"REG_ENT", "TAX_CIT", "TAX_RDD", "TAX_HNTE", "TAX_VAT", "TAX_PAY", "TAX_FIN", "HR_INS", "HR_STAFF"}
 REGISTERS = contracts().keys() - REPORTS
 

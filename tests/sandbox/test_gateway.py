@@ -19,10 +19,10 @@ from include.kernel.areas import areas
 from include.kernel.periods import SHANGHAI
 from include.sandbox.gateway import create_app, load_shelves
 from include.sandbox.records import RESOURCES
+from include.sandbox.serve import DEPARTMENTS
 
 NOW = 1_780_000_000.0  # the gateway's clock, in May 2026
 BEFORE = "2026-06-15 00:00:00"
-DEPARTMENTS = sorted({resource.department for resource in RESOURCES.values()})
 KEYS = {f"key-{department}": (department, f"secret-{department}") for department in DEPARTMENTS}
 
 

@@ -36,6 +36,7 @@ from tests.sandbox.conftest import ENTERPRISES, SEED
 
 # Dataset → its view, by front end.
 VIEWS = {
+    "policy_platform": {"POL_CASH": "V_ZCDX_LS"},
     "front_end": {"TAX_CIT": "V_SB_QYSDS", "TAX_VAT": "V_SB_ZZS", "TAX_PAY": "V_ZS_JKXX", "TAX_FIN": "V_CWBB"},
 }
 ALL_VIEWS = [dataset for views in VIEWS.values() for dataset in views]
@@ -83,7 +84,9 @@ def handed_over(folder: Path) -> dict[str, list[dict[str, str]]]:
     found["FIN_LOAN"] = statements(folder / "drop" / "banks")
     for dataset in RESOURCES:
         rows = pq.read_table(folder / "gateway" / f"{dataset}.parquet")["row"].to_pylist()
-        found[dataset] = [{name: str(value or "") for name, value in json.loads(row).items()} for row in rows]
+        found[dataset] = [
+            {name: "" if value is None else str(value) for name, value in json.loads(row).items()} for row in rows
+        ]
     for front_end, views in VIEWS.items():
         with sqlite3.connect(f"file:{folder / front_end}.sqlite?mode=ro", uri=True) as database:
             database.row_factory = sqlite3.Row
