@@ -8,6 +8,7 @@ outputs:
   municipal_research_units: {unit: 个, decimals: 0, datasets: [ST_PLAT], zh: 有效市区级研发机构数(与省级以上重名的不计)}
   highest_platform_level: {unit: 档, decimals: 0, datasets: [ST_PLAT], zh: 有效平台最高级(区1、市2、省3、国家4)}
   talent_stations: {unit: 个, decimals: 0, datasets: [ST_PLAT], zh: 有效引智站点数}
+  joint_platforms_listed: {unit: 个, decimals: 0, datasets: [ST_PLAT], zh: 平台名单中有效的联合实验室与联合创新中心数}
   platform_appraisal_grade: {unit: 档, decimals: 0, datasets: [ST_PLAT], zh: 有效平台最近一次考评的最好结果}
 */
 -- The lists name every platform: an enterprise that no list names has none (0). Without the lists nothing is known.
@@ -30,7 +31,8 @@ valid AS (
         p.approved_on,
         l.rung,
         k.research_unit,
-        k.station
+        k.station,
+        k.joint
     FROM platform AS p
     INNER JOIN platform_kinds AS k ON k.kind = p.kind
     INNER JOIN platform_levels AS l ON l.level_name = p.level
@@ -71,6 +73,7 @@ counted AS (
         count(DISTINCT CASE WHEN v.research_unit = 1 AND v.rung < 3 AND r.uscc IS NULL THEN v.name END) AS municipal,
         max(v.rung) AS highest,
         sum(v.station) AS stations,
+        sum(v.joint) AS joint,
         max(a.grade) AS grade
     FROM valid AS v
     LEFT JOIN risen AS r ON r.uscc = v.uscc AND r.name = v.name
@@ -85,6 +88,7 @@ SELECT
     CASE WHEN d.st_plat THEN coalesce(c.municipal, 0) END AS municipal_research_units,
     CASE WHEN d.st_plat THEN coalesce(c.highest, 0) END AS highest_platform_level,
     CASE WHEN d.st_plat THEN coalesce(c.stations, 0) END AS talent_stations,
+    CASE WHEN d.st_plat THEN coalesce(c.joint, 0) END AS joint_platforms_listed,
     c.grade AS platform_appraisal_grade
 FROM enterprises AS e
 CROSS JOIN delivered AS d

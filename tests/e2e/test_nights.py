@@ -103,7 +103,7 @@ def test_the_registry_is_believed_from_the_day_after_a_move_or_a_deregistration(
 
 
 def test_a_dataset_that_is_too_old_stops_the_district_with_one_line(night: City) -> None:
-    with pytest.raises(TerminalError, match=r"HR_INS/320411 as of 2027-03-01.*2026-11-20.*kept.*do: "):
+    with pytest.raises(TerminalError, match=r"^FIN_EQ/city as of 2027-03-01.*2026-11-20.*kept.*do: "):
         steps.conform(DISTRICT, date(2027, 3, 1), holder="test")
 
 

@@ -172,6 +172,17 @@ def test_platforms_are_counted_by_what_they_are_and_ranked_by_level(measured: Me
     assert measured(st_plat=[*rows[:4], rows[4] | {"valid_until": AS_OF}])["A"]["highest_platform_level"] == 4
 
 
+def test_joint_platforms_of_the_lists_are_the_valid_ones_of_their_two_kinds(measured: Measured) -> None:
+    rows = [
+        platform("1", kind="联合实验室"),
+        platform("2", kind="联合创新中心", level="省级"),
+        platform("3", kind="联合实验室", valid_until=date(2026, 11, 22)),
+        platform("4", kind="重点实验室"),
+    ]
+    found = measured(st_plat=rows)
+    assert (found["A"]["joint_platforms_listed"], found["B"]["joint_platforms_listed"]) == (2, 0)
+
+
 def test_a_unit_that_has_risen_under_its_name_is_no_longer_one_of_the_city(measured: Measured) -> None:
     rows = [
         platform("1", platform_name="智能装备（常州）研究中心"),
