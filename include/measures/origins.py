@@ -74,9 +74,8 @@ class _Reader:
         key = id(scope), output
         if key not in self.seen:
             self.seen[key] = set()  # a scope that reads itself ends here
-            self.seen[key] = (
-                self._set_operation(scope, output) if scope.is_set_operation else self._select(scope, output)
-            )
+            united = isinstance(scope.expression, exp.SetOperation)  # also as a derived table
+            self.seen[key] = self._set_operation(scope, output) if united else self._select(scope, output)
         return self.seen[key]
 
     def _set_operation(self, scope: Scope, output: str | None) -> set[Column]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.kernel.exact import ratio_half_up
-from include.kernel.whole import LIMIT, Column, added, from_arrow, product, quotient, ratio, times, to_decimal
+from include.kernel.exact import ratio_half_up, traced
+from include.kernel.whole import LIMIT, Column, added, from_arrow, product, quotient, times, to_decimal, traced_ratio
 
 ANY = st.one_of(st.integers(-1000, 1000), st.integers(-(10**13), 10**13), st.integers(-(10**30), 10**30))
 
@@ -31,10 +32,12 @@ def test_sums_and_products_are_python_s(pairs: list[tuple[int, int]]) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(ANY, ANY.filter(bool)), min_size=1, max_size=20), st.sampled_from([0, 2, 6]))
-def test_quotients_are_half_away_from_zero(pairs: list[tuple[int, int]], decimals: int) -> None:
+def test_quotients_are_half_away_from_zero_and_ratios_carry_their_trace(
+    pairs: list[tuple[int, int]], decimals: int
+) -> None:
     above, below = (column([pair[side] for pair in pairs]) for side in (0, 1))
-    expected = [ratio_half_up(a, b, decimals) for a, b in pairs]
-    assert ratio(above, below, above_times=10**decimals, below_times=1).tolist() == expected
+    expected = [traced(Fraction(a, b), decimals + 1) for a, b in pairs]
+    assert traced_ratio(above, below, above_times=10**decimals, below_times=1).tolist() == expected
     assert quotient(above, below).tolist() == [ratio_half_up(a, b, 0) for a, b in pairs]
 
 

@@ -137,6 +137,7 @@ def test_a_file_still_being_copied_is_waited_for(tmp_path: Path) -> None:
         ("科小名单_20260331.xlsx", workbook([ROW], ["合计"], lambda b: b.create_sheet().append(["x"])), 1, "2 visible"),
         ("科小名单_20260331.xlsx", workbook([[*ROW, "x"]], ["合计"]), 1, "beyond the last named column"),
     ],
+    ids=lambda value: "a file" if isinstance(value, bytes) else str(value),
 )
 def test_a_file_that_is_not_as_agreed_is_refused_by_name(
     tmp_path: Path, name: str, raw: bytes, rows: int, said: str
