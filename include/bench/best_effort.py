@@ -23,11 +23,13 @@ import pyarrow.parquet as pq
 from include.bench.meter import Meter
 from include.bench.world import World
 from include.contracts import Contract, contracts
+from include.kernel.whole import Column
 from include.measures.registry import subjects
 from include.measures.run import measure
 from include.schemes import expression as tree
 from include.schemes.compile import Compiled
 from include.schemes.formula import Formula
+from include.schemes.formula_columns import node_column
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD, STATUSES, VALUE
 from include.steps.district import REGISTRY, compiled
 
@@ -219,6 +221,9 @@ def _walk(node: tree.Node, columns: dict[str, Pair], rows: int) -> Pair:
             return yes.astype(bool), known
         return at(part, node.quantity.decimals)
 
+    if tree.combines_quotients(node):  # the product's own fractions: one indicator of 121 needs them
+        found = node_column(node, {name: Column(*pair) for name, pair in columns.items()}, rows)
+        return found.values, found.known
     match node:
         case tree.Constant(value=None):
             return np.zeros(rows, np.int64), np.zeros(rows, bool)

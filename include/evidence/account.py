@@ -50,7 +50,7 @@ class Use(_Shape):
 class MeasureAccount(_Shape):
     """A measure with its records: measured again from these alone it gives exactly `value`. Without records it is
     `unknown` (nothing delivered says it), `nobody_named` (a register was delivered and does not name the enterprise in
-    this respect: a true zero) or `constant` (a published figure, the same for all)."""
+    this respect: zero) or `constant` (a published figure, the same for all)."""
 
     measure: str
     zh: str

@@ -70,7 +70,7 @@ def _line(line: LineAccount, records: dict[str, Record]) -> Iterator[str]:
 
 _WITHOUT_RECORDS = {
     "unknown": "nothing delivered says it",
-    "nobody_named": "the register was delivered and does not name the enterprise here: a true zero",
+    "nobody_named": "the register was delivered, and no accepted record of it names the enterprise here: zero",
     "constant": "a published figure, the same for all",
 }
 

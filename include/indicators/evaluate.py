@@ -1,8 +1,9 @@
 """Every indicator's value for every enterprise, exact and with a typed absence, a column at a time.
 
-Values are one long table: uscc, indicator, value (decimal(38, 6)), status. Rows come indicator by indicator in
-catalogue order, enterprises ascending. A true zero is the value 0; NULL always says why: `not_applicable` (the scheme's
-rule), `in_quarantine` (a dataset it reads holds this enterprise's rows back), `not_held` (nothing to compute from).
+Values are one long table: uscc, indicator, value (decimal(38, 6)), status, incomplete. Rows come indicator by indicator
+in catalogue order, enterprises ascending. A true zero is the value 0; NULL always says why: `not_applicable` (the
+scheme's rule), `in_quarantine` (a dataset it reads holds this enterprise's rows back), `not_held` (nothing to compute
+from). A value computed while such rows are held back is `incomplete`: it counts as it is, the interval stays open.
 """
 
 from __future__ import annotations
@@ -36,12 +37,13 @@ def evaluate(compiled: Compiled, measures: pa.Table, quarantined: pa.Table) -> p
     columns = load(measures, [name for rule in rules for name in rule.inputs], compiled.measures)
 
     def values_of(rule: CompiledIndicator) -> Mapping[str, pa.ChunkedArray]:
-        value, status = _value(rule, columns, held_back, rows)
+        value, status, incomplete = _value(rule, columns, held_back, rows)
         return {
             "uscc": enterprises,
             "indicator": constant(rule.indicator.id, rows),
             "value": to_decimal(value.values, 38, VALUE_DECIMALS, value.known),
             "status": coded(status, STATUSES),
+            "incomplete": chunked(pa.array(incomplete)),
         }
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -55,20 +57,22 @@ def _is_held_back(measures: pa.Table, quarantined: pa.Table, dataset: str) -> np
 
 def _value(
     rule: CompiledIndicator, columns: Mapping[str, Column], held_back: Mapping[str, np.ndarray], rows: int
-) -> tuple[Column, np.ndarray]:
-    """The value in millionths, and the code of its status."""
+) -> tuple[Column, np.ndarray, np.ndarray]:
+    """The value in millionths, the code of its status, and where rows that it may need are held back."""
+    incomplete = np.full(rows, False)
     if rule.formula is None:
-        return Column.constant(None, rows), np.full(rows, _CODE[NOT_HELD], np.int8)
+        return Column.constant(None, rows), np.full(rows, _CODE[NOT_HELD], np.int8), incomplete
     value = _in_millionths(rule, rule.formula, columns, rows)
     status = np.where(value.known, np.int8(_CODE[VALUE]), np.int8(_CODE[NOT_HELD]))
     for dataset in rule.datasets:
         status[held_back[dataset] & ~value.known] = _CODE[IN_QUARANTINE]
+        incomplete |= held_back[dataset] & value.known
     if rule.applicable is not None:
         applies = rule.applicable.column(columns, rows)
         excused = applies.known & ~applies.values
         status[excused] = _CODE[NOT_APPLICABLE]
         value = Column.of(value.values, value.known & ~excused)
-    return value, status
+    return value, status, incomplete & value.known
 
 
 def _in_millionths(rule: CompiledIndicator, formula: Formula, columns: Mapping[str, Column], rows: int) -> Column:

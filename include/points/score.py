@@ -53,8 +53,8 @@ def score(
 
     `enterprises` adds who they are to the profile. `stages` (uscc, stage, stage_reason) replaces the scheme's rule, for
     a what-if. The interval holds the total that the enterprise will have, in this stage, once all is known: total_low =
-    what is missing gives 0 points and a missing penalty deducts in full; total_high = it reaches its cap and a missing
-    penalty deducts nothing.
+    what is missing or incomplete gives 0 points and such a penalty deducts in full; total_high = it reaches its cap and
+    such a penalty deducts nothing.
     """
     stages = assign(compiled, measures) if stages is None else sorted_by(stages, "uscc")
     try:
@@ -84,6 +84,7 @@ class _Line:
     rule: CompiledIndicator
     ledger: Mapping[str, pa.ChunkedArray]
     status: np.ndarray
+    incomplete: np.ndarray
     points: np.ndarray
 
 
@@ -103,7 +104,7 @@ def _line(compiled: Compiled, rule: CompiledIndicator, given: pa.Table, stage: n
         "weight": _points(weight),
         "points": _points(points),
     }
-    return _Line(rule, ledger, status, points)
+    return _Line(rule, ledger, status, given["incomplete"].to_numpy(), points)
 
 
 def _weights(compiled: Compiled, rule: CompiledIndicator) -> np.ndarray:
@@ -115,17 +116,17 @@ def _totals(compiled: Compiled, stages: pa.Table, lines: Sequence[_Line], stage:
     """Sums of the shown lines; coverage and interval count the weights and ends of what is held and what is missing."""
     nothing: np.ndarray = np.zeros(len(stage), np.int64)
     by_category = dict.fromkeys(compiled.scheme.category_ids, nothing)
-    held, applicable, missing, feared = nothing, nothing, nothing, nothing
+    held, applicable, hoped, feared = nothing, nothing, nothing, nothing
     for line in lines:
         rule, weights = line.rule, _weights(compiled, line.rule)
         by_category[rule.indicator.category] = by_category[rule.indicator.category] + line.points
         has_value, excused = line.status == _CODE[VALUE], line.status == _CODE[NOT_APPLICABLE]
-        end = rule.curve.floor if rule.indicator.is_penalty else rule.curve.cap
-        at_end = np.where(has_value | excused, 0, quotient(weights * end, FULL)[stage])
+        is_open = ~(has_value | excused) | line.incomplete
+        best, worst = (0, rule.curve.floor) if rule.indicator.is_penalty else (rule.curve.cap, 0)
+        hoped = hoped + np.where(is_open, quotient(weights * best, FULL)[stage] - line.points, 0)
+        feared = feared + np.where(is_open, quotient(weights * worst, FULL)[stage] - line.points, 0)
         if rule.indicator.is_penalty:
-            feared = feared + at_end
             continue
-        missing = missing + at_end
         held = held + np.where(has_value, weights[stage], 0)
         applicable = applicable + np.where(excused, 0, weights[stage])
     total = sum(by_category.values(), nothing)
@@ -140,7 +141,7 @@ def _totals(compiled: Compiled, stages: pa.Table, lines: Sequence[_Line], stage:
             **{category: _points(points) for category, points in by_category.items()},
             "coverage": to_decimal(coverage, 7, COVERAGE_DECIMALS),
             "total_low": _points(total + feared),
-            "total_high": _points(total + missing),
+            "total_high": _points(total + hoped),
         }
     )
 

@@ -161,6 +161,19 @@ def parse_unit(text: str) -> Unit:
     return _unit(powers)
 
 
+def holds_quotient(node: Node) -> bool:
+    """Does its number depend on a quotient or a rate of growth?"""
+    return any(isinstance(part, Ratio | Cagr) for part in walk(node))
+
+
+def combines_quotients(node: Node) -> bool:
+    """Is it arithmetic over quotients? A trace says on which side one quotient lies; it cannot be added or multiplied.
+
+    Such a node is computed in fractions, and gets its own trace at the end.
+    """
+    return isinstance(node, Arithmetic | Ratio) and any(holds_quotient(part) for part in node.children())
+
+
 def is_null(node: Node) -> bool:
     return isinstance(node, Constant) and node.value is None
 

@@ -17,7 +17,7 @@ it has no SQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -50,6 +50,7 @@ from include.schemes.expression import (
     Ratio,
     Value,
     fits,
+    holds_quotient,
     is_null,
     parse_unit,
     show_unit,
@@ -255,11 +256,27 @@ class _Reader:
 
     def negative(self, tree: exp.Neg) -> Node:
         inner = self.number(tree.this)
-        return _arithmetic("-", _constant(Decimal(0)), inner, exact=self.is_exact)
+        return self.combined("-", _constant(Decimal(0)), inner)
 
     def arithmetic(self, tree: exp.Binary) -> Node:
         sign = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}[type(tree)]
-        return _arithmetic(sign, self.number(tree.this), self.number(tree.expression), exact=self.is_exact)
+        return self.combined(sign, self.number(tree.this), self.number(tree.expression))
+
+    def combined(self, sign: str, left: Node, right: Node) -> Node:
+        """Arithmetic; over quotients it is computed in fractions and carries a trace of its own."""
+        quotients = not self.is_exact and (holds_quotient(left) or holds_quotient(right))
+        self.no_growth_in([left, right])
+        if sign == "*":
+            unit = unit_product(left.quantity.unit, right.quantity.unit, 1)
+            decimals = left.quantity.decimals + right.quantity.decimals
+            kind = Quantity(decimals if self.is_exact or quotients else _bounded(decimals), unit)
+        else:
+            kind = _same_unit([left, right], sign)
+        return Arithmetic(replace(kind, decimals=self.decimals + GUARD) if quotients else kind, sign, left, right)
+
+    def no_growth_in(self, parts: list[Node]) -> None:
+        if not self.is_exact and any(isinstance(node, Cagr) for part in parts for node in walk(part)):
+            raise FormulaError("cagr(…) is no fraction: it stands alone, not inside arithmetic or a ratio")
 
     def logic(self, tree: exp.Binary) -> Node:
         word = "and" if isinstance(tree, exp.And) else "or"
@@ -315,6 +332,7 @@ class _Reader:
         name, arguments = tree.name.lower(), tree.expressions
         if name == "ratio" and len(arguments) == 2:
             numerator, denominator = self.number(arguments[0]), self.number(arguments[1])
+            self.no_growth_in([numerator, denominator])
             unit = unit_product(numerator.quantity.unit, denominator.quantity.unit, -1)
             return Ratio(Quantity(self.decimals + GUARD, unit), numerator, denominator)
         if name == "cagr" and len(arguments) == 3:
@@ -365,16 +383,6 @@ def _constant(value: Decimal) -> Constant:
 
 def _is_text(tree: exp.Expression) -> bool:
     return isinstance(tree, exp.Literal) and bool(tree.is_string)
-
-
-def _arithmetic(sign: str, left: Node, right: Node, *, exact: bool) -> Node:
-    if sign == "*":
-        unit = unit_product(left.quantity.unit, right.quantity.unit, 1)
-        decimals = left.quantity.decimals + right.quantity.decimals
-        kind = Quantity(decimals if exact else _bounded(decimals), unit)
-    else:
-        kind = _same_unit([left, right], sign)
-    return Arithmetic(kind, sign, left, right)
 
 
 def _bounded(decimals: int) -> int:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -27,7 +28,10 @@ from include.schemes.expression import (
     Not,
     OneOf,
     Ratio,
+    combines_quotients,
+    holds_quotient,
     is_null,
+    walk,
 )
 from include.schemes.formula_exact import growth
 
@@ -52,6 +56,8 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
     def at(part: Node, decimals: int) -> Column:
         return scaled_column(part, columns, rows, decimals)
 
+    if combines_quotients(node):
+        return _fractions(node, columns, rows).traced(node.quantity.decimals)
     match node:
         case Constant(value=Fraction() as value):
             return Column.constant(int(value * 10**node.quantity.decimals), rows)
@@ -68,6 +74,8 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
             total = added(a.values, b.values if sign == "+" else -b.values)
             return Column.of(total, a.known & b.known)
         case Comparison(sign=sign, left=left, right=right):
+            if holds_quotient(node) and not any(isinstance(part, Cagr) for part in walk(node)):
+                return _compared(sign, _fractions(left, columns, rows), _fractions(right, columns, rows))
             decimals = max(left.quantity.decimals, right.quantity.decimals)
             a, b = at(left, decimals), at(right, decimals)
             known = a.known & b.known
@@ -120,6 +128,84 @@ def scaled_column(node: Node, columns: Columns, rows: int, decimals: int) -> Col
     if surplus > 0:
         return Column(narrow(quotient(found.values, 10**surplus)), found.known)
     return Column(times(found.values, 10**-surplus), found.known)
+
+
+@dataclass(frozen=True)
+class _Fractions:
+    """above / below of every row, and where it is known; `below` is positive everywhere."""
+
+    above: np.ndarray
+    below: np.ndarray
+    known: np.ndarray
+
+    def traced(self, decimals: int) -> Column:
+        found = traced_ratio(self.above, self.below, above_times=10 ** (decimals - 1), below_times=1)
+        return Column.of(found, self.known)
+
+
+def _fractions(node: Node, columns: Columns, rows: int) -> _Fractions:
+    """The node's number as a fraction in whole numbers, rounded nowhere."""
+
+    def of(part: Node) -> _Fractions:
+        return _fractions(part, columns, rows)
+
+    match node:
+        case Constant(value=Fraction() as value):
+            given = Column.constant(value.numerator, rows)
+            return _Fractions(given.values, Column.constant(value.denominator, rows).values, given.known)
+        case Constant():
+            return _Fractions(np.zeros(rows, np.int64), np.ones(rows, np.int64), np.full(rows, False))
+        case Measure(name=name):
+            unit = Column.constant(10**node.quantity.decimals, rows)
+            return _Fractions(columns[name].values, unit.values, columns[name].known)
+        case Arithmetic(sign="*", left=left, right=right):
+            a, b = of(left), of(right)
+            return _Fractions(product(a.above, b.above), product(a.below, b.below), a.known & b.known)
+        case Arithmetic(sign=sign, left=left, right=right):
+            a, b = of(left), of(right)
+            here, there = product(a.above, b.below), product(b.above, a.below)
+            return _Fractions(
+                added(here, there if sign == "+" else -there), product(a.below, b.below), a.known & b.known
+            )
+        case Ratio(numerator=numerator, denominator=denominator):
+            a, b = of(numerator), of(denominator)
+            known = a.known & b.known & (b.above != 0).astype(bool)
+            above, below = product(a.above, b.below), np.where(known, product(a.below, b.above), 1)
+            sign = np.where((below < 0).astype(bool), -1, 1)
+            return _Fractions(above * sign, below * sign, known)
+        case Case(whens=whens, otherwise=otherwise):
+            result = of(otherwise)
+            for when, then in reversed(whens):
+                result = _either(node_column(when, columns, rows).values, of(then), result)
+            return result
+        case Choice(function=function, options=options):
+            result = of(options[0])
+            for option in map(of, options[1:]):
+                taken = option.known & ~result.known
+                if function != "coalesce":
+                    new, old = product(option.above, result.below), product(result.above, option.below)
+                    taken |= option.known & (new < old if function == "least" else new > old).astype(bool)
+                result = _either(taken, option, result)
+            return result
+        case Absolute(inner=inner):
+            a = of(inner)
+            return _Fractions(np.abs(a.above), a.below, a.known)
+    raise AssertionError(f"no fraction for {type(node).__name__}")
+
+
+def _compared(sign: str, left: _Fractions, right: _Fractions) -> Column:
+    """a/b against c/d as a·d against c·b."""
+    known = left.known & right.known
+    answer = _COMPARED[sign](product(left.above, right.below), product(right.above, left.below))
+    return Column(answer.astype(bool) & known, known)
+
+
+def _either(taken: np.ndarray, then: _Fractions, otherwise: _Fractions) -> _Fractions:
+    return _Fractions(
+        np.where(taken, then.above, otherwise.above),
+        np.where(taken, then.below, otherwise.below),
+        np.where(taken, then.known, otherwise.known),
+    )
 
 
 def _as(parent: Node, child: Node, columns: Columns, rows: int) -> Column:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from include.kernel.exact import traced
 from include.kernel.irrational import DIGITS, decimal_of, kept, power
 from include.schemes.expression import (
     Absolute,
@@ -29,7 +28,7 @@ from include.schemes.expression import (
 
 
 def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | None], *, exact: bool = False) -> Value:
-    """SQL's three-valued logic over fractions. `exact`: quotients and growth rates are not rounded."""
+    """SQL's three-valued logic over fractions. Quotients stay whole; a rate of growth is `traced`, unless `exact`."""
 
     def read(part: Node) -> Value:
         return node_value(part, measures, exact=exact)
@@ -81,10 +80,7 @@ def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | Non
             above, below = number(numerator), number(denominator)
             if above is None or not below:
                 return None
-            quotient, decimals = above / below, node.quantity.decimals
-            if exact:
-                return quotient
-            return Fraction(traced(quotient, decimals), 10**decimals)
+            return above / below
         case Cagr(end=end, start=start, years=years):
             last, first = number(end), number(start)
             if last is None or first is None or first <= 0 or last < 0:

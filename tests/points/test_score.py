@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -107,3 +108,20 @@ def test_values_and_measures_of_different_enterprises_are_refused(
     values = evaluate(small, table({"a": {}}), nobody)
     with pytest.raises(TerminalError, match="different enterprises"):
         score(small, values, table({"b": {}}))
+
+
+def test_a_value_from_incomplete_records_counts_and_leaves_the_interval_open(small: Compiled) -> None:
+    """R&D 25 of 500 is half marks, 10 of 20; with a row of it in quarantine it may become 0 to 20."""
+    rule = small.indicators["ABI-01"]
+    reading = replace(small, indicators={**small.indicators, "ABI-01": replace(rule, datasets=("TAX_RDD",))})
+    facts = {"uscc": ["held back", "whole"]}
+    columns = {name: [None, None] for name in small.measures} | {"rd": [Decimal(25)] * 2, "revenue": [Decimal(500)] * 2}
+    measures = pa.table(
+        facts | {n: pa.array(columns[n], pa.decimal128(24, q.decimals)) for n, q in small.measures.items()}
+    )
+    held_back = pa.table({"uscc": ["held back"], "dataset": ["TAX_RDD"]})
+    found = {r["uscc"]: r for r in score(reading, evaluate(reading, measures, held_back), measures).points.to_pylist()}
+    spoilt, whole = found["held back"], found["whole"]
+    assert spoilt["total"] == whole["total"] == 10
+    assert (spoilt["coverage"], spoilt["total_high"] - whole["total_high"]) == (whole["coverage"], 10)
+    assert whole["total_low"] - spoilt["total_low"] == 10

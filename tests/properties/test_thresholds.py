@@ -77,3 +77,47 @@ def test_a_quotient_without_a_threshold_is_half_up_at_its_decimals(above: int, b
     assert isinstance(value, Decimal)
     twice = 2 * 10**6 * abs(above) - 2 * abs(to_scaled(value, 6)) * below  # twice what rounding left, in units of b
     assert -below <= twice < below
+
+
+SMALL_CENTS = st.integers(1, 10**9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SMALL_CENTS, SMALL_CENTS, SMALL_CENTS, st.integers(-3, 3))
+def test_sums_and_products_of_quotients_are_rounded_once(a: int, b: int, c: int, times: int) -> None:
+    """Against plain fractions: a/b + times x c/b, a mean, a product, a difference, and the side of 1/2 they lie on."""
+    known = {name: Quantity(2, parse_unit("元")) for name in "abc"}
+    held = {name: from_scaled(value, 2) for name, value in zip("abc", (a, b, c), strict=True)}
+    columns = load(pa.table({n: pa.array([v], pa.decimal128(38, 2)) for n, v in held.items()}), known, known)
+    first, second = Fraction(a, b), Fraction(c, b)
+    factor = f"{times}" if times >= 0 else f"(0 - {-times})"
+    on_paper = {
+        f"ratio(a, b) + {factor} * ratio(c, b)": first + times * second,
+        f"ratio(ratio(a, b) + {factor} * ratio(c, b), 3)": (first + times * second) / 3,
+        "ratio(a, b) * ratio(c, b)": first * second,
+        "1 - ratio(a, b)": 1 - first,
+        "ratio(1, ratio(a, b))": 1 / first,
+        "coalesce(case when a > c then ratio(a, b) - ratio(c, b) end, ratio(c, b) * 2)": (
+            first - second if a > c else second * 2
+        ),
+    }
+    for text, exact in on_paper.items():
+        formula = compile_formula(text, known, decimals=6)
+        sign = -1 if exact < 0 else 1
+        shown = sign * ((2 * abs(exact) * 10**6 + 1) // 2)
+        assert formula.evaluate(held) == from_scaled(int(shown), 6), text
+        assert int(formula.column(columns, 1).values[0]) == shown, text
+        condition = compile_condition(f"{text} >= 0.5", known)
+        assert condition.evaluate(held) is (exact >= Fraction(1, 2)), text
+        assert bool(condition.column(columns, 1).values[0]) is (exact >= Fraction(1, 2)), text
+
+
+def test_a_third_and_a_sixth_are_a_half() -> None:
+    known = {name: Quantity(0, ()) for name in "abcd"}
+    held = {"a": Decimal(1), "b": Decimal(3), "c": Decimal(1), "d": Decimal(6)}
+    curve = compile_curve("step(0.5:100)", decimals=6)
+    formula = compile_formula("ratio(a, b) + ratio(c, d)", known, decimals=6)
+    columns = load(pa.table({n: pa.array([v], pa.decimal128(38, 0)) for n, v in held.items()}), known, known)
+    assert formula.evaluate(held, curve.thresholds) == Decimal("0.500000")
+    assert formula.on_its_side(columns, 1, curve.thresholds).values.tolist() == [500_000]
+    assert compile_formula("3 * ratio(a, b)", known, decimals=6).column(columns, 1).values.tolist() == [1_000_000]
