@@ -16,11 +16,13 @@ _PLAIN = re.compile(r"[+-]?\d{1,24}(\.\d{1,12})?", re.ASCII)
 
 
 def parse_decimal(text: str) -> Decimal:
-    """A plain decimal (`-12.50`) → Decimal; NaN, Infinity, 1e5, 1,234, １２, '' and 12% raise ValueError."""
+    """A plain decimal (`-12.50`) → Decimal; NaN, Infinity, 1e5, 1,234, １２, '', 12%, minus zero raise ValueError."""
     if not _PLAIN.fullmatch(text):
         raise ValueError(f"not a plain decimal: {text!r:.40}")
     value = Decimal(text)
-    return abs(value) if value == 0 else value
+    if value == 0 and text.startswith("-"):
+        raise ValueError(f"minus zero: {text!r:.40}; write 0, or the negative number that is meant")
+    return value
 
 
 def to_scaled(value: Decimal, decimals: int) -> int:

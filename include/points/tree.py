@@ -265,11 +265,15 @@ def _answer(condition: TreeCondition, answers: Facts) -> bool | None:
 
 
 def _passed(compiled: CompiledTree, answers: Mapping[str, bool | None]) -> str | None:
-    """`pass`, `direct` or `fail`; what is unknown does not pass. None: the scheme has no gates."""
+    """`pass`, `direct` or `fail`; what is unknown does not pass. None: the scheme has no gates.
+
+    Where only direct routes are written, one of them must hold.
+    """
     if not any(True for _ in _gates(compiled)):
         return None
     if not all(answers[c.condition.id] for c in compiled.entry):
         return "fail"
     if any(answers[c.condition.id] for c in compiled.direct):
         return "direct"
-    return "pass" if all(answers[c.condition.id] for c in compiled.passing) else "fail"
+    only_direct = compiled.direct and not compiled.passing
+    return "pass" if not only_direct and all(answers[c.condition.id] for c in compiled.passing) else "fail"

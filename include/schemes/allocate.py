@@ -67,30 +67,33 @@ def weights_text(identity: Identity, indicators: Iterable[Indicator], since: dat
     return "\n".join(lines) + "\n"
 
 
-def weight_faults(scheme: Scheme) -> Iterator[str]:
-    """What does not add up, per dated table and stage: category = maximum = its indicators, together = the total."""
+def weight_faults(scheme: Scheme) -> Iterator[tuple[str, str]]:
+    """Where and what does not add up, per dated table and stage: a category = its maximum = its indicators."""
     for maxima in scheme.identity.maxima:
         for stage, categories in maxima.stages.items():
             found = sum(categories.values(), Decimal(0))
             if found != maxima.total:
-                yield f"scheme.yaml: maxima {stage}: the categories add up to {found}, the total is {maxima.total}"
+                what = f"maxima {stage}: the categories add up to {found}, the total is {maxima.total}"
+                yield scheme.where("scheme.yaml"), what
     for rule in scheme.weights.weights:
         maxima = in_force(scheme.identity.maxima, rule.since, scheme.where("scheme.yaml"))
         for stage, categories_of in rule.stages.items():
             for category, weights in categories_of.items():
-                yield from _category_faults(scheme, f"{stage}.{category}", weights, maxima.stages[stage][category])
+                most = maxima.stages[stage][category]
+                for fault in _category_faults(scheme, f"{stage}.{category}", weights, most):
+                    yield scheme.where("weights.yaml"), fault
 
 
 def _category_faults(scheme: Scheme, key: str, weights: Mapping[str, Decimal], maximum: Decimal) -> Iterator[str]:
     for indicator, weight in weights.items():
         if weight < 0:
-            yield f"weights.yaml: {key}.{indicator}: {weight} is negative"
+            yield f"{key}.{indicator}: {weight} is negative"
         if weight != round(weight, POINT_DECIMALS):
-            yield f"weights.yaml: {key}.{indicator}: {weight} has more than {POINT_DECIMALS} decimals"
+            yield f"{key}.{indicator}: {weight} has more than {POINT_DECIMALS} decimals"
     counted = [weight for name, weight in weights.items() if not scheme.indicators[name].is_penalty]
     found = sum(counted, Decimal(0))
     if found != maximum:
-        yield f"weights.yaml: {key}: the indicators add up to {found}, the maximum is {maximum}"
+        yield f"{key}: the indicators add up to {found}, the maximum is {maximum}"
 
 
 def main(scheme: str, since: str) -> None:

@@ -169,8 +169,8 @@ def compile_scheme(scheme: Scheme, as_of: date, measures: Mapping[str, MeasureLi
             kept=KEPT,
             todo="choose a date within, or another scheme",
         )
-    for fault in weight_faults(scheme):
-        raise BadInput(fault, where=scheme.id, kept=KEPT, todo="correct the sums")
+    for where, fault in weight_faults(scheme):
+        raise BadInput(fault, where=where, kept=KEPT, todo="correct the sums")
     known = quantities(scheme, measures)
     indicators = {i.id: compile_indicator(scheme, i, as_of, measures) for i in scheme.indicators.values()}
     stage_rule = in_force(scheme.stages.rule, as_of, scheme.where("stages.yaml"))

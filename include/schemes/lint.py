@@ -63,7 +63,7 @@ def lint(scheme: Scheme, measures: Mapping[str, MeasureLike], installed: Iterabl
 
     `installed` are the schemes beside it: a measure of the catalogue must have a reader in one of them.
     """
-    found = {Finding(scheme.id, fault) for fault in weight_faults(scheme)}
+    found = {Finding(where, fault) for where, fault in weight_faults(scheme)}
     for indicator in scheme.indicators.values():
         found.update(_indicator_findings(scheme, indicator, measures))
     found.update(_national_twice(scheme))

@@ -100,7 +100,15 @@ def read_yaml(path: Path) -> Any:
     except FileNotFoundError:
         raise BadInput("file is missing", where=str(path), kept=KEPT, todo="add it") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise BadInput(f"not readable YAML: {error}", where=str(path), kept=KEPT, todo="correct the file") from None
+        what = f"not readable YAML: {_one_line(error)}"
+        raise BadInput(what, where=str(path), kept=KEPT, todo="correct the file") from None
+
+
+def _one_line(error: Exception) -> str:
+    """What the reader of YAML complains about, with the line of the file but without an excerpt of it."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 def parse(model: type[Model], raw: object, where: str) -> Model:
@@ -110,7 +118,8 @@ def parse(model: type[Model], raw: object, where: str) -> Model:
     except ValidationError as error:
         first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "(file)"
-        found = "" if first["type"] == "missing" else f", found {first['input']!r:.60}"
+        is_one_value = first["type"] != "missing" and not isinstance(first["input"], dict | list)
+        found = f", found {first['input']!r:.60}" if is_one_value else ""
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             allowed = _allowed_keys(model, first["loc"][:-1])

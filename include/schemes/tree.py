@@ -7,7 +7,7 @@ measures. It is computed in exact fractions (`points/tree.py`), never by the nig
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -183,7 +183,10 @@ class RankRule(Dated):
 
 
 class GateRule(Dated):
-    """passed = every `entry` condition and (every `pass` condition or one `direct` route)."""
+    """passed = every `entry` condition and (every `pass` condition or one `direct` route).
+
+    A kind that is not written asks nothing; but where there are only direct routes, one must hold.
+    """
 
     entry: list[NamedCondition] = Field(default_factory=list)
     passing: list[NamedCondition] = Field(alias="pass", default_factory=list)
@@ -305,6 +308,9 @@ def _faults(scheme: TreeScheme, rule: TreeRule) -> Iterator[str]:
     if rule.root not in rule.nodes:
         yield f"root: {_unknown(rule.root, list(rule.nodes))}"
         return
+    if circle := _circle(rule.nodes):
+        yield f"nodes.{circle[0]}: circular: {' → '.join(circle)}"
+        return
     for node, of in rule.nodes.items():
         for member, weight in of.of.items():
             if member not in known:
@@ -319,15 +325,26 @@ def _faults(scheme: TreeScheme, rule: TreeRule) -> Iterator[str]:
                 yield f"nodes.{node}.of.{member}: {said}; write {', '.join(scheme.stage_ids)}"
                 return
         yield from _weight_faults(scheme, node, of)
-    for node in rule.nodes:
-        path = [node]
-        while path[-1] in held_by:
-            path.append(held_by[path[-1]])
-            if path[-1] in path[:-1]:
-                yield f"nodes.{path[-1]}: circular: {' → '.join(path[path.index(path[-1]) :])}"
-                return
     if rule.root in held_by:
         yield f"root: {rule.root} is a member of {held_by[rule.root]}"
+
+
+def _circle(nodes: Mapping[str, NodeRule]) -> list[str]:
+    """The first circle of members, from a node back to itself; empty where there is none."""
+    clear: set[str] = set()
+
+    def below(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in clear or name not in nodes:
+            return []
+        for member in nodes[name].of:
+            if circle := below(member, [*path, name]):
+                return circle
+        clear.add(name)
+        return []
+
+    return next((circle for name in nodes if (circle := below(name, []))), [])
 
 
 def _weight_faults(scheme: TreeScheme, node: str, of: NodeRule) -> Iterator[str]:

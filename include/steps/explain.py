@@ -46,6 +46,7 @@ from include.kernel.references import SnapshotKey
 from include.schemes.compile import Compiled, CompiledIndicator
 from include.schemes.curves import Hit
 from include.schemes.model import POINT_DECIMALS, require_scheme
+from include.schemes.reading import nearest
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, VALUE
 from include.steps.district import REGISTRY, compiled
 from include.steps.stores import Stores, open_stores
@@ -178,7 +179,11 @@ def _scored(stores: Stores, code: str, scheme: str, as_of: date | None, indicato
     row = _result_of(stores, code, scheme, as_of)
     rules = compiled(scheme, row.result.as_of)
     if indicator is not None and indicator not in rules.indicators:
-        raise BadInput(f"unknown indicator {indicator!r:.40}", todo=f"use one of {', '.join(rules.indicators)}")
+        near = nearest(indicator, list(rules.indicators))
+        raise BadInput(
+            f"unknown indicator {indicator!r:.40}" + (f" (did you mean {near}?)" if near else ""),
+            todo=f"use an id of {scheme}, such as {next(iter(rules.indicators))}",
+        )
     snapshots = {member[0]: SnapshotKey(member[0], member[1], date.fromisoformat(member[2])) for member in row.members}
     tables, quarantined = _conformed_again(stores, snapshots, row, code)
     measured = measure(tables, row.result.as_of).to_pylist()[0]

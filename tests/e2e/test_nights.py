@@ -227,7 +227,7 @@ def test_explain_refuses_an_unknown_code_and_an_unknown_indicator(night: City) -
     with pytest.raises(BadInput, match="no enterprise '91320411YY99999999'"):
         explain("91320411YY99999999", SCHEME)
     known = night.gathered("points")["uscc"][0].as_py()
-    with pytest.raises(BadInput, match="unknown indicator 'INP-99'"):
+    with pytest.raises(BadInput, match=r"unknown indicator 'INP-99' \(did you mean INP-\d\d\?\)"):
         explain(known, SCHEME, indicator="INP-99")
 
 

@@ -254,6 +254,27 @@ def test_gates_are_strict_as_written_and_come_after_rounding(given: str, answers
     assert rows == answers.split()
 
 
+ENTRY = "{id: small, name: c at most 50, when: c <= 50}"
+ROUTE = "{id: route, name: c is 7, when: c = 7}"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "c", "passed"),
+    [
+        (f"direct: [{ROUTE}]", "7", "direct"),
+        (f"direct: [{ROUTE}]", "8", "fail"),  # the only way in is closed
+        (f"entry: [{ENTRY}], direct: [{ROUTE}]", "50", "fail"),
+        (f"entry: [{ENTRY}], direct: [{ROUTE}]", "7", "direct"),
+        (f"entry: [{ENTRY}]", "50", "pass"),  # entry alone decides
+        (f"entry: [{ENTRY}]", "51", "fail"),
+    ],
+)
+def test_gates_of_few_kinds_let_in_whom_they_name(kinds: str, c: str, passed: str, tmp_path: Path) -> None:
+    gates = f"\ngates:\n  - {{from: 2024-01-01, reference: ours, {kinds}}}\n"
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), gates, maximum="300")
+    assert score(tmp_path, scheme, {"X": {"a": "90", "b": "90", "c": c}})["X"]["passed"]["status"] == passed
+
+
 RANKS = """
 ranks:
   - {from: 2024-01-01, reference: ours, ranked: RANKED, ties: TIES, cascade: [CASCADE]}

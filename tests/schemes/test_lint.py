@@ -34,11 +34,11 @@ def test_the_small_scheme_has_no_findings(small: Path) -> None:
 FAULTS: dict[str, tuple] = {
     "weights above the maximum by the last decimal": (
         ("weights.yaml", "ABI-01: 20,", "ABI-01: 20.001,"),
-        "small: weights.yaml: young.ability: the indicators add up to 60.001, the maximum is 60",
+        "small/weights.yaml: young.ability: the indicators add up to 60.001, the maximum is 60",
     ),
     "weights below the maximum": (
         ("weights.yaml", "RES-01: 30,", "RES-01: 29.999,"),
-        "small: weights.yaml: grown.result: the indicators add up to 69.999, the maximum is 70",
+        "small/weights.yaml: grown.result: the indicators add up to 69.999, the maximum is 70",
     ),
     "a zero that is not written": (
         ("weights.yaml", ", RES-03: 0}", "}"),
@@ -51,7 +51,7 @@ FAULTS: dict[str, tuple] = {
     "a category that does not add up to the total": (
         ("scheme.yaml", "grown: {ability: 30, result: 70}", "grown: {ability: 29, result: 70}"),
         ("weights.yaml", "grown:\n        ability: {ABI-01: 10", "grown:\n        ability: {ABI-01: 9"),
-        "small: scheme.yaml: maxima grown: the categories add up to 99, the total is 100",
+        "small/scheme.yaml: maxima grown: the categories add up to 99, the total is 100",
     ),
     "a curve that falls where higher is better": (
         ("result/RES-02.yaml", "step(1:30; 3:60; 5:100)", "step(1:60; 3:30; 5:100)"),

@@ -82,13 +82,14 @@ FIRST = "  - from: 2010-01-01\n    reference: Technical note 1, steps 1 and 2\n"
             "scheme.yaml",
             "education: {kind: mean, of: [EDU-01, EDU-02]}",
             "education: {kind: mean, of: [EDU-01, EDU-02, ring]}\n      ring: {kind: mean, of: [education]}",
-            ["education stands in ring already"],
+            ["hdi/scheme.yaml", "circular: education → ring → education"],
         ),
         ("scheme.yaml", NODE, "of: [LIF-01, education, INC-01, EDU-01]", ["EDU-01 stands in education already"]),
         ("scheme.yaml", NODE, "of: [LIF-01, education]", ["indicator INC-01 stands in no node"]),
         ("scheme.yaml", "of: [EDU-01, EDU-02]", "of: {EDU-01: 0.5, EDU-02: 0.499999}", ["add up to 0.999999"]),
         ("scheme.yaml", "of: [EDU-01, EDU-02]", "of: {EDU-01: 0.5, EDU-02: 0.500001}", ["add up to 1.000001"]),
         ("scheme.yaml", "of: [EDU-01, EDU-02]", "of: {EDU-01: 1.5, EDU-02: -0.5}", ["-0.5 is negative"]),
+        ("scheme.yaml", "of: [EDU-01, EDU-02]", "of: {EDU-01: 1, EDU-02: -0}", ["weight of EDU-02: minus zero: '-0'"]),
         ("scheme.yaml", "of: [EDU-01, EDU-02]", "of: {EDU-01: 50%, EDU-02: 0.5}", ["weight of EDU-01", "'50%'"]),
         ("scheme.yaml", "of: [EDU-01, EDU-02]", "of: {EDU-01: 1/0, EDU-02: 0.5}", ["zero below the line"]),
         ("scheme.yaml", "of: [EDU-01, EDU-02]", "of: {EDU-01: {old: 1}, EDU-02: 0.5}", ["unknown 'old'", "全部"]),
@@ -105,6 +106,7 @@ FIRST = "  - from: 2010-01-01\n    reference: Technical note 1, steps 1 and 2\n"
         ("indicators/LIF-01.yaml", "linear(20", "linaer(20", ["LIF-01.yaml: curve from 2010", "did you mean linear?"]),
         ("indicators/LIF-01.yaml", "linear(20; 85)", "step(20:1)", ["on which side does 20 lie?"]),
         ("indicators/LIF-01.yaml", "linear(20; 85)", "linear(20; NaN)", ["not a plain decimal"]),
+        ("indicators/LIF-01.yaml", "linear(20; 85)", "linear(-0; 85)", ["LIF-01.yaml: curve from 2010", "minus zero"]),
         ("indicators/LIF-01.yaml", "linear(20; 85)", "linear(２０; 85)", ["not a plain decimal"]),
         (
             "indicators/LIF-01.yaml",
@@ -128,10 +130,10 @@ FIRST = "  - from: 2010-01-01\n    reference: Technical note 1, steps 1 and 2\n"
             "indicators/LIF-01.yaml",
             "curve:\n",
             'curve:\n  - {from: 2010-01-01, form: "linear(0; 1)", reference: ours}\n',
-            ["dates overlap: 2010-01-01 is not after 2010-01-01"],
+            ["key curve: dates overlap: 2010-01-01 is not after 2010-01-01 | kept"],
         ),
         ("indicators/LIF-01.yaml", "full: 1", "full: 1e0", ["key full", "not a plain decimal"]),
-        ("indicators/LIF-01.yaml", "full: 1", "full: 1\nfull: 1", ["stands twice"]),
+        ("indicators/LIF-01.yaml", "full: 1", "full: 1\nfull: 1", ["YAML: line 6: key 'full' stands twice | kept"]),
         ("indicators/LIF-01.yaml", "decimals: exact", "decimals: about", ["key decimals"]),
         ("measures.yaml", "decimals: 4, zh: 出生", "decimals: 4, most: 1, least: 2, zh: 出生", ["`most` lies below"]),
         (
@@ -148,15 +150,11 @@ def test_a_scheme_that_cannot_hold(refusal, file: str, old: str, new: str, reaso
         assert reason in error
 
 
-def test_minus_zero_is_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
-    source.write_text("uscc,stage,measure,value\nA,,mean_schooling_years,-0.0\n", encoding="utf-8")
-    arguments = ["score", "--scheme", str(SCHEMES / "hdi"), "--measures", str(source), "--out", str(out)]
-    monkeypatch.setattr(sys, "argv", ["innopoints", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
-    assert "A,全部,EDU-02,0,value,0\n" in out.read_text(encoding="utf-8")
+@pytest.mark.parametrize("value", ["-0", "-0.00"])
+def test_minus_zero_is_no_figure(refusal, value: str) -> None:  # type: ignore[no-untyped-def]
+    error = refusal(f"A,,mean_schooling_years,{value}")
+    assert f"in.csv line 2: mean_schooling_years: minus zero: '{value}'" in error
+    assert "nothing was written" in error
 
 
 def test_the_nightly_commands_refuse_a_scheme_for_supplied_measures(

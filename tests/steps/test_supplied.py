@@ -61,6 +61,8 @@ def test_an_installed_scheme_is_named_by_its_id(tmp_path: Path) -> None:
         ("A,,rd,12%", "not a plain decimal"),
         ('A,,rd,"1,200"', "not a plain decimal"),
         ("A,,rd,", "not a plain decimal"),
+        ("A,,rd,-0", "line 2: rd: minus zero: '-0'"),
+        ("A,,rd,-0.00", "line 2: rd: minus zero: '-0.00'"),
         ("A,,rd,0.001", "more than 2 decimals"),
         ("A,,patens,1", "unknown measure 'patens' (did you mean patents?)"),
         ("A,yung,rd,1", "unknown stage 'yung' (did you mean young?)"),
@@ -78,8 +80,8 @@ def test_bad_lines_are_refused_and_nothing_is_written(tmp_path: Path, line: str,
     assert not (tmp_path / "points.csv").exists()
 
 
-def test_minus_zero_is_zero(tmp_path: Path) -> None:
-    found = {row["indicator"]: row for row in _score(tmp_path, "A,young,patents,-0.00")}
+def test_a_true_zero_is_a_value(tmp_path: Path) -> None:
+    found = {row["indicator"]: row for row in _score(tmp_path, "A,young,patents,0.00")}
     assert (found["ABI-02"]["value"], found["ABI-02"]["points"]) == ("0.00", "0.000")
 
 
