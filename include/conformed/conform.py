@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.conformed.enterprises import Directory
+from include.conformed.enterprises import NOT_REGISTERED_HERE, Directory
 from include.contracts import Contract, Versions
+from include.kernel.identity import CODE_SHAPE
 
 UNRESOLVED = pa.schema([pa.field("dataset", pa.string()), pa.field("tier", pa.string()), pa.field("rows", pa.int64())])
 _SEPARATORS = re.compile("[;；]")
@@ -72,17 +73,22 @@ def _resolved(
 ) -> tuple[pa.Array, dict[str, int]]:
     """The enterprise that these columns name in each row, and how many name none, per tier.
 
-    Registered codes are looked up by the column, whatever is left one by one.
+    Codes in their one spelling are looked up by the column, whatever is left one by one.
     """
     registered = directory.registered
     at = pa.nulls(accepted.num_rows, pa.int32())
+    elsewhere = pa.repeat(pa.scalar(False), accepted.num_rows)
     undecided = pa.repeat(pa.scalar(True), accepted.num_rows)
     for column in codes:  # a code is tried where all before it are empty
         code = accepted[column].combine_chunks()
         at = pc.if_else(undecided, pc.index_in(code, value_set=registered), at)
+        plain = pc.fill_null(pc.match_substring_regex(code, f"^{CODE_SHAPE}$"), False)
+        elsewhere = pc.or_(elsewhere, pc.and_(undecided, pc.and_(plain, pc.is_null(at))))
         undecided = pc.and_(undecided, pc.is_null(code))
-    left = pc.is_null(at)
+    left = pc.and_(pc.is_null(at), pc.invert(elsewhere))
     resolved, tiers = _one_by_one(accepted.filter(left), codes, name, directory)
+    if unregistered := pc.sum(elsewhere).as_py():
+        tiers[NOT_REGISTERED_HERE] = tiers.get(NOT_REGISTERED_HERE, 0) + unregistered
     return pc.replace_with_mask(registered.take(at), left, resolved), tiers
 
 

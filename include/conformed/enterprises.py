@@ -31,7 +31,7 @@ ENTERPRISES = pa.schema(
     ]
 )
 
-
+NOT_REGISTERED_HERE = "code_not_registered_here"
 _PLAINLY_SPELT = r"^[!-~\x{4E00}-\x{9FFF}（）]*$"
 
 
@@ -128,5 +128,5 @@ class Directory:
             if code in self.codes:
                 return code, "code"
             if is_code_shape(code):
-                return None, "code_not_registered_here"
+                return None, NOT_REGISTERED_HERE
         return self.by_name(name) if name else (None, "no_identifier")

@@ -8,7 +8,9 @@ import unicodedata
 from stdnum.cn import uscc as stdnum_uscc
 
 _INVISIBLE = re.compile("[\\s\\u200b-\\u200f\\u202a-\\u202e\\u2060\\ufeff]+")
-_CODE = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}", re.ASCII)
+CODE_SHAPE = r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}"
+"""18 characters of the GB 32100 alphabet (no I O S V Z), digits 3 to 8 numeric; in this spelling nothing is folded."""
+_CODE = re.compile(CODE_SHAPE)
 
 
 def fold(text: str) -> str:
@@ -22,7 +24,7 @@ def normal_code(text: str) -> str:
 
 
 def is_code_shape(code: str) -> bool:
-    """18 characters of the GB 32100 alphabet (no I O S V Z), digits 3 to 8 numeric."""
+    """Has it the shape of a credit code (`CODE_SHAPE`)?"""
     return _CODE.fullmatch(code) is not None
 
 
