@@ -39,6 +39,8 @@ def bench(
 ) -> dict[str, Any]:
     """The report over all sizes. Sizes from half a million on run once; the others `repeats` times, side by side."""
     results = []
+    if work is not None:
+        work.mkdir(parents=True, exist_ok=True)
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="innopoints-bench-", dir=work) as folder:
             say(f"{size:,} enterprises: drawing the accepted files")
