@@ -140,6 +140,5 @@ def statements(seed: int, firms: Firms) -> pa.Table:
 
 def _in_hundredths(amounts: np.ndarray) -> pa.Array:
     """Hundredths of 万元 as a bank writes them: 120.5, 300."""
-    rest = np.char.rstrip(np.char.zfill((amounts % 100).astype(str), 2), "0")
-    text = np.char.add((amounts // 100).astype(str), np.where(rest == "", "", np.char.add(".", rest)))
-    return pa.array(text.astype(object))
+    rest = pa.compute.utf8_rtrim(joined(".", integers(amounts % 100, 2)), "0.")
+    return joined(integers(amounts // 100), rest)

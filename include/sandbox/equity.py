@@ -30,7 +30,7 @@ def records(seed: int, firms: Firms) -> pa.Table:
     related = (random.random(len(firm)) < 0.1) | (kind == "员工持股平台")
     is_fund = (kind == "私募基金") | (kind == "国有引导基金")
     number = random.integers(0, _FUNDS, len(firm))
-    fund = np.where(is_fund, np.char.add("S", np.char.add("99", np.char.zfill(number.astype(str), 4))), "")
+    fund = np.where(is_fund, np.array(joined("S", "99", integers(number, 4)).to_pylist(), dtype=object), "")
     stake = np.flatnonzero(is_fund)
     rounds = {
         "firm": firm,

@@ -206,9 +206,9 @@ def firms(seed: int, enterprises: int) -> Firms:
 
 
 def _moves(seed: int, district: np.ndarray, settled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One settled enterprise in a thousand, at least one, came from another district in the summer of 2026."""
+    """One settled enterprise in a thousand, or one, came from another district in the summer of 2026."""
     random = stream(seed, "moves")
-    movers = np.sort(random.choice(settled, max(1, len(settled) // 1000), replace=False))
+    movers = np.sort(random.choice(settled, min(len(settled), max(1, len(settled) // 1000)), replace=False))
     moved_from: np.ndarray = np.full(len(district), "", dtype=object)
     moved_on = np.full(len(district), np.datetime64("NaT", "D"))
     for firm in movers.tolist():

@@ -26,6 +26,7 @@ _FACTORIES = (
     ("两化融合贯标示范", ("省级", "国家级")),
 )
 _FIRSTS = (("首台(套)重大装备", "SB"), ("首批次新材料", "CL"), ("首版次软件", "RJ"), ("新技术新产品", "XP"))
+_COLUMNS = ("认定类型", "级别", "证书编号", "产品名称", "认定日期", "有效期至", "状态")
 
 
 def recognition_lists(seed: int, firms: Firms) -> pa.Table:
@@ -39,7 +40,7 @@ def recognition_lists(seed: int, firms: Firms) -> pa.Table:
         lines += _firsts(random, firms, here, year)
     withdrawn = [_withdrawal(random, line) for line in lines if random.random() < 0.04]
     lines += [line for line in withdrawn if line.published < np.datetime64("2028-01-01")]
-    return listed(firms, random, lines)
+    return listed(firms, random, _COLUMNS, lines)
 
 
 def _line(

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.sandbox.firms import CERTIFICATE_YEARS, YEARS, Figures, Firms
-from include.sandbox.numbers import dates, integers, joined, stream, year_start
+from include.sandbox.numbers import dates, integers, joined, stacked, stream, year_start
 from include.sandbox.records import name_on, table
 
 _DAY = np.timedelta64(1, "D")
@@ -129,7 +129,7 @@ def qualification_lists(seed: int, firms: Firms, figures: Figures, held: Certifi
         "企业名称": name_on(firms, firm, published),
         "统一社会信用代码": pa.array(np.where(with_code, firms.uscc[firm], "").astype(object)),
         "资质类型": pa.array(np.concatenate([np.full(len(part[2]), part[1], dtype=object) for part in parts])),
-        "证书编号": pa.concat_arrays([part[3] for part in parts]),
+        "证书编号": stacked(part[3] for part in parts),
         "发证日期": dates(np.concatenate([part[4] for part in parts])),
         "有效期至": dates(np.concatenate([part[5] for part in parts])),
         "状态": pa.array(np.concatenate([np.full(len(part[2]), part[7], dtype=object) for part in parts])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,17 @@ def moments(seconds: np.ndarray) -> pa.Array:
 
 def joined(*parts: Text | str) -> pa.Array:
     """Row-wise concatenation of text columns and constants."""
-    return pc.binary_join_element_wise(*parts, "")
+    return pc.binary_join_element_wise(*(part if isinstance(part, str) else _as_text(part) for part in parts), "")
+
+
+def stacked(parts: Iterable[Text]) -> pa.Array:
+    """Text columns one below the other."""
+    return pa.concat_arrays([_as_text(part) for part in parts])
+
+
+def _as_text(column: Text) -> Text:
+    """A column without a row has no type of its own: it is text as well."""
+    return column.cast(pa.string())
 
 
 def office_time(random: np.random.Generator, days: np.ndarray) -> np.ndarray:

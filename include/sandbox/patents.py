@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from include.sandbox.firms import Firms, industries
 from include.sandbox.naming import INSTITUTIONS, patent_check, person
-from include.sandbox.numbers import dates, exp, integers, joined, moments, office_time, stream
+from include.sandbox.numbers import dates, exp, integers, joined, moments, office_time, stacked, stream
 from include.sandbox.records import dotted, name_on, table
 
 _NEVER = np.datetime64("2099-01-01")
@@ -306,7 +306,7 @@ def international_applications(seed: int, firms: Firms, patents: Patents) -> pa.
     ]
     row = np.concatenate([rows for rows, _, _ in versions])
     entered = np.concatenate([day[rows] for rows, day, _ in versions])
-    grants = pa.concat_arrays([text.take(pa.array(rows)) for rows, _, text in versions])
+    grants = stacked(text.take(pa.array(rows)) for rows, _, text in versions)
     arrival = office_time(random, entered)
     columns = {
         "InternationalNumber": number.take(pa.array(row)),

@@ -28,6 +28,18 @@ _LEVELS = (
 _RESULTS, _RESULT_SHARES = ("优秀", "良好", "合格", "不合格"), (0.2, 0.36, 0.38, 0.06)
 _FIRST, _LAST = 2015, 2027
 _DAY = np.timedelta64(1, "D")
+_PLATFORM_COLUMNS = (
+    "平台名称",
+    "平台编号",
+    "平台类型",
+    "平台级别",
+    "共建单位",
+    "批准日期",
+    "有效期至",
+    "考评年度",
+    "考评结果",
+    "状态",
+)
 
 
 def platform_lists(seed: int, firms: Firms) -> pa.Table:
@@ -41,7 +53,7 @@ def platform_lists(seed: int, firms: Firms) -> pa.Table:
             level = int(random.choice(len(_LEVELS), p=[level[1] for level in _LEVELS]))
             if firms.founded[firm] < np.datetime64(f"{year}-01-01"):
                 lines += _life(random, firms, firm, place, year, level)
-    return listed(firms, random, lines)
+    return listed(firms, random, _PLATFORM_COLUMNS, lines)
 
 
 def _life(random: np.random.Generator, firms: Firms, firm: int, place: int, year: int, level: int) -> list[Line]:
@@ -87,6 +99,7 @@ def _standing(random: np.random.Generator, firm: int, cells: dict[str, str], yea
 _CARRIERS = (("众创空间", 0.3), ("孵化器", 0.45), ("加速器", 0.15), ("中试基地", 0.05), ("概念验证中心", 0.05))
 _CARRIER_LEVELS, _CARRIER_SHARES = ("区级", "市级", "省级", "国家级"), (0.15, 0.4, 0.3, 0.15)
 _PARKS = ("云溪", "清渚", "东渚", "栖霞湾", "澜湖", "南栖")
+_CARRIER_COLUMNS = ("载体名称", "备案编号", "载体类型", "载体级别", "关系", "起始日期", "截止日期", "毕业日期", "状态")
 
 
 def incubator_lists(seed: int, firms: Firms) -> pa.Table:
@@ -101,7 +114,7 @@ def incubator_lists(seed: int, firms: Firms) -> pa.Table:
     for firm in np.flatnonzero(operator).tolist():
         lines += _operation(random, firm, max(int(founded[firm]) + 2, int(random.integers(2014, 2026))))
     lines = [line for line in lines if line.published < np.datetime64(f"{_LAST + 1}-01-01")]
-    return listed(firms, random, lines)
+    return listed(firms, random, _CARRIER_COLUMNS, lines)
 
 
 def _carrier(random: np.random.Generator, number: str, relation: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.sandbox.firms import END, Firms
-from include.sandbox.numbers import Text, dates, joined
+from include.sandbox.numbers import Text, dates, integers, joined
 
 # What the server selects by.
 HIDDEN = ("_area", "_arrival", "_period", "_firm")
@@ -75,6 +75,9 @@ def table(
         "_fate": pa.array([""] * len(firm)),
     }
     built = pa.table({**columns, **hidden})
+    # A column without a row has no type of its own: it is text as well.
+    types = [(field.name, pa.string() if pa.types.is_null(field.type) else field.type) for field in built.schema]
+    built = built.cast(pa.schema(types))
     return built.filter(pa.array(arrival < END.astype("datetime64[s]")))
 
 
@@ -89,7 +92,12 @@ class Line:
 
 
 def listed(
-    firms: Firms, random: np.random.Generator, lines: list[Line], name: str = "企业名称", with_code: float = 0.6
+    firms: Firms,
+    random: np.random.Generator,
+    columns: tuple[str, ...],
+    lines: list[Line],
+    name: str = "企业名称",
+    with_code: float = 0.6,
 ) -> pa.Table:
     """Lines as a table that is handed over in a drop folder: the enterprise by its name of the day, and a part of them
     by its code too; `_list`, `_published` and `_line` say where in which file a line stands.
@@ -97,10 +105,10 @@ def listed(
     firm = np.array([line.firm for line in lines], dtype=np.int64)
     published = np.array([line.published for line in lines], dtype="datetime64[D]")
     coded = random.random(len(lines)) < with_code
-    columns = {
+    held = {
         name: name_on(firms, firm, published),
         "统一社会信用代码": pa.array(np.where(coded, firms.uscc[firm], "").astype(object), pa.string()),
-        **{column: pa.array([line.cells[column] for line in lines], pa.string()) for column in lines[0].cells},
+        **{column: pa.array([line.cells[column] for line in lines], pa.string()) for column in columns},
         "公布日期": dates(published),
     }
     hidden = {
@@ -108,13 +116,13 @@ def listed(
         "_published": dates(published),
         "_line": pa.array(np.arange(len(lines))),
     }
-    return table(firms, firm, published.astype("datetime64[s]"), columns | hidden, None)
+    return table(firms, firm, published.astype("datetime64[s]"), held | hidden, None)
 
 
 def name_on(firms: Firms, firm: np.ndarray, days: np.ndarray) -> pa.Array:
     """The enterprise's name on a day."""
     later = ~np.isnat(firms.renamed_on[firm]) & (firms.renamed_on[firm] > days)
-    return pa.array(np.where(later, firms.former_name[firm], firms.name[firm]))
+    return pa.array(np.where(later, firms.former_name[firm], firms.name[firm]), pa.string())
 
 
 def taxpayer(firms: Firms, firm: np.ndarray, days: np.ndarray) -> dict[str, Text]:
@@ -125,7 +133,7 @@ def taxpayer(firms: Firms, firm: np.ndarray, days: np.ndarray) -> dict[str, Text
 
 def identifier(prefix: str, firm: np.ndarray, *parts: Text) -> pa.Array:
     """A record's own id: prefix, enterprise number, what else makes it unique."""
-    return joined(prefix, pa.array(np.char.zfill(firm.astype(str), 6)), *parts)
+    return joined(prefix, integers(firm, 6), *parts)
 
 
 def dotted(days: np.ndarray) -> pa.Array:

@@ -135,7 +135,6 @@ def _states(
     second = pa.compute.if_else(pa.array(with_firm[row]), allied, pa.array(institution[row]))
     shared = pa.array((with_firm | with_institution)[row])
     owners = pa.compute.if_else(shared, joined(first, ";", second), first)
-    ends = np.datetime_as_string(until[row])
     arrival = office_time(random, day)
     columns = {
         "RecordNumber": pa.array(numbers[row]),
@@ -143,7 +142,7 @@ def _states(
         "LevelDesc": pa.array(level[row]),
         "OwnerStringList": owners,
         "RegistrationDate": dotted(since[row]),
-        "ExpireDate": pa.array(np.where(np.isnat(until[row]), "", np.char.replace(ends, "-", ".")).astype(object)),
+        "ExpireDate": pa.compute.fill_null(dotted(until[row]), ""),
         "StatusDesc": pa.array(status),
         "Title": joined("一种软件或成果", integers(row + 1)),
         "Author": pa.array([""] * len(row)),

@@ -71,7 +71,7 @@ def _certificates(random: np.random.Generator, firms: Firms) -> dict[str, np.nda
                     if not keeps[firm, t]:
                         break
                     rows.append((firm, number, year))
-    firm, system, years = (np.array(part, dtype=np.int64) for part in zip(*rows, strict=True))
+    firm, system, years = np.array(rows, dtype=np.int64).reshape(-1, 3).T
     m = len(firm)
     since = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]") + random.integers(0, 365, m) * _DAY
     until = (since.astype("datetime64[M]") + 36).astype("datetime64[D]") + np.timedelta64(5, "D")

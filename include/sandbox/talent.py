@@ -21,6 +21,18 @@ _KINDS = (
     ("留学归国人员", 0.23, 0),
 )
 _YEARS = range(2018, 2028)
+_COLUMNS = (
+    "姓名",
+    "证件号码",
+    "联系电话",
+    "人才类别",
+    "证书编号",
+    "学历认证",
+    "入选日期",
+    "有效期至",
+    "在职状态",
+    "状态",
+)
 
 
 def talent_lists(seed: int, firms: Firms) -> pa.Table:
@@ -34,7 +46,7 @@ def talent_lists(seed: int, firms: Firms) -> pa.Table:
         for firm in np.flatnonzero(count).tolist():
             for place in range(int(count[firm])):
                 lines += _selection(random, firm, year, place)
-    return listed(firms, random, lines, name="用人单位", with_code=0.7)
+    return listed(firms, random, _COLUMNS, lines, name="用人单位", with_code=0.7)
 
 
 def _selection(random: np.random.Generator, firm: int, year: int, place: int) -> list[Line]:

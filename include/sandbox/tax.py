@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.sandbox.firms import END, MONTHS, MONTHS_FROM, YEARS, Figures, Firms
-from include.sandbox.numbers import dates, integers, moments, money, office_time, share, stream, year_start
+from include.sandbox.numbers import dates, integers, moments, money, office_time, share, stacked, stream, year_start
 from include.sandbox.records import identifier, table, taxpayer
 
 # The stand-in's own copy of the form layouts: (form, item, row before the 2022 layout, row in it, row name).
@@ -319,14 +319,14 @@ def payments(seed: int, firms: Firms, figures: Figures) -> pa.Table:
     arrival = office_time(random, all_days)
     none, blank = pa.array([""] * len(rated)), pa.array([""] * len(firm))
     columns = {
-        "PZXH": pa.concat_arrays([voucher, identifier("XYPJ", rated, integers(YEARS[t]))]),
+        "PZXH": stacked([voucher, identifier("XYPJ", rated, integers(YEARS[t]))]),
         **taxpayer(firms, all_firms, all_days),
-        "JLLX": pa.concat_arrays([kinds, pa.array(["信用评价"] * len(rated))]),
-        "ZSXM": pa.concat_arrays([taxes, none]),
+        "JLLX": stacked([kinds, pa.array(["信用评价"] * len(rated))]),
+        "ZSXM": stacked([taxes, none]),
         "RKRQ": dates(all_days),
-        "PJND": pa.concat_arrays([blank, integers(YEARS[t])]),
-        "XYJB": pa.concat_arrays([blank, pa.array(grade.astype(object))]),
-        "JE": pa.concat_arrays([money(amount), none]),
+        "PJND": stacked([blank, integers(YEARS[t])]),
+        "XYJB": stacked([blank, pa.array(grade.astype(object))]),
+        "JE": stacked([money(amount), none]),
         "GLQH_DM": pa.array(firms.district[all_firms]),
         "RKSJ": moments(arrival),
     }

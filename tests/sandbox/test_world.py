@@ -16,10 +16,14 @@ import pytest
 from stdnum.cn import uscc
 
 from include.sandbox.dirt import soil
+from include.sandbox.drop_folders import DROP_FOLDERS
 from include.sandbox.firms import END, YEARS, Figures, Firms, figures, firms
+from include.sandbox.gateway import load_shelves
 from include.sandbox.moves import HANDED_OVER
 from include.sandbox.naming import organisation_code, patent_check
+from include.sandbox.records import RESOURCES
 from include.sandbox.registry import registrations
+from include.sandbox.serve import generate
 from include.sandbox.tax import payments
 from include.sandbox.world import World, world
 from tests.sandbox.conftest import ENTERPRISES, SEED
@@ -46,6 +50,28 @@ def test_same_seed_and_size_give_the_same_bytes_whatever_the_hash_seed_zone_and_
 def test_another_seed_gives_other_enterprises(small_world: World):
     others = firms(SEED + 1, ENTERPRISES)
     assert not set(others.name.tolist()) & set(small_world.firms.name.tolist())
+
+
+SMALL = [*((size, seed) for size in (1, 5) for seed in range(1, 7)), (20, 1), (20, 4), (60, 5), (120, 2)]
+
+
+@pytest.mark.parametrize(("enterprises", "seed"), SMALL)
+def test_a_small_world_has_every_table_in_the_columns_and_types_of_a_large_one(
+    small_world: World, enterprises: int, seed: int
+):
+    tiny = world(seed, enterprises)
+    assert {name: table.schema for name, table in tiny.tables.items()} == {
+        name: table.schema for name, table in small_world.tables.items()
+    }
+    assert tiny.tables["REG_ENT"].num_rows >= enterprises
+    assert len(set(tiny.enterprises["uscc"].to_pylist())) == enterprises
+
+
+@pytest.mark.parametrize(("enterprises", "seed"), [(1, 1), (1, 5), (5, 3), (5, 5)])
+def test_a_small_world_is_handed_over_and_served(tmp_path: Path, enterprises: int, seed: int):
+    folder = generate(tmp_path, enterprises, seed) / "world"
+    assert set(load_shelves(folder / "gateway")) == {f"{one.department}/{one.path}" for one in RESOURCES.values()}
+    assert {path.name for path in (folder / "drop").iterdir()} == {"banks"} | {d.name for d in DROP_FOLDERS.values()}
 
 
 @pytest.fixture(scope="module")
