@@ -9,7 +9,7 @@ from include.schemes.curves import Curve
 
 WIDTH, HEIGHT = 560, 220
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 14, 34
-LABELS = 7
+LETTER = 6
 
 
 def picture(curve: Curve, title: str) -> str:
@@ -36,8 +36,7 @@ def picture(curve: Curve, title: str) -> str:
         y = up(points)
         drawn.append(f'<line x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}" stroke="#dddddd"/>')
         drawn.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end" fill="#555555">{_short(points, 3)}</text>')
-    for place in _labelled(places):
-        x, text = across(place), _short(place, curve.decimals)
+    for x, text in _labels([(across(place), _short(place, curve.decimals)) for place in places]):
         drawn.append(f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{HEIGHT - BOTTOM}" stroke="#eeeeee"/>')
         drawn.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle" fill="#555555">{text}</text>')
     before: int | None = None
@@ -55,11 +54,19 @@ def picture(curve: Curve, title: str) -> str:
     return "\n".join([*drawn, "</svg>"]) + "\n"
 
 
-def _labelled(places: list[int]) -> list[int]:
-    """All places, or as many as can be read: the ends and some between."""
-    if len(places) <= LABELS:
-        return places
-    return sorted({places[0], places[len(places) // 2], places[3 * len(places) // 4], places[-1]})
+def _labels(marks: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The first and the last, and from the right whatever stands clear of its neighbours."""
+    first, *between, last = [*marks[:1], *marks[1:-1], *marks[-1:]] if len(marks) > 1 else [marks[0], marks[0]]
+    kept = [last]
+    for x, text in reversed(between):
+        if x + _half(text) < kept[-1][0] - _half(kept[-1][1]) and x - _half(text) > first[0] + _half(first[1]):
+            kept.append((x, text))
+    return list(dict.fromkeys([first, *reversed(kept)]))
+
+
+def _half(text: str) -> int:
+    """Half the width of a label with its margin."""
+    return len(text) * LETTER // 2 + LETTER
 
 
 def _whole(exact: Fraction) -> int:
@@ -67,6 +74,7 @@ def _whole(exact: Fraction) -> int:
 
 
 def _short(scaled: int, decimals: int) -> str:
-    """`50000000.00` as 50,000,000."""
-    text = f"{from_scaled(scaled, decimals):,f}"
+    """`50000000.00` as 50,000,000; of large numbers only the whole part."""
+    value = from_scaled(scaled, decimals)
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
