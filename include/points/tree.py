@@ -12,8 +12,10 @@ from fractions import Fraction
 
 from include.kernel.errors import BadInput
 from include.kernel.exact import ratio_half_up
+from include.kernel.irrational import TooLarge
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.compile import COVERAGE_DECIMALS, value_name
+from include.schemes.formula import Formula
 from include.schemes.shapes import Bands, Jumps, form_name
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD, VALUE
 from include.schemes.tree import Round, shown, weights_of
@@ -58,11 +60,11 @@ def score_tree(compiled: CompiledTree, facts: Facts, stage: str, where: str) -> 
     total = nodes[compiled.rule.root]
     answers = {**facts, **_results(lines, nodes), "total": total.points}
     for check in compiled.checks:
-        if check.formula.exact(answers) is False:
+        if _exact(check.formula, answers, f"{where}: {check.condition.id}") is False:
             raise BadInput(
                 f"{check.condition.id}: {check.condition.name}", where=where, kept=_KEPT, todo="correct the measures"
             )
-    conditions = {c.condition.id: _answer(c, answers) for c in _gates(compiled)}
+    conditions = {c.condition.id: _answer(c, answers, where) for c in _gates(compiled)}
     ends = [_end(compiled, lines, facts, stage, pick) for pick in (min, max)]
     known = [end for end in ends if end is not None]
     return Scored(
@@ -117,14 +119,14 @@ def fixed(value: Fraction, decimals: int) -> str:
 
 def _line(compiled: CompiledTree, line: TreeLine, facts: Facts, where: str) -> Outcome:
     """Value, then points: jumps are decided by the exact value, lines by the rounded one where the rule rounds."""
-    if line.applicable is not None and line.applicable.exact(facts) is False:
+    at = f"{where}: {line.indicator.id}"
+    if line.applicable is not None and _exact(line.applicable, facts, at) is False:
         return Outcome(NOT_APPLICABLE, None, None, None)
-    found = line.formula.exact(facts)
+    found = _exact(line.formula, facts, at)
     if found is None:
         return Outcome(NOT_HELD, None, None, None)
     exact = Fraction(found)
     value = exact if line.decimals is None else _own_side(exact, line.decimals, line)
-    at = f"{where}: {line.indicator.id}"
     if isinstance(line.shape, Bands):
         assert line.curve.chosen_by is not None
         chosen, (low, high) = facts[line.curve.chosen_by], line.shape.at(exact)
@@ -146,6 +148,14 @@ def _line(compiled: CompiledTree, line: TreeLine, facts: Facts, where: str) -> O
             todo="give points inside",
         )
     return _counted(compiled, value, line.shape.at(exact if isinstance(line.shape, Jumps) else value))
+
+
+def _exact(formula: Formula, facts: Facts, where: str) -> Fraction | bool | None:
+    """The formula's value; what is too large for it is refused with its place."""
+    try:
+        return formula.exact(facts)
+    except TooLarge as error:
+        raise BadInput(str(error), where=where, kept=_KEPT, todo="correct the figures or the formula") from None
 
 
 def _counted(compiled: CompiledTree, value: Fraction | None, points: Fraction) -> Outcome:
@@ -171,7 +181,7 @@ def _nodes(
     for name, node in compiled.nodes.items():
         try:
             nodes[name] = found[name] = _node(compiled, node, found, facts, stage)
-        except ValueError as error:
+        except (ValueError, TooLarge) as error:
             raise BadInput(f"node {name}: {error}", where=where, kept=_KEPT) from None
     return nodes
 
@@ -259,8 +269,8 @@ def _gates(compiled: CompiledTree) -> Iterable[TreeCondition]:
     return (*compiled.entry, *compiled.passing, *compiled.direct)
 
 
-def _answer(condition: TreeCondition, answers: Facts) -> bool | None:
-    found = condition.formula.exact(answers)
+def _answer(condition: TreeCondition, answers: Facts, where: str) -> bool | None:
+    found = _exact(condition.formula, answers, f"{where}: {condition.condition.id}")
     return None if found is None else bool(found)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from include.kernel.irrational import DIGITS, decimal_of, kept, power
+from include.kernel.irrational import DIGITS, decimal_of, exponential, kept, power
 from include.schemes.expression import (
     Absolute,
     Arithmetic,
@@ -131,7 +131,7 @@ def _irrational(function: str, arguments: list[Fraction]) -> Fraction | None:
         case "ln":
             return kept(DIGITS.ln(decimal_of(x))) if x > 0 else None
         case "exp":
-            return kept(DIGITS.exp(decimal_of(x)))
+            return exponential(x)
         case "sqrt":
             return power(x, Fraction(1, 2)) if x >= 0 else None
         case "power":

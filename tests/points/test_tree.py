@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from include.kernel.errors import BadInput
 from include.steps.supplied import score_file
 
 SCHEMES = Path(__file__).parents[1] / "schemes"
@@ -252,6 +253,53 @@ def test_gates_are_strict_as_written_and_come_after_rounding(given: str, answers
     found = score(tmp_path, scheme, {"X": dict(zip("abc", given.split(), strict=True))})["X"]
     rows = [found[name]["status"] for name in ("gate:from_60", "gate:over_70", "gate:block", "passed")]
     assert rows == answers.split()
+
+
+@pytest.mark.parametrize(
+    ("formula", "c", "value"),
+    [
+        ("exp(c)", "-999999999", "0"),
+        ("power(10, c)", "-1000000", "0"),
+        ("power(c, 3)", "-2", "-8"),
+        ("power(-1, c)", "1000001", "-1"),
+        ("power(-1, c)", "1000000", "1"),
+        ("power(10, c) - power(10, 59)", "59", "0"),
+        ("power(10, c) - 9 * power(10, 59.5 - 0.5)", "59", "-8" + "0" * 59),
+    ],
+)
+def test_a_power_is_as_large_or_small_as_it_is(formula: str, c: str, value: str, tmp_path: Path) -> None:
+    found = score(tmp_path, _with_formula(tmp_path, formula), {"X": {"a": "1", "b": "1", "c": c}})["X"]
+    assert found["CCC-01"]["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("formula", "c", "function"),
+    [
+        ("exp(c)", "200", "exp"),
+        ("exp(c)", "999999999", "exp"),
+        ("exp(c)", "138.156", "exp"),  # ln 10 x 60 = 138.1551…
+        ("power(10, c)", "60", "power"),
+        ("power(10, c)", "80.5", "power"),
+        ("power(10, c)", "1000000", "power"),
+    ],
+)
+def test_a_power_too_large_is_refused_with_its_place(formula: str, c: str, function: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as refused:
+        score(tmp_path, _with_formula(tmp_path, formula), {"X": {"a": "1", "b": "1", "c": c}})
+    expected = f"in.csv X: CCC-01: {function}(…) gives a number of more than 60 digits before the point"
+    assert expected in str(refused.value)
+
+
+def _with_formula(directory: Path, formula: str) -> Path:
+    """CCC-01 is a formula of c, whose points are 0 up to 0 and 100 from 100 on."""
+    scheme = written(directory, nodes(f"kind: sum, {ALL}"), maximum="300")
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8").replace("given(0; 100)", "linear(0; 100)").replace("unit: 分", "unit: 倍")
+    path.write_text(text.replace("expression: c,", f'expression: "{formula}",'), encoding="utf-8")
+    measures = scheme / "measures.yaml"
+    text = measures.read_text(encoding="utf-8")
+    measures.write_text(text.replace("  c: {unit: 分", "  c: {unit: 倍"), encoding="utf-8")
+    return scheme
 
 
 ENTRY = "{id: small, name: c at most 50, when: c <= 50}"
