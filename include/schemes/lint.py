@@ -26,8 +26,8 @@ from include.schemes.reach import ZERO_OR_ONE, reach
 from include.schemes.reading import Dated, nearest
 from include.schemes.shapes import form_name
 from include.schemes.status import VALUE
-from include.schemes.tree import load_tree
-from include.schemes.tree_lint import tree_findings
+from include.schemes.tree import TreeScheme, load_tree
+from include.schemes.tree_lint import tree_days_of_change, tree_findings
 
 STRETCHED = ("log", "log_linear", "sqrt_linear")
 """Curves that become knots: only their two ends are edges of the rule."""
@@ -56,6 +56,11 @@ def lint_directory(
     except BadInput as error:
         return [Finding(error.where, error.what)]
     return lint(scheme, measures, installed)
+
+
+def newest_day(scheme: Scheme | TreeScheme) -> date:
+    """The last day on which a rule changes: its rules are the ones that the golden cases are about."""
+    return (tree_days_of_change(scheme) if isinstance(scheme, TreeScheme) else _days_of_change(scheme))[-1]
 
 
 def lint(scheme: Scheme, measures: Mapping[str, MeasureLike], installed: Iterable[Scheme] = ()) -> list[Finding]:
@@ -106,6 +111,8 @@ def _curve_faults(rule: CompiledIndicator) -> Iterator[str]:
     """The direction is proved segment by segment; a cap that no value reaches would lower everybody's maximum."""
     direction, curve = rule.indicator.direction, rule.curve
     broken = _falls_then_rises(curve) if direction == "range" else curve.breaks_order(direction)
+    if direction == "range" and (one_way := _one_way(curve)):
+        yield f"the points only {one_way}: that is no range"
     if broken:
         yield f"segment {broken.number} runs against {direction}"
     if direction == "penalty":
@@ -128,6 +135,12 @@ def _falls_then_rises(curve: Curve) -> Segment | None:
         falling = falling or segment.start < before or segment.end < segment.start
         before = segment.end
     return None
+
+
+def _one_way(curve: Curve) -> str | None:
+    """A range is left at both ends."""
+    ways = (("rise", curve.breaks_order("higher_better")), ("fall", curve.breaks_order("lower_better")))
+    return next((way for way, broken in ways if broken is None), None)
 
 
 def _highest_reached(rule: CompiledIndicator) -> Decimal | None:

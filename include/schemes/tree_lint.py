@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
 
 from include.kernel.errors import BadInput
-from include.kernel.exact import parse_decimal
+from include.kernel.exact import parse_decimal, ratio_half_up
+from include.kernel.irrational import TooLarge
 from include.schemes.cases import tree_cases
 from include.schemes.model import CASES
+from include.schemes.reach import ZERO_OR_ONE, reach
 from include.schemes.reading import Dated
-from include.schemes.shapes import Bands, Jumps, form_name
+from include.schemes.shapes import Bands, Jumps, Line, form_name
 from include.schemes.tree import TreeScheme, shown
 from include.schemes.tree_compile import CompiledTree, TreeLine, compile_tree, points_name
 
@@ -23,7 +25,7 @@ STEPS = ("step", "chosen", "penalty")
 def tree_findings(scheme: TreeScheme) -> Iterator[tuple[str, str]]:
     """Where and what: rules that do not compile, curves against their direction, lines without a case or a reader."""
     latest = None
-    for day in _days_of_change(scheme):
+    for day in tree_days_of_change(scheme):
         try:
             latest = compile_tree(scheme, day)
         except BadInput as error:
@@ -47,9 +49,37 @@ def _curve_faults(line: TreeLine) -> Iterator[str]:
         outcomes = outcomes[1::2]  # each band's highest
     if direction in RISING and any((after - before) * RISING[direction] < 0 for before, after in pairwise(outcomes)):
         yield f"the points run against {direction}"
+    if direction == "range" and _falls_then_rises(outcomes):
+        yield "the points rise again after they fell: a range is good in one place only"
+    elif direction == "range" and outcomes in (sorted(outcomes), sorted(outcomes, reverse=True)):
+        yield f"the points only {'rise' if outcomes == sorted(outcomes) else 'fall'}: that is no range"
     full = -line.worst if direction == "penalty" else line.best
     if full != line.indicator.full:
         yield f"no value reaches the full {line.indicator.full} points, at most {shown(full)}"
+    elif (found := _out_of_reach(line)) is not None:
+        yield found
+
+
+def _falls_then_rises(outcomes: Sequence[Fraction]) -> bool:
+    steps = [after - before for before, after in pairwise(outcomes) if after != before]
+    return any(before < 0 < after for before, after in pairwise(steps))
+
+
+def _out_of_reach(line: TreeLine) -> str | None:
+    """The formula's own bounds, where the points only rise or only fall and its best end misses the full ones."""
+    if line.indicator.direction not in RISING or isinstance(line.shape, Bands):
+        return None
+    rises = RISING[line.indicator.direction] > 0
+    bounds = ZERO_OR_ONE if line.formula.is_condition else reach(line.formula.root)
+    penalty = line.indicator.direction == "penalty"
+    end = bounds.high if rises or penalty else bounds.low
+    if end is not None and line.decimals is not None and isinstance(line.shape, Line):
+        end = Fraction(ratio_half_up(end.numerator, end.denominator, line.decimals), 10**line.decimals)
+    if end is None or line.shape.at(end) == (line.worst if penalty else line.best):
+        return None
+    side = "more" if rises or penalty else "less"
+    full = line.indicator.full
+    return f"the formula never gives {side} than {shown(end)}: no enterprise reaches the full {full} points"
 
 
 def _unread(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
@@ -126,9 +156,12 @@ def _supplied(compiled: CompiledTree, given: Mapping[str, str]) -> dict[str, Fra
 
 
 def _value(line: TreeLine, measures: Mapping[str, Fraction | None]) -> Fraction | None:
-    if line.applicable is not None and line.applicable.exact(measures) is not True:
+    try:
+        if line.applicable is not None and line.applicable.exact(measures) is not True:
+            return None
+        value = line.formula.exact(measures)
+    except TooLarge:  # the case is refused
         return None
-    value = line.formula.exact(measures)
     return None if value is None else Fraction(value)
 
 
@@ -137,9 +170,12 @@ def _closed_gates(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[
     for condition in compiled.passing:
         asked = condition.formula.inputs
         best = [_best(compiled, stage) for stage in compiled.stage_ids]
-        if all(name in best[0] for name in asked) and not any(condition.formula.exact(of) for of in best):
-            what = f"gates.pass: {condition.condition.id}: no points reach it"
-            yield scheme.where("scheme.yaml"), what
+        where, at = scheme.where("scheme.yaml"), f"gates.pass: {condition.condition.id}"
+        try:
+            if all(name in best[0] for name in asked) and not any(condition.formula.exact(of) for of in best):
+                yield where, f"{at}: no points reach it"
+        except TooLarge as error:
+            yield where, f"{at}: {error}"
 
 
 def _best(compiled: CompiledTree, stage: str) -> dict[str, Fraction | None]:
@@ -150,7 +186,7 @@ def _best(compiled: CompiledTree, stage: str) -> dict[str, Fraction | None]:
     return found | {"total": most[compiled.rule.root]}
 
 
-def _days_of_change(scheme: TreeScheme) -> list[date]:
+def tree_days_of_change(scheme: TreeScheme) -> list[date]:
     """The first day, and every day on which some rule changes."""
     identity = scheme.identity
     dated: list[Dated] = [*identity.tree, *identity.ranks, *identity.gates]

@@ -22,7 +22,7 @@ from include.kernel.errors import BadInput
 from include.kernel.exact import parse_decimal, to_scaled
 from include.schemes.compile import Compiled, compile_scheme
 from include.schemes.expression import Quantity
-from include.schemes.lint import Finding
+from include.schemes.lint import Finding, newest_day
 from include.schemes.lint import lint_directory as lint_scheme
 from include.schemes.model import MeasureDeclaration, has_tree, load_scheme, schemes
 from include.schemes.reading import nearest
@@ -76,10 +76,18 @@ def score_file(scheme: str, measures: Path, out: Path, as_of: date) -> int:
 
 
 def lint_directory(directory: Path) -> list[Finding]:
-    """The publication checks of a scheme directory, against the measures that exist."""
+    """The publication checks of a scheme directory, against the measures that exist, and its golden cases, run."""
     from include.measures.registry import measures
+    from include.steps.golden import failing_cases
 
-    return lint_scheme(directory, measures(), schemes().values())
+    found = lint_scheme(directory, measures(), schemes().values())
+    try:
+        day = newest_day(load_tree(directory) if has_tree(directory) else load_scheme(directory))
+        compiled = compile_for_supplied(str(directory), day)
+    except BadInput:
+        return found  # said already
+    at_fault = {finding.where for finding in found if not finding.warning}
+    return sorted({*found, *failing_cases(compiled, at_fault)})
 
 
 def compile_for_supplied(scheme: str, as_of: date) -> Compiled | CompiledTree:

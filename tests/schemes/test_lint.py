@@ -74,6 +74,10 @@ FAULTS: dict[str, tuple] = {
         "small/result/RES-02.yaml: curve from 2024-01-01: the formula never gives more than 4: "
         "no enterprise reaches 100 raw points",
     ),
+    "a range that is never left": (
+        ("ability/ABI-03.yaml", "band(0; 0.2; 0.6; 1)", "linear(0; 0.6)"),
+        "small/ability/ABI-03.yaml: curve from 2024-01-01: the points only rise: that is no range",
+    ),
     "a penalty that cannot take all it may": (
         ("ability/ABI-04.yaml", "2:-100", "2:-90"),
         "small/ability/ABI-04.yaml: curve from 2024-01-01: a penalty runs from 0 to -100",
@@ -224,6 +228,12 @@ TREE_FAULTS: dict[str, tuple] = {
         "full: 25",
         "tech_sme_2017/indicators/STA-01.yaml: curve from 2017-05-03: no value reaches the full 25 points, at most 20",
     ),
+    "a range that is never left": (
+        "indicators/STA-01.yaml",
+        "direction: higher_better",
+        "direction: range",
+        "tech_sme_2017/indicators/STA-01.yaml: curve from 2017-05-03: the points only rise: that is no range",
+    ),
     "a maximum that is not reached": (
         "scheme.yaml",
         "maximum: 100",
@@ -231,6 +241,56 @@ TREE_FAULTS: dict[str, tuple] = {
         "tech_sme_2017/scheme.yaml: key tree from 2017-05-03: the most points are 100, maximum is 110",
     ),
 }
+
+
+TWICE = "the points rise again after they fell: a range is good in one place only"
+RATIO, STEPS = "ratio(technology_staff, employees)", "step(0.10:4; 0.15:8; 0.20:12; 0.25:16; 0.30:20)"
+
+
+@pytest.mark.parametrize(
+    ("curve", "findings"),
+    [
+        (
+            "piecewise(0:0; 1:20; 2:0; 3:20)",
+            ["the points rise again after they fell: a range is good in one place only"],
+        ),
+        ("band(0; 0.2; 0.4; 1)", []),
+    ],
+)
+def test_a_range_in_a_tree_is_good_in_one_place(curve: str, findings: list[str], tmp_path: Path) -> None:
+    copy = tmp_path / "tech_sme_2017"
+    shutil.copytree(tree_schemes()["tech_sme_2017"].directory, copy)
+    path = copy / "indicators/STA-01.yaml"
+    text = path.read_text(encoding="utf-8").replace("direction: higher_better", "direction: range")
+    assert STEPS in text
+    path.write_text(text.replace(STEPS, curve), encoding="utf-8")
+    at = "tech_sme_2017/indicators/STA-01.yaml: curve from 2017-05-03: "
+    assert found_in(copy) == [at + finding for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "bound"),
+    [
+        (RATIO, f"least({RATIO}, 0.30)", None),
+        (RATIO, f"least({RATIO}, 0.2999999)", "more than 0.2999999"),  # shown as 0.300000, but on its own side
+        (STEPS, "linear(0; 0.3)", None),
+        (f"{RATIO}@{STEPS}", f"least({RATIO}, 0.3)@linear(0; 0.3)", None),
+        (f"{RATIO}@{STEPS}", f"least({RATIO}, 0.299999)@linear(0; 0.3)", "more than 0.299999"),
+        (f"higher_better@{STEPS}", "lower_better@linear(0.3; 0)", None),
+        (f"higher_better@{RATIO}@{STEPS}", f"lower_better@greatest({RATIO}, 0.1)@linear(0.3; 0)", "less than 0.1"),
+    ],
+)
+def test_in_a_tree_too_a_formula_reaches_the_full_points(old: str, new: str, bound: str | None, tmp_path: Path) -> None:
+    copy = tmp_path / "tech_sme_2017"
+    shutil.copytree(tree_schemes()["tech_sme_2017"].directory, copy)
+    path = copy / "indicators/STA-01.yaml"
+    text = path.read_text(encoding="utf-8")
+    for piece, other in zip(old.split("@"), new.split("@"), strict=True):
+        assert piece in text
+        text = text.replace(piece, other)
+    path.write_text(text, encoding="utf-8")
+    said = [line.partition("never gives ")[2] for line in found_in(copy) if "the formula never gives" in line]
+    assert said == ([f"{bound}: no enterprise reaches the full 20 points"] if bound else [])
 
 
 @pytest.mark.parametrize("fault", TREE_FAULTS)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from include.kernel.errors import BadInput
+from include.schemes.model import schemes
+from include.schemes.tree import tree_schemes
 from include.steps.supplied import lint_directory, score_file
 
 SMALL = Path(__file__).parents[1] / "schemes" / "small"
@@ -88,6 +91,45 @@ def test_a_true_zero_is_a_value(tmp_path: Path) -> None:
 def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not a readable CSV"):
         score_file(str(SMALL), tmp_path / "absent.csv", tmp_path / "out.csv", DAY)
+
+
+def _copy(scheme: Path, to: Path, file: str, old: str, new: str) -> Path:
+    shutil.copytree(scheme, to / scheme.name)
+    path = to / scheme.name / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return to / scheme.name
+
+
+INSTALLED = schemes()["changzhou_v1"].directory
+WRONG = {
+    "points": (
+        *(INSTALLED, "cases/BAS-19.yaml", 'raw_points: "60", points: "4.444"', 'raw_points: "60", points: "4.445"'),
+        "changzhou_v1/cases/BAS-19.yaml: case 省专精特新: expected points 4.445; found points 4.444",
+    ),
+    "a value": (
+        *(SMALL, "cases/RES-02.yaml", "patents: 5}, expect: {value: 5", "patents: 5}, expect: {value: 6"),
+        "small/cases/RES-02.yaml: case 五件: expected value 6; found value 5",
+    ),
+    "an absence": (
+        *(INSTALLED, "cases/BAS-19.yaml", "status: not_held", "status: not_applicable"),
+        "changzhou_v1/cases/BAS-19.yaml: case 名单未到，不知有无: "
+        "expected status not_applicable; found status not_held",
+    ),
+    "points of a tree": (
+        *(tree_schemes()["tech_sme_2017"].directory, "cases/STA-01.yaml", "STA-01: 20", "STA-01: 16"),
+        "expected STA-01 16; found STA-01 20",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_lint_runs_the_golden_cases_of_the_directory(wrong: str, tmp_path: Path) -> None:
+    scheme, file, old, new, finding = WRONG[wrong]
+    found = [str(f) for f in lint_directory(_copy(scheme, tmp_path, file, old, new)) if not f.warning]
+    assert any(finding in line for line in found), found
+    assert all(f"{scheme.name}/{file}: " in line for line in found), found
 
 
 def test_lint_of_a_directory_without_a_scheme(tmp_path: Path) -> None:
