@@ -117,6 +117,11 @@ WRONG = {
         "changzhou_v1/cases/BAS-19.yaml: case 名单未到，不知有无: "
         "expected status not_applicable; found status not_held",
     ),
+    "a stage": (
+        *(INSTALLED, "cases/stages.yaml", "{operating_revenue_yuan: 5000000}, expect: 成长期"),
+        "{operating_revenue_yuan: 5000000}, expect: 初创期",
+        "changzhou_v1/cases/stages.yaml: case 3: expected stage 初创期; found stage 成长期",
+    ),
     "points of a tree": (
         *(tree_schemes()["tech_sme_2017"].directory, "cases/STA-01.yaml", "STA-01: 20", "STA-01: 16"),
         "expected STA-01 16; found STA-01 20",
