@@ -4,7 +4,7 @@ It takes every short cut that these files allow and the product may not: int64 w
 no leases, digests or audits, no other statuses than the files contain, filings told apart by their number, rows joined
 by position, Parquet straight to disk. Formulas and curves come from the scheme, not retyped, so that a new indicator
 needs nothing here; they are walked as plain numpy. Only the measures are the product's SQL, run on columns cut to what
-it reads: DuckDB is within 1.6 of hand-written polars there, and a second text of it would rot.
+it reads: a second text of it would rot. How far that SQL is from the best possible, this benchmark does not say.
 """
 
 from __future__ import annotations

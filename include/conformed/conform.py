@@ -39,9 +39,9 @@ def conform(contract: Contract, accepted: pa.Table, directory: Directory, partic
     """
     accepted = _last_editions(contract, accepted)
     if contract.entity.names:
-        linked, tiers = _link_names(contract, _current(contract, accepted), directory)
+        linked, tiers = _link_names(contract, accepted, directory)
     elif contract.entity.roles:
-        linked, tiers = _link_roles(contract, _current(contract, accepted), directory)
+        linked, tiers = _link_roles(contract, accepted.take(_current(contract, accepted)), directory)
     else:
         linked, tiers = _link(contract, accepted, directory)
     counted = {tier: n for tier, n in tiers.items() if contract.scope == "district" or tier == "ambiguous"}
@@ -73,7 +73,8 @@ def _resolved(
 ) -> tuple[pa.Array, dict[str, int]]:
     """The enterprise that these columns name in each row, and how many name none, per tier.
 
-    Codes in their one spelling are looked up by the column, whatever is left one by one.
+    Codes in their one spelling are decided by the column, and so are names where no code is given; whatever is left, as
+    a code spelt otherwise, one by one.
     """
     registered = directory.registered
     at = pa.nulls(accepted.num_rows, pa.int32())
@@ -85,21 +86,34 @@ def _resolved(
         plain = pc.fill_null(pc.match_substring_regex(code, f"^{CODE_SHAPE}$"), False)
         elsewhere = pc.or_(elsewhere, pc.and_(undecided, pc.and_(plain, pc.is_null(at))))
         undecided = pc.and_(undecided, pc.is_null(code))
-    left = pc.and_(pc.is_null(at), pc.invert(elsewhere))
-    resolved, tiers = _one_by_one(accepted.filter(left), codes, name, directory)
-    if unregistered := pc.sum(elsewhere).as_py():
-        tiers[NOT_REGISTERED_HERE] = tiers.get(NOT_REGISTERED_HERE, 0) + unregistered
-    return pc.replace_with_mask(registered.take(at), left, resolved), tiers
+    resolved, tiers = registered.take(at), Counter({NOT_REGISTERED_HERE: pc.sum(elsewhere).as_py() or 0})
+    left = pc.and_not(pc.is_null(at), elsewhere)
+    if name:
+        text = accepted[name].combine_chunks()
+        named = pc.and_(undecided, pc.greater(pc.fill_null(pc.binary_length(text), 0), 0))
+        found, unknown = _by_name(text.filter(named), directory)
+        resolved, tiers, left = pc.replace_with_mask(resolved, named, found), tiers + unknown, pc.and_not(left, named)
+    found, unknown = _one_by_one(accepted.filter(left), codes, name, directory)
+    return pc.replace_with_mask(resolved, left, found), dict(tiers + unknown)
+
+
+def _by_name(texts: pa.Array, directory: Directory) -> tuple[pa.Array, Counter[str]]:
+    """Every different name is looked up once."""
+    coded = texts.dictionary_encode()
+    uscc, tiers = directory.by_names(coded.dictionary)
+    resolved = uscc.take(coded.indices)
+    unlinked = tiers.take(coded.indices).filter(resolved.is_null())
+    return resolved, Counter(unlinked.to_pylist())
 
 
 def _one_by_one(
     accepted: pa.Table, codes: list[str], name: str | None, directory: Directory
-) -> tuple[pa.Array, dict[str, int]]:
+) -> tuple[pa.Array, Counter[str]]:
     columns = [accepted[code].to_pylist() for code in codes]
     names = accepted[name].to_pylist() if name else [None] * accepted.num_rows
     known: dict[tuple, tuple[str | None, str]] = {}
     resolved: list[str | None] = []
-    tiers: dict[str, int] = {}
+    tiers: Counter[str] = Counter()
     for i, text in enumerate(names):
         identifiers = (*(column[i] for column in columns), text)
         if identifiers not in known:
@@ -107,7 +121,7 @@ def _one_by_one(
         uscc, tier = known[identifiers]
         resolved.append(uscc)
         if uscc is None:
-            tiers[tier] = tiers.get(tier, 0) + 1
+            tiers[tier] += 1
     return pa.array(resolved, pa.string()), tiers
 
 
@@ -124,19 +138,22 @@ def _link_roles(contract: Contract, accepted: pa.Table, directory: Directory) ->
 
 
 def _link_names(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
-    """Each row once per enterprise among its names; every different name is looked up once."""
+    """Each current row once per enterprise among its names; every different name is looked up once."""
     assert contract.entity.names
-    lists = pc.split_pattern_regex(accepted[contract.entity.names].combine_chunks(), _SEPARATORS.pattern)
+    current = _current(contract, accepted)
+    texts = accepted[contract.entity.names].take(current).combine_chunks()
+    lists = pc.split_pattern_regex(texts, _SEPARATORS.pattern)
     parts = pc.utf8_trim_whitespace(pc.list_flatten(lists)).dictionary_encode()
     names = parts.dictionary
     row, name = pc.list_parent_indices(lists).to_numpy(), parts.indices.to_numpy()
     said = pc.greater(pc.utf8_length(names), 0).to_numpy(zero_copy_only=False)[name]
-    row, name = np.divmod(np.unique(row[said].astype(np.int64) * len(names) + name[said]), max(len(names), 1))
-    owners = np.bincount(row, minlength=accepted.num_rows)
+    pairs = np.sort(row[said].astype(np.int64) * len(names) + name[said], kind="stable")  # in order but for a few
+    row, name = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], max(len(names), 1))
+    owners = np.bincount(row, minlength=len(current))
     uscc, tiers = directory.by_names(names)
     linked = uscc.is_valid().to_numpy(zero_copy_only=False)[name]
     unlinked = Counter(tiers.take(pa.array(name[~linked])).to_pylist())
-    table = _with_uscc(accepted.take(pa.array(row[linked])), uscc.take(pa.array(name[linked])))
+    table = _with_uscc(accepted.take(current.take(pa.array(row[linked]))), uscc.take(pa.array(name[linked])))
     return table.append_column("owners", pa.array(owners[row[linked]])), dict(unlinked)
 
 
@@ -145,14 +162,15 @@ def _with_uscc(table: pa.Table, uscc: pa.Array) -> pa.Table:
     return rest.add_column(0, "uscc", uscc)
 
 
-def _current(contract: Contract, accepted: pa.Table) -> pa.Table:
-    """The latest version of each record, before names are linked: whom only an older one names owns it no longer."""
+def _current(contract: Contract, accepted: pa.Table) -> pa.ChunkedArray:
+    """The places of the latest version of each record, before names are linked: whom only an older one names owns it no
+    longer."""
     if contract.versions is None:
-        return accepted
+        return pa.chunked_array([np.arange(accepted.num_rows)])
     window = f"OVER (PARTITION BY {', '.join(contract.versions.group)} ORDER BY {_latest_first(contract.versions)})"
     read = [*contract.versions.group, *contract.versions.latest_by]
     newest = f"SELECT _row FROM rows QUALIFY row_number() {window} = 1 ORDER BY _page, _ordinal"
-    return _taken(accepted, read, newest)
+    return _chosen(accepted, read, newest)["_row"]
 
 
 def _last_editions(contract: Contract, accepted: pa.Table) -> pa.Table:
@@ -201,14 +219,19 @@ def _engine(process: int) -> duckdb.DuckDBPyConnection:
 
 def _taken(table: pa.Table, read: list[str], query: str) -> pa.Table:
     """The rows that a query over a few columns chooses, whole: windows would carry every column through every sort."""
-    narrow = table.select(list(dict.fromkeys([*read, "_page", "_ordinal"])))
-    with _engine(os.getpid()).cursor() as connection:
-        connection.register("rows", narrow.append_column("_row", pa.array(np.arange(table.num_rows))))
-        chosen = connection.sql(query).to_arrow_table()
+    chosen = _chosen(table, read, query)
     rows = table.take(chosen["_row"])
     for name in chosen.column_names[1:]:
         rows = rows.append_column(name, chosen[name])
     return rows
+
+
+def _chosen(table: pa.Table, read: list[str], query: str) -> pa.Table:
+    """The places (`_row`) that a query over a few columns chooses, and what else it gives of them."""
+    narrow = table.select(list(dict.fromkeys([*read, "_page", "_ordinal"])))
+    with _engine(os.getpid()).cursor() as connection:
+        connection.register("rows", narrow.append_column("_row", pa.array(np.arange(table.num_rows))))
+        return connection.sql(query).to_arrow_table()
 
 
 def _text(value: str) -> str:

@@ -94,6 +94,12 @@ class Directory:
         """The codes, for whole columns."""
         return pa.array(list(self.codes), pa.string())
 
+    @cached_property
+    def _named(self) -> tuple[pa.Array, pa.Array]:
+        """The names and the one enterprise of each (null for several), for whole columns."""
+        only = [next(iter(held)) if len(held) == 1 else None for held in self.names.values()]
+        return pa.array(list(self.names), pa.string()), pa.array(only, pa.string())
+
     def by_name(self, text: str) -> tuple[str | None, str]:
         """(uscc, tier): `exact` when exactly one enterprise carries or carried the name, else `ambiguous` or `none`."""
         held = self.names.get(normal_name(text), frozenset())
@@ -110,9 +116,9 @@ class Directory:
         spelt = pc.ascii_upper(texts)
         for there, here in zip("（）[]{}", "()()()", strict=True):
             spelt = pc.replace_substring(spelt, there, here)
-        at = pc.index_in(spelt, value_set=pa.array(list(self.names), pa.string()))
-        only = [next(iter(held)) if len(held) == 1 else None for held in self.names.values()]
-        uscc = pa.array(only, pa.string()).take(at)
+        known, only = self._named
+        at = pc.index_in(spelt, value_set=known)
+        uscc = only.take(at)
         tier = pc.if_else(uscc.is_valid(), "exact", pc.if_else(at.is_valid(), "ambiguous", "none"))
         others = pc.invert(plain)
         found = [self.by_name(text) for text in texts.filter(others).to_pylist()]

@@ -1,5 +1,6 @@
 """Conforming: one enterprise key, superseded filings dropped, names linked only on exact equality."""
 
+from collections import Counter
 from datetime import date, datetime
 
 import pyarrow as pa
@@ -159,6 +160,21 @@ def test_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> N
         names += ["常州 甲科技有限公司", "常州乙【江苏】有限公司", "常州甲科技有限公司\u200b", "Straße"]
         uscc, tier = directory.by_names(pa.array(names))
         assert list(zip(uscc.to_pylist(), tier.to_pylist(), strict=True)) == [directory.by_name(name) for name in names]
+
+
+def test_codes_and_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> None:
+    codes = [A, B, "91320411YY00000099", "９１320411yy0000001 8", "320400000012345", f"{A}\n", "", None]
+    names = ["常州甲科技有限公司", "常州旧名有限公司", "常州 甲科技有限公司", "某大学", "", None]
+    rows = [{"uscc": code, "unit_name": name} for code in codes for name in names]
+    rows = [{**row, "unit_no": f"{place:03}", "month": date(2026, 1, 1)} for place, row in enumerate(rows)]
+    contract, directory = require_contract("HR_INS"), Directory.of(registry)
+    found = conform(contract, accepted(contract, rows), directory, frozenset({A, B}))
+    answers = [(row["unit_no"], *directory.resolve((row["uscc"],), row["unit_name"])) for row in rows]
+    linked = zip(found.table["unit_no"].to_pylist(), found.table["uscc"].to_pylist(), strict=True)
+    assert sorted(linked) == [(unit_no, uscc) for unit_no, uscc, _ in answers if uscc]
+    unlinked = Counter(tier for _, uscc, tier in answers if uscc is None)
+    assert {row["tier"]: row["rows"] for row in found.unresolved.to_pylist()} == unlinked
+    assert set(unlinked) == {"code_not_registered_here", "none", "no_identifier"}
 
 
 def deal(number: str, event_no: int, seller: str, buyer: str, **fields: object) -> dict:
