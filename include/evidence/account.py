@@ -28,14 +28,17 @@ class SourceField(_Shape):
 
 
 class Record(_Shape):
-    """A source record: where it stood in the department's reply, and what it says. `line` counts a page's rows from 1;
-    heading rows of a file are not counted."""
+    """A source record: where it stood in the department's reply, and what it says."""
 
     record: str = Field(description="dataset/scope/date#page:line, unique in this account")
     dataset: str
     snapshot: str
-    page: str
-    line: int
+    page: str = Field(description="the file, or the page of the reply")
+    counted: str = Field(
+        pattern="^(row|record)$",
+        description="what `line` counts: a `row` of the file or sheet, headings included, or a `record` of the page",
+    )
+    line: int = Field(description="from 1")
     key: dict[str, str]
     fields: list[SourceField]
 

@@ -98,7 +98,7 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
             for c in use.columns
         ]
         key = " ".join(f"{name}={value}" for name, value in record.key.items())
-        yield f"    {record.snapshot} {record.page} line {record.line} {key}"
+        yield f"    {record.snapshot} {record.page} {record.counted} {record.line} {key}"
         if shown:
             yield f"      {'; '.join(shown)}"
     if len(measure.uses) > SHOWN_RECORDS:

@@ -5,6 +5,7 @@ Where it is and how we prove who we are is not declared here: that comes from th
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -85,6 +86,10 @@ class Drop(_Strict):
     """A dataset in the drop folder: all its files together."""
 
     files: list[Files] = Field(min_length=1)
+
+    def kind_of(self, name: str) -> Files | None:
+        """What a file of this name is."""
+        return next((kind for kind in self.files if fnmatchcase(name, kind.glob)), None)
 
 
 class _Source(_Strict):
@@ -204,3 +209,19 @@ def source_of(contract: Contract) -> Source:
             todo="say there where the department keeps it",
         )
     return source
+
+
+def place_of(contract: Contract, page: str, ordinal: int) -> tuple[str, int]:
+    """Where a person who opens the reply finds a record: in a file its `row`, counted as a spreadsheet or an editor
+    counts, under the titles and headers that are agreed; in a page of any other reply its `record`. Both from 1.
+
+    `ordinal` counts the records of the page from 0. Empty rows between records are passed over when a file is read, so
+    below one the row is counted short by it.
+    """
+    source = source_of(contract)
+    if not isinstance(source, FileDropSource):
+        return "record", ordinal + 1
+    kind = source.datasets[contract.dataset].kind_of(page)
+    if kind is None:
+        return "record", ordinal + 1  # a file that was agreed when it landed and is no longer
+    return "row", kind.title_rows + kind.header_rows + ordinal + 1

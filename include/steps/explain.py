@@ -48,6 +48,7 @@ from include.schemes.curves import Hit
 from include.schemes.model import POINT_DECIMALS, require_scheme
 from include.schemes.reading import nearest
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, VALUE
+from include.sources.declaration import place_of
 from include.steps.district import REGISTRY, compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
@@ -476,12 +477,14 @@ class _Records:
                     withheld=withheld,
                 )
             )
-        page, line = labels[row["_page"] - 1], row["_ordinal"] + 1
+        page = labels[row["_page"] - 1]
+        counted, line = place_of(contract, page, row["_ordinal"])
         return Record(
             record=f"{snapshot}#{page}:{line}",
             dataset=dataset,
             snapshot=str(snapshot),
             page=page,
+            counted=counted,
             line=line,
             key={contract.columns[name].native: str(row[name]) for name in contract.key},
             fields=fields,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import jsonschema
+import openpyxl
 import pytest
 import sqlalchemy as sa
 
@@ -184,8 +186,36 @@ def test_explain_leads_to_the_row_of_the_return_and_shows_the_text_that_landed(n
     ]
     assert row["JE"] == fields["amount_yuan"].as_sent
     text = render(account)
-    assert f"{record.page} line {record.line} SBUUID={record.key['SBUUID']}" in text
+    assert f"{record.page} record {record.line} SBUUID={record.key['SBUUID']}" in text
     assert str(account.total) in text
+
+
+def _row_of_file(path: Path, row: int) -> set[str]:
+    """What stands in a row as a person sees it who opens the file."""
+    if path.suffix == ".csv":
+        cells = list(csv.reader(path.read_text(encoding="gb18030").splitlines()))[row - 1]
+    else:
+        cells = [cell.value for cell in openpyxl.load_workbook(path).active[row]]
+    return {str(cell) for cell in cells if cell is not None}
+
+
+def test_explain_leads_to_the_row_of_the_file_that_was_handed_over(night: City) -> None:
+    files = {path.name: path for path in (night.sandbox / "world" / "drop").rglob("*.*")}
+    seen = set()
+    for dataset in ("FIN_LOAN", "MIIT_QUAL", "ST_QUAL"):
+        held = night.stores.lake.read(places.conformed(DISTRICT, AS_OF), dataset.lower())
+        for uscc in sorted(set(held["uscc"].to_pylist()))[:3]:
+            account = explain(uscc, SCHEME)
+            text = render(account)
+            for record in account.records:
+                if record.dataset not in ("FIN_LOAN", "MIIT_QUAL", "ST_QUAL"):
+                    continue
+                assert record.counted == "row"
+                sent = {field.as_sent for field in record.fields if field.native != "银行" and field.as_sent}
+                assert sent <= _row_of_file(files[record.page], record.line), record.record
+                seen.add((record.dataset, files[record.page].suffix))
+                assert record.dataset != dataset or f"{record.page} row {record.line} " in text or "… " in text
+    assert seen >= {("FIN_LOAN", ".xlsx"), ("MIIT_QUAL", ".xlsx"), ("ST_QUAL", ".csv")}
 
 
 def test_explain_never_shows_a_field_about_a_person(night: City) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from include.contracts import contracts, require_contract
 from include.kernel.errors import BadInput
-from include.sources.declaration import FOLDER, load_source, source_of, sources
+from include.sources.declaration import FOLDER, load_source, place_of, source_of, sources
 
 
 def test_every_contract_is_delivered_by_its_source_and_every_source_delivers() -> None:
@@ -92,3 +92,21 @@ def test_identifiers_of_a_view_cannot_carry_a_statement(tmp_path: Path) -> None:
     path.write_text(text.replace("view: V_SB_ZZS", 'view: "V; DROP TABLE x"'), encoding="utf-8")
     with pytest.raises(BadInput, match=r"key datasets.TAX_VAT.view"):
         load_source(path)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "page", "first"),
+    [
+        ("FIN_LOAN", "邮储银行_科创贷款_20261105.xlsx", ("row", 2)),  # a header
+        ("FIN_LOAN", "中国银行科技信贷月报_20261105.xlsx", ("row", 3)),  # a title and a header
+        ("FIN_LOAN", "上海银行科技金融统计表_20261105.xlsx", ("row", 4)),  # two titles and a header
+        ("MIIT_QUAL", "专精特新名单_20261215.xlsx", ("row", 4)),  # a title, groups, a header
+        ("ST_QUAL", "高企名单_20261105.csv", ("row", 2)),
+        ("REG_ENT", "page-00002.json", ("record", 1)),
+        ("TAX_CIT", "rows-00001.json", ("record", 1)),
+        ("ST_QUAL", "no longer agreed.csv", ("record", 1)),
+    ],
+)
+def test_a_record_is_found_where_a_person_looks_for_it(dataset: str, page: str, first: tuple[str, int]) -> None:
+    assert place_of(require_contract(dataset), page, 0) == first
+    assert place_of(require_contract(dataset), page, 9) == (first[0], first[1] + 9)
