@@ -13,6 +13,11 @@ from sqlalchemy import Engine
 from include.store.warehouse import create_engine, migrate
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The seed with which the fault suite begins; a failure names the one that replays it."""
+    parser.addoption("--faults-seed", type=int, default=0, metavar="N", help="first seed of the fault suite")
+
+
 @pytest.fixture(scope="session")
 def new_postgresql_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """Makes empty databases on a PostgreSQL that lives as long as the test session; gives their URLs."""

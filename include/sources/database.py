@@ -95,7 +95,8 @@ def _engine(connection: Connection, patience: Patience, where: str) -> sa.Engine
         url = url.set(username=connection.login or url.username, password=connection.password or None)
         waits = {
             "connect_timeout": max(1, round(patience.connect)),
-            "options": f"-c lock_timeout={round(patience.read * 1000)}",
+            "options": f"-c lock_timeout={round(patience.read * 1000)}"
+            f" -c statement_timeout={round(patience.page * 1000)}",  # of each portion of rows
         }
         return sa.create_engine(
             url.set(drivername="postgresql+psycopg"),

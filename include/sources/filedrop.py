@@ -22,6 +22,7 @@ from include.kernel.connections import Connection
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.identity import fold
 from include.sources.declaration import FileDropSource, Files
+from include.sources.encoding import decode
 from include.sources.reply import KEPT, Fields, Page, Request
 
 LARGEST_FILE = 512 * 1024 * 1024
@@ -111,13 +112,11 @@ def _marked(path: Path, at: str) -> tuple[int, bytes]:
 def _csv(raw: bytes, kind: Files, at: str) -> Cells:
     try:
         frame = pd.read_csv(
-            io.BytesIO(raw),
+            io.StringIO(decode(raw, kind.encoding)),
             header=None,
             skiprows=kind.title_rows,
             dtype=str,
             keep_default_na=False,
-            encoding=kind.encoding,
-            encoding_errors="strict",
         )
     except UnicodeDecodeError as error:
         raise _refused(f"not {kind.encoding} at byte {error.start} of {len(raw)}", at) from None

@@ -2,6 +2,9 @@
 
 A page is asked for at most `Patience.tries` times, whatever went wrong with it. Every try is signed anew, because a
 signature ages (300 s) and a message id is used once; that is why the retries are ours and not the HTTP adapter's.
+
+Pages are cut from records that may change meanwhile: one withdrawn and one added leave the total as it was, while the
+record at the edge of two pages is skipped. So what takes several pages is read until two readings are alike.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import uuid
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,20 +31,29 @@ from include.kernel.areas import CITY
 from include.kernel.connections import Connection
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.periods import SHANGHAI
+from include.sources.deadline import Session
 from include.sources.declaration import RestSource
+from include.sources.encoding import decode
 from include.sources.reply import KEPT, Fields, Page, Patience, Request
 
 # No honest page of a thousand rows comes near; a reply that goes on for ever, or a bomb, does.
 LARGEST_PAGE = 128 * 1024 * 1024
 _BLOCK = 64 * 1024
+READINGS = 3
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
 class _Reply:
+    """One page: `digests` of its rows, in their order."""
+
     total: int
     raw: bytes
     rows: list[dict[str, str | None]]
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        return [hashlib.sha256(json.dumps(row, sort_keys=True).encode()).digest() for row in self.rows]
 
 
 class _Later(TransientError):
@@ -54,28 +67,39 @@ class _Later(TransientError):
 def pages(
     source: RestSource, request: Request, connection: Connection, fields: Fields, patience: Patience, where: str
 ) -> Generator[Page, None, int]:
-    """Page after page until the total that the first page declared. Every page must declare the same total, be as
-    long as that total says, and differ from the pages before it.
+    """The pages of a reading that another one has confirmed: the same rows, in whatever order. One page alone is one
+    reply, which nothing can shift.
+    """
+    before: list[bytes] | None = None
+    with _Gateway(source, request, connection, fields, patience, where) as gateway:
+        for _ in range(READINGS):
+            replies = _reading(gateway, source.page_size)
+            rows = sorted(digest for reply in replies or () for digest in reply.digests)
+            if replies and (len(replies) == 1 or rows == before):
+                for number, reply in enumerate(replies, start=1):
+                    yield Page(number, f"page-{number:05d}.json", reply.raw, reply.rows)
+                return replies[0].total
+            before = rows if replies else None
+    raise TransientError(
+        f"the records change while they are read: of {READINGS} readings no two in a row are alike",
+        where=where,
+        kept=KEPT,
+        todo="nothing; the task asks again",
+    )
+
+
+def _reading(gateway: _Gateway, page_size: int) -> list[_Reply] | None:
+    """Page after page until the total that the first page declared; None when a later page declares another. Every
+    page must be as long as that total says, and differ from the pages before it.
     """
     seen: set[bytes] = set()
-    with _Gateway(source, request, connection, fields, patience, where) as gateway:
-        number, total, last = 1, None, 1
-        while number <= last:
-            reply = gateway.page(number, seen)
-            if total is None:
-                total = reply.total
-                last = max(1, -(-total // source.page_size))
-            elif reply.total != total:
-                raise TransientError(
-                    f"the total changed from {total} to {reply.total} while paging",
-                    where=f"{where} page {number}",
-                    kept=KEPT,
-                    todo="nothing; the task starts again from page 1",
-                )
-            yield Page(number, f"page-{number:05d}.json", reply.raw, reply.rows)
-            number += 1
-    assert total is not None
-    return total
+    replies = [gateway.page(1, seen)]
+    total = replies[0].total
+    for number in range(2, max(1, -(-total // page_size)) + 1):
+        replies.append(gateway.page(number, seen))
+        if replies[-1].total != total:
+            return None
+    return replies
 
 
 class _Gateway:
@@ -100,7 +124,7 @@ class _Gateway:
             raise self._misconfigured("its host is no http(s) address")
         if not (connection.login and connection.password):
             raise self._misconfigured("it lacks the appKey (login) or the secret (password)")
-        self._session = requests.Session()
+        self._session = Session()
         self._session.trust_env = False
         self._session.verify = connection.extra.get("ca", True)
         self._token: str | None = None
@@ -135,7 +159,7 @@ class _Gateway:
         expected = min(self._source.page_size, reply.total - (number - 1) * self._source.page_size)
         if len(reply.rows) != max(expected, 0):
             raise _Later(f"{len(reply.rows)} rows came, {expected} were due of a total of {reply.total}", where=where)
-        digest = hashlib.sha256(json.dumps(reply.rows, sort_keys=True).encode()).digest()
+        digest = b"".join(reply.digests)
         if reply.rows and digest in seen:
             raise _Later("repeats an earlier page", where=where)
         seen.add(digest)
@@ -145,7 +169,7 @@ class _Gateway:
         envelope = self._source.envelope
         try:
             document = json.loads(
-                raw.decode(self._source.encoding).removeprefix("\ufeff"),
+                decode(raw, self._source.encoding),
                 parse_float=str,
                 parse_int=str,
                 parse_constant=str,
@@ -242,16 +266,18 @@ class _Gateway:
     def _send(self, path: str, body: bytes, headers: dict[str, str], where: str) -> tuple[int, bytes]:
         """Status (200, 401 or 403) and whole body of one POST; every other answer and every fault raises."""
         self._keep_pace()
-        deadline = time.monotonic() + self._patience.page
         try:
-            with self._session.post(
-                self._base + path,
-                data=body,
-                headers={"Content-Type": "application/json", **headers},
-                timeout=(self._patience.connect, self._patience.read),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                self._session.deadline(self._patience.page),
+                self._session.post(
+                    self._base + path,
+                    data=body,
+                    headers={"Content-Type": "application/json", **headers},
+                    timeout=(self._patience.connect, self._patience.read),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 status = response.status_code
                 if status in _BUSY:
                     wait = self._retry_after(response.headers.get("Retry-After"))
@@ -263,9 +289,13 @@ class _Gateway:
                         kept=KEPT,
                         todo=f"check the address in Connection {self._connection.conn_id!r} and the source's resource",
                     )
-                return status, _body(response, deadline, where)
+                answer = _body(response, where)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _Later(f"the connection failed ({type(error).__name__})", where=where) from None
+            if not self._session.late:
+                raise _Later(f"the connection failed ({type(error).__name__})", where=where) from None
+        if self._session.late:
+            raise _Later(f"not whole after the {self._patience.page:g} s that one page may take", where=where)
+        return status, answer
 
     def _keep_pace(self) -> None:
         """At most `requests_per_second`, evenly spaced; the Airflow pool bounds how many tasks ask at once."""
@@ -308,11 +338,8 @@ class _Gateway:
         )
 
 
-def _body(response: requests.Response, deadline: float, where: str) -> bytes:
-    """The whole body, read as it arrives so that one byte a second cannot hold the task beyond the deadline.
-
-    A body shorter than its Content-Length raises in urllib3.
-    """
+def _body(response: requests.Response, where: str) -> bytes:
+    """The whole body, if it is no larger than a page can be. One shorter than its Content-Length raises in urllib3."""
     pieces: list[bytes] = []
     size = 0
     while piece := response.raw.read1(_BLOCK, decode_content=True):
@@ -320,8 +347,6 @@ def _body(response: requests.Response, deadline: float, where: str) -> bytes:
         size += len(piece)
         if size > LARGEST_PAGE:
             raise TerminalError(f"more than {LARGEST_PAGE} bytes in one page", where=where, kept=KEPT)
-        if time.monotonic() > deadline:
-            raise _Later(f"{size} bytes had come when the time for one page was up", where=where)
     return b"".join(pieces)
 
 
@@ -338,8 +363,11 @@ def _at(document: Any, path: str) -> Any:
 
 def _text(value: Any) -> str | None:
     """A JSON value as the text it was written as (numbers arrive here as their literals)."""
-    if value is None or isinstance(value, str):
-        return value
+    if isinstance(value, str):
+        # JSON can write half a surrogate pair, which no UTF-8 file can hold: it stays as it was written, `\\ud840`.
+        return value.encode("utf-8", "backslashreplace").decode() if not value.isascii() else value
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     raise TypeError("not a plain value")

@@ -21,14 +21,18 @@ Fault = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 
 class Department:
-    """Rows, and what is wrong with the next replies. `faults` maps the number of an API request (from 1) to a fault."""
+    """Rows, and what is wrong with the next replies. `faults` maps the number of an API request (from 1) to a fault,
+    `after` to what becomes of the rows once that request is answered.
+    """
 
     def __init__(self, rows: list[dict[str, Any]]) -> None:
         self.rows = rows
         self.total: Callable[[int], int] = lambda page: len(self.rows)
         self.faults: dict[int, Fault] = {}
+        self.after: dict[int, Callable[[list[dict[str, Any]]], list[dict[str, Any]]]] = {}
         self.reply: Callable[[list[dict[str, Any]], int], Any] = self._envelope
         self.page_of: Callable[[int], int] = lambda page: page
+        self.rewrite: Callable[[bytes], bytes] = lambda whole: whole
         self.token_lives_for = 10**9
         self.asked: list[dict[str, Any]] = []
         self.message_ids: list[str] = []
@@ -71,7 +75,8 @@ class Department:
         asked = self.asked[-1]
         number, size = self.page_of(asked["pageNo"]), asked["pageSize"]
         page = self.rows[(number - 1) * size : number * size]
-        whole = json.dumps(self.reply(page, self.total(asked["pageNo"])), ensure_ascii=False).encode()
+        whole = self.rewrite(json.dumps(self.reply(page, self.total(asked["pageNo"])), ensure_ascii=False).encode())
+        self.rows = self.after.get(len(self.asked), lambda rows: rows)(self.rows)
         fault = self.faults.get(len(self.asked))
         if fault:
             fault(handler, whole)
@@ -85,6 +90,7 @@ def serving(department: Department) -> Iterator[Department]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             department.answer(self, self.rfile.read(int(self.headers["Content-Length"])))
