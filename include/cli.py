@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -122,6 +122,19 @@ def score(
 
 
 @app.command()
+def resolve(
+    names: Annotated[Path, typer.Option("--names", help="CSV: name.")],
+    registry: Annotated[Path, typer.Option("--registry", help="CSV: uscc, name [, former_names].")],
+    out: Annotated[Path, typer.Option("--out", help="CSV: name, uscc, tier, candidates.")],
+) -> None:
+    """A list of names to credit codes: equality links, everything else is told apart and proposed for review."""
+    from include.steps.resolve import TIERS, resolve_file
+
+    found = resolve_file(names, registry, out)
+    _say(f"{found.total()} names written to {out}: " + ", ".join(f"{tier} {found[tier]}" for tier in TIERS))
+
+
+@app.command()
 def bench(
     enterprises: Annotated[
         list[int] | None, typer.Option("--enterprises", min=1, help="How many; repeat; default 2791, 100000, 1000000.")
@@ -133,8 +146,6 @@ def bench(
     scheme: Scheme = DEFAULT_SCHEME,
 ) -> None:
     """Time and memory from accepted Parquet to ledger and ranks, beside a hand-written best effort."""
-    import json
-
     from include.bench.run import SIZES
     from include.bench.run import bench as run_bench
 
@@ -142,14 +153,20 @@ def bench(
     found = run_bench(
         sizes, scheme=scheme, as_of=on, repeats=repeats, work=work, say=lambda line: typer.echo(line, err=True)
     )
-    text = json.dumps(found, ensure_ascii=False, indent=1)
-    if out is None:
-        _say(text)
-        return
-    try:
-        out.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", where=str(out), kept="no figures") from None
+    _report(found, out)
+
+
+@app.command("bench-names")
+def bench_names(
+    enterprises: Annotated[int, typer.Option("--enterprises", min=1, help="How many are registered.")] = 100_000,
+    names: Annotated[int, typer.Option("--names", min=1, help="How many names are asked for.")] = 100_000,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed draws another town.")] = 20210430,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file; default standard output.")] = None,
+) -> None:
+    """Resolve real-like names with known answers: precision, what is found, time and memory."""
+    from include.bench.names import bench_names as run_bench
+
+    _report(run_bench(enterprises, names, seed=seed), out)
 
 
 @scheme_app.command("lint")
@@ -217,6 +234,20 @@ def main() -> None:
 def _date(text: str | None) -> date:
     """The date asked for, else the setting, else today; never a day that has not begun in Shanghai."""
     return require_begun(parse_as_of(text) if text else settings().business_date(), business_date(datetime.now(UTC)))
+
+
+def _report(found: dict[str, Any], out: Path | None) -> None:
+    """Figures as JSON, into a file or to standard output."""
+    import json
+
+    text = json.dumps(found, ensure_ascii=False, indent=1)
+    if out is None:
+        _say(text)
+        return
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", where=str(out), kept="no figures") from None
 
 
 def _say(line: str) -> None:

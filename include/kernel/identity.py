@@ -7,7 +7,11 @@ import unicodedata
 
 from stdnum.cn import uscc as stdnum_uscc
 
-_INVISIBLE = re.compile("[\\s\\u200b-\\u200f\\u202a-\\u202e\\u2060\\ufeff]+")
+_INVISIBLE = re.compile(
+    "[\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u115f\\u1160\\u180e\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
+    "\\ufe00-\\ufe0f\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e01ef]+"
+)
+"""Blanks, control characters, joiners, direction marks, fillers, variation selectors and tags."""
 CODE_SHAPE = r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}"
 """18 characters of the GB 32100 alphabet (no I O S V Z), digits 3 to 8 numeric; in this spelling nothing is folded."""
 _CODE = re.compile(CODE_SHAPE)

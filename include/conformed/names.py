@@ -1,0 +1,182 @@
+"""Reading a name: its one spelling, whose it is (firm, institution, person, foreign, branch), and its four parts.
+
+Nothing here decides who is meant: equality does (`register`), and people do (`candidates` only proposes). A word that
+`names.yaml` lacks makes a candidate worse, never a link wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import opencc
+import yaml
+
+from include.kernel.identity import normal_name
+
+FIRM, INSTITUTION, PERSON, FOREIGN, BRANCH = "firm", "institution", "person", "foreign", "branch"
+
+_SEPARATORS = re.compile("[;；]")
+_HAN = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af]")
+_KANA_OR_HANGUL = re.compile("[\u3041-\u30ff\uac00-\ud7a3]")
+_BRACKETED = re.compile(r"\(([^()]*)\)")
+_BELONGING = re.compile(r"(.+?(?:公司|合伙\))(?:\([^()]*\))*)[^()]+(?:(?<!公司)|(?<=[分子]公司))(?:\([^()]*\))*")
+"""A firm up to its legal form, then a part of it: …有限公司(常州)研究院. A second legal form makes it a firm."""
+_CORE_LENGTH = 2
+_LONGEST_PLACE = 15  # 积石山保安族东乡族撒拉族自治县
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A firm's name taken apart; each part may be empty but the core: 江苏 | 恒创 | 液压机械 | 有限公司."""
+
+    place: str
+    core: str
+    trade: str
+    form: str
+
+    @cached_property
+    def stem(self) -> str:
+        """What is left of two names that differ in place and legal form only."""
+        return self.core + self.trade
+
+
+def normal(text: str) -> str:
+    """A name in its one spelling: width, blanks, invisible characters and brackets folded, upper case, simplified.
+
+    Two registered firms that differ only in this are held to have the same name, and neither is linked by it.
+    """
+    return normal_name(text).translate(_simplified())
+
+
+def split(text: str) -> list[str]:
+    """The names in a cell that lists several, as written, in order, without the blanks around them."""
+    return [name for part in _SEPARATORS.split(text) if (name := part.strip())]
+
+
+def kind(text: str) -> str:
+    """Whose name this is. What has no legal form and is no institution and no person is a firm's short name."""
+    name = normal(text)
+    if not _HAN.search(name) or _KANA_OR_HANGUL.search(name) or any(form in name for form in _words("foreign").all):
+        return FOREIGN
+    whole = _BRACKETED.sub("", name)
+    if _ending(whole, "branches") or _BELONGING.fullmatch(name):
+        return BRANCH
+    if _ending(name, "forms") or _ending(whole, "forms"):
+        return FIRM
+    if _ending(whole, "institutions"):
+        return INSTITUTION
+    return PERSON if _is_person(whole) else FIRM
+
+
+def head(text: str) -> str:
+    """The firm that a branch belongs to: its name up to the legal form; any other name as it is."""
+    found = _BELONGING.fullmatch(normal(text))
+    return found[1] if found else text
+
+
+def parts(text: str) -> Parts:
+    """A firm's name in place, core (字号), trade and legal form; brackets go to the part they belong to."""
+    name = normal(text)
+    places: list[str] = []
+    forms: list[str] = []
+    for inner in _BRACKETED.findall(name):
+        (places if inner and _place_at(inner) == len(inner) else forms).append(inner)
+    stem = _BRACKETED.sub("", name)
+    while form := _ending(stem, "forms", leave=1):
+        stem = stem.removesuffix(form)
+        forms.insert(0, form)
+    trade = ""
+    while word := _ending(stem, "trades", leave=_CORE_LENGTH):
+        stem = stem.removesuffix(word)
+        trade = word + trade
+    while (length := _place_at(stem)) and len(stem) - length >= _CORE_LENGTH:
+        places.append(stem[:length])
+        stem = stem[length:]
+    return Parts("".join(map(_short, places)), stem, trade, "".join(forms))
+
+
+def _is_person(name: str) -> bool:
+    if "·" in name:
+        return all(_HAN.fullmatch(one) or one == "·" for one in name)
+    if not all(map(_HAN.fullmatch, name)):
+        return False
+    if name[:2] in _words("compound_surnames").all:
+        return len(name) in (3, 4)
+    return len(name) in (2, 3) and name[0] in _text("surnames")
+
+
+def _ending(text: str, key: str, *, leave: int = 0) -> str:
+    """The longest word of a list at the end of `text` that leaves so many characters; '' for none."""
+    words = _words(key)
+    most = min(words.longest, len(text) - leave)
+    return next((text[-n:] for n in range(most, 0, -1) if text[-n:] in words.all), "")
+
+
+def _place_at(text: str) -> int:
+    """How many characters at the beginning are a place."""
+    places = _places()
+    return next((n for n in range(min(_LONGEST_PLACE, len(text)), 1, -1) if text[:n] in places), 0)
+
+
+def _short(place: str) -> str:
+    return _places()[place]
+
+
+@cache
+def _file() -> dict[str, Any]:
+    return yaml.safe_load(Path(__file__).with_name("names.yaml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class _Words:
+    all: frozenset[str]
+    longest: int
+
+
+@cache
+def _words(key: str) -> _Words:
+    return _Words(frozenset(_file()[key]), max(map(len, _file()[key])))
+
+
+@cache
+def _text(key: str) -> str:
+    return _file()[key]
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    """Traditional characters to simplified ones, one by one: only what no simplified text contains."""
+    letters = [chr(code) for block in (range(0x3400, 0x4DC0), range(0x4E00, 0xA000)) for code in block]
+    converted = opencc.OpenCC("t2s").convert("\n".join(letters)).split("\n")
+    return {
+        ord(old): new
+        for old, new in zip(letters, converted, strict=True)
+        if new != old and not _in_gb2312(old) and old not in _text("stays")
+    }
+
+
+def _in_gb2312(letter: str) -> bool:
+    try:
+        letter.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@cache
+def _places() -> dict[str, str]:
+    """Every province, city and county, past and present, with and without its rank, to the name without it."""
+    places = {"中国": "中国"}
+    for found in re.findall(r'(?:province|county)="([^"]+)"', (files("stdnum.cn") / "loc.dat").read_text("utf-8")):
+        for dated in found.split(","):
+            place = normal(re.sub(r"\[[^]]*\]", "", dated))
+            short = re.sub("(特别行政区|(壮族|回族|维吾尔)?自治区|省|市|地区|盟|区|县|旗)$", "", place)
+            short = short if len(short) >= 2 else place
+            if short not in ("市辖", "市", "直辖", "郊", "城"):
+                places |= {place: short, short: short}
+    return places

@@ -1,0 +1,148 @@
+"""A list of names to credit codes, for an officer: `innopoints resolve`.
+
+In: a CSV with a column `name` (a cell may list several, parted by `;`), and a registry with `uscc, name` and, if
+wanted, `former_names` (parted by `;`, each perhaps `name@YYYY-MM-DD` until which it was carried). Out: one line per
+name, with a tier. Only `exact` and `alias` carry a code; others carry candidates for a person to look at: at most three
+that are like it, or all enterprises that share the name.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from include.conformed.candidates import Candidates
+from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, head, kind, split
+from include.conformed.register import ALIAS, AMBIGUOUS, EXACT, NONE, OUTDATED, Register
+from include.kernel.errors import BadInput
+from include.kernel.identity import normal_code
+
+RESULT = ["name", "uscc", "tier", "candidates"]
+REVIEW = "review"
+TIERS = (EXACT, ALIAS, REVIEW, BRANCH, INSTITUTION, PERSON, NONE)
+_NOTHING = "nothing was written"
+_OF_KIND = {FIRM: NONE, FOREIGN: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, PERSON: PERSON}
+_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+_FORMER_NAME = re.compile(r"[^@]+(@\d{4}-\d{2}-\d{2})?")
+
+
+class Answer(NamedTuple):
+    """What a name comes to: its tier, and a code or candidates."""
+
+    name: str
+    tier: str
+    uscc: str = ""
+    candidates: tuple[str, ...] = ()
+
+
+def resolve_file(names: Path, registry: Path, out: Path) -> Counter[str]:
+    """Resolve the file `names` against the file `registry`; write `out`; how many names of each tier."""
+    known = _registry(registry)
+    asked = [name for line in _rows(names, ["name"]) for name in _each(line.row["name"])]
+    answers = resolve_names(asked, known)
+    try:
+        with out.open("w", encoding="utf-8", newline="") as sink:
+            writer = csv.writer(sink, lineterminator="\n")
+            writer.writerow(RESULT)
+            for one in answers:
+                writer.writerow([_harmless(one.name), one.uscc, one.tier, ";".join(one.candidates)])
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", where=str(out), kept=_NOTHING) from None
+    return Counter(one.tier for one in answers)
+
+
+def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
+    """An answer per name, in order, against a table `uscc, name, former_names`."""
+    register = Register.of(
+        registry, lag_days=0
+    )  # a list of names has no date: a former name is believed whenever it was
+    answers = {name: _by_equality(name, register) for name in dict.fromkeys(names)}
+    unlike = [name for name, answer in answers.items() if answer.tier in (NONE, BRANCH)]
+    if unlike:
+        candidates = Candidates((name, held.uscc) for name, holders in register.holders.items() for held in holders)
+        for name, found in zip(unlike, candidates.of([head(name) for name in unlike]), strict=True):
+            tier = REVIEW if found and answers[name].tier == NONE else answers[name].tier
+            answers[name] = Answer(name, tier, candidates=found)
+    return [answers[name] for name in names]
+
+
+def _each(cell: str) -> list[str]:
+    """The names in a cell; one alone stays as it is written."""
+    several = split(cell)
+    return several if len(several) > 1 else [cell]
+
+
+def _by_equality(name: str, register: Register) -> Answer:
+    link = register.by_name(name)
+    if link.uscc:
+        return Answer(name, link.tier, link.uscc)
+    if link.tier in (AMBIGUOUS, OUTDATED):
+        return Answer(name, REVIEW, candidates=link.among)
+    return Answer(name, _OF_KIND[kind(name)])
+
+
+class _Line(NamedTuple):
+    at: str
+    row: dict[str, str]
+
+
+def _registry(path: Path) -> pa.Table:
+    columns: dict[str, list[str]] = {"uscc": [], "name": [], "former_names": []}
+    for at, row in _rows(path, ["uscc", "name"]):
+        uscc, former = normal_code(row["uscc"]), row.get("former_names") or ""
+        for what, text in (("uscc", uscc), ("name", row["name"].strip())):
+            if not text:
+                raise BadInput(f"no {what}", where=at, kept=_NOTHING, todo="complete the line or take it out")
+        for name in split(former):
+            if not _FORMER_NAME.fullmatch(name) or not _is_day(name.partition("@")[2]):
+                raise BadInput(
+                    "a former name is neither a name nor name@YYYY-MM-DD", where=at, kept=_NOTHING, todo="correct it"
+                )
+        for column, text in zip(columns.values(), (uscc, row["name"], former), strict=True):
+            column.append(text)
+    if not columns["uscc"]:
+        raise BadInput("no enterprise", where=str(path), kept=_NOTHING, todo="write uscc, name rows")
+    return pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+
+
+def _rows(path: Path, required: list[str]) -> Iterator[_Line]:
+    """The lines of a CSV in UTF-8, columns taken by name; columns that nobody asked for are left alone."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            lines = csv.DictReader(text, strict=True)
+            for name in required:
+                if (found := list(lines.fieldnames or []).count(name)) != 1:
+                    raise BadInput(
+                        f"{'no' if not found else 'more than one'} column {name!r}",
+                        where=f"{path} line 1",
+                        kept=_NOTHING,
+                        todo=f"head the columns {', '.join(required)}",
+                    )
+            for row in lines:
+                at = f"{path} line {lines.line_num}"
+                if None in row or None in row.values():
+                    raise BadInput("not as many cells as there are columns", where=at, kept=_NOTHING)
+                yield _Line(at, row)
+    except UnicodeDecodeError:
+        raise BadInput("not UTF-8", where=str(path), kept=_NOTHING, todo="save it as CSV UTF-8") from None
+    except (OSError, csv.Error) as error:
+        raise BadInput(f"not a readable CSV: {error}", where=str(path), kept=_NOTHING) from None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return not text or bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _harmless(cell: str) -> str:
+    """A spreadsheet would compute a cell that begins like a formula; a leading apostrophe makes it a text."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell

@@ -1,0 +1,96 @@
+"""Reading a name: one spelling, whose it is, and its four parts."""
+
+import pytest
+
+from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, Parts, head, kind, normal, parts, split
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "常州华达（江苏）电机有限公司",
+        "常州华达【江苏】电机有限公司",
+        "常州华达［江苏］电机有限公司",
+        " 常州华达 (江苏)\u3000电机有限公司 ",
+        "常州华\u200b达(江苏)电\ufeff机有限公司",
+        "常州华达(江苏)电机\u00ad有限公司",
+        "常州華達（江蘇）電機有限公司",
+        "常州华达\ufe00(江苏)电机有限公司\u202e",
+    ],
+)
+def test_spellings_of_one_name_are_one(written: str) -> None:
+    assert normal(written) == "常州华达(江苏)电机有限公司"
+
+
+def test_width_and_case_of_letters_fold() -> None:
+    assert normal("ａｂ１２科技有限公司") == normal("AB12科技有限公司")
+
+
+@pytest.mark.parametrize(("one", "other"), [("乾", "干"), ("昇", "升"), ("於", "于"), ("谿", "溪"), ("華", "华")])
+def test_characters_that_both_stand_in_names_of_today_are_kept_apart(one: str, other: str) -> None:
+    """《通用规范汉字表》 has both of the first four; two firms may differ by them. 華 stands in no simplified text."""
+    assert (normal(f"常州{one}辉有限公司") == normal(f"常州{other}辉有限公司")) is (one == "華")
+
+
+def test_a_cell_of_several_names_is_parted_at_either_semicolon() -> None:
+    assert split("常州甲有限公司；常州大学; 张三;;") == ["常州甲有限公司", "常州大学", "张三"]
+    assert split(" ； ") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("常州甲科技有限公司", FIRM),
+        ("常州甲科技有限公司（常州）", FIRM),
+        ("常州甲投资合伙企业（有限合伙）", FIRM),
+        ("常州甲研究院有限公司", FIRM),
+        ("常州市武进甲机械厂", FIRM),
+        ("天合光能", FIRM),
+        ("常州甲科技有限公司南京分公司", BRANCH),
+        ("常州甲科技股份有限公司技术研究院", BRANCH),
+        ("江苏甲有限责任公司（常州）第一分厂", BRANCH),
+        ("甲合伙企业（有限合伙）研发部", BRANCH),
+        ("常州大学", INSTITUTION),
+        ("江苏省产业技术研究院", INSTITUTION),
+        ("常州市第一人民医院", INSTITUTION),
+        ("常州高新区管委会", INSTITUTION),
+        ("王伟", PERSON),
+        ("张三丰", PERSON),
+        ("欧阳明远", PERSON),
+        ("买买提·阿不都", PERSON),
+        ("SIEMENS AG", FOREIGN),
+        ("株式会社东芝", FOREIGN),
+        ("トヨタ自動車", FOREIGN),
+    ],
+)
+def test_whose_name_it_is(name: str, expected: str) -> None:
+    assert kind(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("常州恒创液压机械有限公司", Parts("常州", "恒创", "液压机械", "有限公司")),
+        ("恒创液压（江苏）有限公司", Parts("江苏", "恒创", "液压", "有限公司")),
+        ("恒创（常州）液压股份有限公司", Parts("常州", "恒创", "液压", "股份有限公司")),
+        ("江苏省常州市武进区恒创智能装备有限责任公司", Parts("江苏常州武进", "恒创", "智能装备", "有限责任公司")),
+        ("常州新华科技有限公司", Parts("常州", "新华", "科技", "有限公司")),  # 新华区 is a place, but the core is left
+        ("恒创投资合伙企业（有限合伙）", Parts("", "恒创", "投资", "合伙企业有限合伙")),
+        ("恒创", Parts("", "恒创", "", "")),
+    ],
+)
+def test_a_name_has_four_parts(name: str, expected: Parts) -> None:
+    assert parts(name) == expected
+
+
+def test_the_head_of_a_branch_is_its_firm() -> None:
+    assert head("常州甲科技有限公司（常州）第一分公司") == "常州甲科技有限公司(常州)"
+    assert head("常州甲科技有限公司") == "常州甲科技有限公司"
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\x00", "()", "（）（）", "公司", "有限公司", "常州", "A" * 300, "𠮷田", "1"]
+)
+def test_any_text_can_be_read(name: str) -> None:
+    assert kind(name) in (FIRM, INSTITUTION, PERSON, FOREIGN, BRANCH)
+    assert isinstance(parts(name), Parts)

@@ -1,0 +1,140 @@
+"""Who is who: only equality links, on the day that the record is of."""
+
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from include.conformed.register import Link, Register
+
+A, B, C = "91320411YY00000018", "91320411YY00000026", "91320411YY00000034"
+LAG = 365
+
+
+def register(*rows: tuple[str, ...]) -> Register:
+    """Rows of uscc, name, former names."""
+    columns = zip(*((*row, "")[:3] for row in rows), strict=True)
+    return Register.of(pa.table(dict(zip(("uscc", "name", "former_names"), map(list, columns), strict=True))), LAG)
+
+
+def linked(held: Register, name: str, on: date | None = None) -> str | None:
+    return held.by_name(name, on).uscc
+
+
+def test_a_former_name_is_believed_for_a_year_after_it_ended() -> None:
+    held = register((A, "常州甲有限公司", "常州旧名有限公司@2023-05-01"))
+    assert held.by_name("常州旧名有限公司", date(2019, 1, 1)) == Link(A, "alias")
+    assert held.by_name("常州旧名有限公司", date(2024, 4, 30)) == Link(A, "alias")  # 365 days: 2024 has a 29 February
+    assert held.by_name("常州旧名有限公司", date(2024, 5, 1)) == Link(None, "outdated_name", (A,))
+    assert held.by_name("常州旧名有限公司") == Link(A, "alias")
+
+
+def test_a_present_name_links_records_from_before_it_began() -> None:
+    held = register((A, "常州甲有限公司", "常州旧名有限公司@2023-05-01"))
+    assert held.by_name("常州甲有限公司", date(2019, 1, 1)) == Link(A, "exact")
+
+
+def test_a_firm_that_took_its_first_name_again_keeps_both() -> None:
+    held = register((A, "常州甲有限公司", "常州甲有限公司@2020-03-01;常州乙有限公司@2022-03-01"))
+    for day in (date(2019, 1, 1), date(2021, 1, 1), date(2026, 1, 1), None):
+        assert held.by_name("常州甲有限公司", day) == Link(A, "exact")
+    assert held.by_name("常州乙有限公司", date(2021, 1, 1)) == Link(A, "alias")
+    assert held.by_name("常州乙有限公司", date(2019, 1, 1)).tier == "outdated_name"
+    assert held.by_name("常州乙有限公司", date(2026, 1, 1)).tier == "outdated_name"
+
+
+def test_a_name_that_passed_from_one_firm_to_another_links_by_its_day_and_to_neither_in_between() -> None:
+    held = register(
+        (A, "常州甲有限公司", "常州名有限公司@2020-03-01"), (B, "常州名有限公司", "常州乙有限公司@2022-03-01")
+    )
+    assert linked(held, "常州名有限公司", date(2019, 1, 1)) == A
+    assert linked(held, "常州名有限公司", date(2022, 2, 1)) == B  # nobody carries it; only B ever will again
+    assert linked(held, "常州名有限公司", date(2026, 1, 1)) == B
+    soon = register(
+        (A, "常州甲有限公司", "常州名有限公司@2022-01-01"), (B, "常州名有限公司", "常州乙有限公司@2022-03-01")
+    )
+    assert soon.by_name("常州名有限公司", date(2022, 6, 1)) == Link(None, "ambiguous", (A, B))
+    assert held.by_name("常州名有限公司") == Link(None, "ambiguous", (A, B))
+
+
+def test_namesakes_and_spellings_that_fold_into_one_link_to_neither() -> None:
+    held = register((A, "常州甲（江苏）有限公司"), (B, "常州甲(江苏)有限公司"))
+    assert held.by_name("常州甲（江苏）有限公司") == Link(None, "ambiguous", (A, B))
+
+
+def test_nothing_but_equality_links() -> None:
+    held = register((A, "常州甲科技有限公司"))
+    near = [
+        "常州甲科技股份有限公司",
+        "常州市甲科技有限公司",
+        "甲科技有限公司",
+        "常州甲科枝有限公司",
+        "常州甲科技",
+        "江苏甲科技有限公司",
+    ]
+    for name in near:
+        assert held.by_name(name) == Link(None, "none")
+
+
+@pytest.mark.parametrize("former", ["常州旧名有限公司@2023-02-30", "常州旧名有限公司@某日", "常州旧名有限公司@"])
+def test_a_former_name_whose_day_cannot_be_read_is_left_to_people(former: str) -> None:
+    held = register((A, "常州甲有限公司", former))
+    for day in (date(2020, 1, 1), None):
+        assert held.by_name("常州旧名有限公司", day) == Link(None, "outdated_name", (A,))
+
+
+def test_a_former_name_without_a_day_is_always_believed() -> None:
+    held = register((A, "常州甲有限公司", "常州旧名有限公司；常州老名有限公司"))
+    assert linked(held, "常州旧名有限公司", date(2026, 1, 1)) == A
+    assert linked(held, "常州老名有限公司", date(2010, 1, 1)) == A
+
+
+def test_a_code_decides_in_any_spelling_and_so_does_its_organisation_number() -> None:
+    held = register((A, "常州甲有限公司"), (B, "常州乙有限公司"))
+    for text in (
+        A,
+        A.lower(),
+        f" {A[:9]}\u200b{A[9:]} ",
+        A.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
+    ):
+        assert held.resolve((text,), None) == Link(A, "code")
+    assert held.resolve(("YY0000001",), None) == Link(A, "code")
+    assert held.resolve(("YY000000-1",), None) == Link(A, "code")
+    assert held.resolve((None, B), "常州丙有限公司") == Link(B, "code")
+
+
+def test_an_old_registration_number_is_a_second_identifier_unless_two_firms_have_it() -> None:
+    columns = {
+        "uscc": [A, B, C],
+        "name": ["常州甲有限公司", "常州乙有限公司", "常州丙有限公司"],
+        "former_names": [None, None, None],
+        "registration_no": ["320400000012345", "320400000054321", "320400000054321"],
+    }
+    held = Register.of(pa.table(columns), LAG)
+    assert held.resolve(("320400000012345",), None) == Link(A, "code")
+    assert held.resolve(("320400000012345",), "常州乙有限公司") == Link(None, "two_enterprises", (A, B))
+    assert held.resolve(("320400000054321",), None).uscc is None
+
+
+def test_the_code_of_one_with_the_name_of_another_links_to_neither() -> None:
+    held = register((A, "常州甲有限公司", "常州旧名有限公司@2023-05-01"), (B, "常州乙有限公司"))
+    assert held.resolve((A,), "常州乙有限公司") == Link(None, "two_enterprises", (A, B))
+    assert held.resolve((A,), "常州旧名有限公司", date(2026, 1, 1)) == Link(A, "code")
+    assert held.resolve((A,), "某某有限公司") == Link(A, "code")
+
+
+def test_a_name_never_overrules_a_well_formed_code() -> None:
+    held = register((A, "常州甲有限公司"))
+    elsewhere = "91320411YY0000036T"
+    assert held.resolve((elsewhere,), "常州甲有限公司") == Link(None, "code_not_registered_here")
+    assert held.resolve(("320400000012345",), "常州甲有限公司") == Link(A, "exact")
+
+
+def test_a_code_that_fails_its_check_digit_links_to_nobody_and_says_whom_the_name_means() -> None:
+    held = register((A, "常州甲有限公司"))
+    assert held.resolve((A[:-1] + "9",), "常州甲有限公司") == Link(None, "code_fails_check", (A,))
+    assert held.resolve((A[:-1] + "9",), None) == Link(None, "code_fails_check")
+
+
+def test_a_record_without_code_and_name_names_nobody() -> None:
+    assert register((A, "常州甲有限公司")).resolve((None, ""), None) == Link(None, "no_identifier")

@@ -1,0 +1,148 @@
+"""`innopoints resolve`: a list of names to credit codes, as an officer runs it."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+
+from include.cli import main
+
+REGISTRY = """\ufeffuscc,name,former_names
+91320411YY00000018,常州恒创液压机械有限公司,常州旧创液压有限公司@2022-05-01
+91320411YY00000280,常州金鑫（江苏）模具有限公司,常州老鑫模具厂；常州鑫鑫模具有限公司
+９1320411yy0000036T,常州同名有限公司,
+91320411YY0000044M,常州同名有限公司,
+"""
+
+
+def resolve(folder: Path, monkeypatch: pytest.MonkeyPatch, names: str | bytes, registry: str = REGISTRY) -> int:
+    for name, content in (("names.csv", names), ("registry.csv", registry)):
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    arguments = ["--names", "names.csv", "--registry", "registry.csv", "--out", "out.csv"]
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["innopoints", "resolve", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "uscc", "tier", "candidates"),
+    [
+        ("常州恒创液压机械有限公司", "91320411YY00000018", "exact", ""),
+        (" 常州恒创液压\u200b机械有限公司", "91320411YY00000018", "exact", ""),
+        ("常州金鑫(江苏)模具有限公司", "91320411YY00000280", "exact", ""),
+        ("常州旧创液压有限公司", "91320411YY00000018", "alias", ""),
+        ("常州老鑫模具厂", "91320411YY00000280", "alias", ""),
+        ("常州鑫鑫模具有限公司", "91320411YY00000280", "alias", ""),
+        ("常州同名有限公司", "", "review", "91320411YY0000036T;91320411YY0000044M"),
+        ("常州恒创液压机械股份有限公司", "", "review", "91320411YY00000018"),
+        ("常州恒闯液压机械有限公司", "", "review", "91320411YY00000018"),
+        ("常州恒创液压机械有限公司上海分公司", "", "branch", "91320411YY00000018"),
+        ("常州大学", "", "institution", ""),
+        ("张三丰", "", "person", ""),
+        ("SIEMENS AG", "", "none", ""),
+        ("深圳腾飞航空科技有限公司", "", "none", ""),
+    ],
+)
+def test_each_name_has_its_tier_and_only_equal_ones_a_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, uscc: str, tier: str, candidates: str
+) -> None:
+    assert resolve(tmp_path, monkeypatch, f"name\n{name}\n") == 0
+    text = (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert text == f"name,uscc,tier,candidates\n{name},{uscc},{tier},{candidates}\n"
+
+
+def test_lines_keep_their_order_and_a_cell_of_several_names_gives_a_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = '序号,name\n1,常州大学；常州恒创液压机械有限公司;张三丰\n2,常州大学\n3,\n4,""\n'
+    assert resolve(tmp_path, monkeypatch, listed) == 0
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as lines:
+        found = [(row["name"], row["tier"]) for row in csv.DictReader(lines)]
+    firm = ("常州恒创液压机械有限公司", "exact")
+    assert found == [
+        ("常州大学", "institution"),
+        firm,
+        ("张三丰", "person"),
+        ("常州大学", "institution"),
+        ("", "none"),
+        ("", "none"),
+    ]
+    said = capsys.readouterr().out
+    assert said == "6 names written to out.csv: exact 1, alias 0, review 0, branch 0, institution 2, person 1, none 2\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["=cmd|'/c calc'!A1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "＝1+1", "＋1", "－1", "＠A1"]
+)
+def test_a_name_that_a_spreadsheet_would_compute_is_made_a_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert resolve(tmp_path, monkeypatch, f'name\n"{name}"\n') == 0
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as lines:
+        assert [row["name"] for row in csv.DictReader(lines)] == [f"'{name}"]
+
+
+GOOD = "name\n常州大学\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "registry", "said"),
+    [
+        ("", REGISTRY, "names.csv line 1: no column 'name'"),
+        ("企业名称\n常州大学\n", REGISTRY, "names.csv line 1: no column 'name'"),
+        ("name,name\na,b\n", REGISTRY, "names.csv line 1: more than one column 'name'"),
+        ("name\n常州大学,多\n", REGISTRY, "names.csv line 2: not as many cells as there are columns"),
+        ("name,x\n常州大学\n", REGISTRY, "names.csv line 2: not as many cells as there are columns"),
+        ('name\n"常州大学\n', REGISTRY, "names.csv: not a readable CSV"),
+        (GOOD, "", "registry.csv line 1: no column 'uscc'"),
+        (GOOD, "uscc\nA\n", "registry.csv line 1: no column 'name'"),
+        (GOOD, "uscc,name\n", "registry.csv: no enterprise"),
+        (GOOD, "uscc,name\n,常州甲有限公司\n", "registry.csv line 2: no uscc"),
+        (GOOD, "uscc,name\n91320411YY00000018, \n", "registry.csv line 2: no name"),
+        (GOOD, "uscc,name,former_names\nA,甲,旧@2023-02-30\n", "registry.csv line 2: a former name is neither"),
+        (GOOD, "uscc,name,former_names\nA,甲,旧@一月\n", "registry.csv line 2: a former name is neither"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    names: str,
+    registry: str,
+    said: str,
+) -> None:
+    assert resolve(tmp_path, monkeypatch, names, registry) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"innopoints: {said}")
+    assert error.count("\n") == 1
+    assert "nothing was written" in error
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_file_that_is_not_utf_8_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert resolve(tmp_path, monkeypatch, GOOD.encode("gbk")) == 2
+    assert capsys.readouterr().err == (
+        "innopoints: names.csv: not UTF-8 | kept: nothing was written | do: save it as CSV UTF-8\n"
+    )
+
+
+def test_files_that_are_not_there_or_cannot_be_written_are_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out.csv").mkdir()
+    assert resolve(tmp_path, monkeypatch, GOOD) == 2
+    assert capsys.readouterr().err.startswith("innopoints: out.csv: cannot be written: ")
+    monkeypatch.setattr(
+        sys, "argv", ["innopoints", "resolve", "--names", "no.csv", "--registry", "no.csv", "--out", "o"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("innopoints: no.csv: not a readable CSV: ")
