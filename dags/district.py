@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, get_parsing_context, task, task_group
+from airflow.sdk import CronTriggerTimetable, dag, get_current_context, get_parsing_context, task
 
-from include.kernel.areas import CITY, Area, areas
-from include.sources.declaration import Source, sources
+from include.kernel.areas import Area, areas
+from include.sources.declaration import SHARED_POOL, of_district, sources
+from plugins.landing import landing
 from plugins.run_plan import POINTS, TIMEZONE, date_param, planned, scheme_param
 from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### {area} · one night
 
-`plan` → per source, per dataset `land` → `validate` → `conform` → `measure` → `compute` → `score` → *points/{code}*
+`plan` → `shared`, and per source, per dataset `land` → `validate`; then `conform` → `measure` → `compute` → `score` →
+*points/{code}*
 
 **At 3 a.m.** Open the red task; the last line of its log says what, where, what was kept and what to do.
 
 - `plan`: the run's configuration was refused. Trigger again with `as_of` YYYY-MM-DD and an installed `scheme`.
+- `shared`: a registry or a dataset of the city is still missing for this date and its department is down. As for
+  `….land`. On an ordinary night `innopoints_city` has brought in all of it at 00:30.
 - `….land`, waiting for a retry: a department is down. Wait; four retries span a quarter of an hour.
 - `….land`, failed: refused, or down for longer. The last accepted snapshot is in use; call the department in the
   morning, then *clear* the task and all after it.
@@ -34,36 +38,16 @@ days: *Trigger → Backfill*, or `airflow backfill create --dag-id innopoints_{c
 """
 
 
-def scope_of(dataset: str, district: str) -> str:
-    """A city dataset is landed once for all: the first district that comes lands it, the others reuse it."""
-    from include.contracts import require_contract
-
-    return CITY if require_contract(dataset).scope == "city" else district
-
-
 @task
 def plan() -> dict[str, str]:
     return planned(get_current_context())
 
 
-@task
-def land(district: str, dataset: str, run: dict[str, str]) -> dict[str, Any]:
+@task(pool=SHARED_POOL, execution_timeout=timedelta(hours=1))
+def shared(run: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
-    return run_step(
-        steps.land,
-        dataset,
-        scope_of(dataset, district),
-        date.fromisoformat(run["as_of"]),
-        lookup=connection_from_airflow,
-    )
-
-
-@task
-def validate(district: str, dataset: str, run: dict[str, str]) -> dict[str, Any]:
-    from include import steps
-
-    return run_step(steps.validate, dataset, scope_of(dataset, district), date.fromisoformat(run["as_of"]))
+    return run_step(steps.land_shared, date.fromisoformat(run["as_of"]), lookup=connection_from_airflow)
 
 
 @task(trigger_rule="all_done_min_one_success")  # the plan must hold; a dataset may fail: the last good snapshot is used
@@ -94,18 +78,6 @@ def score(district: str, run: dict[str, str]) -> dict[str, Any]:
     return run_step(steps.score, district, date.fromisoformat(run["as_of"]), run["scheme"])
 
 
-def landing(source: Source, district: str, run: Any) -> Any:
-    """One group per source system, mapped over its datasets: each fails, waits and is cleared on its own."""
-    label = f"{district} {{{{ task.op_kwargs['dataset'] }}}}"
-
-    @task_group(group_id=source.source, tooltip=source.title_zh)
-    def one_dataset(dataset: str, run: dict[str, str]) -> None:
-        landed = land.override(pool=source.pool, map_index_template=label)(district=district, dataset=dataset, run=run)
-        landed >> validate.override(map_index_template=label)(district=district, dataset=dataset, run=run)
-
-    return one_dataset.partial(run=run).expand(dataset=sorted(source.datasets))
-
-
 def build(area: Area) -> None:
     """The DAG of one area. No start date: switching it on waits for the next 01:00 instead of running the last one."""
 
@@ -126,10 +98,11 @@ def build(area: Area) -> None:
     )
     def district() -> None:
         run = plan()
-        landed = [landing(source, area.code, run) for source in sources().values()]
+        own = [(dataset, area.code) for dataset in of_district()]
+        landed = [group for source in sources().values() for group in landing(source, own, run)]
         conformed, measured, computed = conform(area.code, run), measure(area.code, run), compute(area.code, run)
         scored = score.override(outlets=[POINTS[area.code]])(area.code, run)
-        landed >> conformed >> measured >> computed >> scored
+        [shared(run), *landed] >> conformed >> measured >> computed >> scored
 
     district()
 

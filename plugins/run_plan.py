@@ -55,20 +55,25 @@ def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
         )
 
 
-def planned(context: Mapping[str, Any]) -> dict[str, str]:
-    """The business date and scheme of a district's run. The date is decided here and nowhere else.
+def planned_day(context: Mapping[str, Any]) -> dict[str, str]:
+    """The business date of a run. It is decided here and nowhere else.
 
     Parameter `as_of`, else the Shanghai day of the run's moment: at 01:00 in Shanghai the UTC day is still yesterday.
     A day that has not begun has records yet to arrive, so its snapshot could never be repeated: refused.
     """
     refuse_unknown_keys(context)
-    params = context["params"]
-    today = business_date(context["dag_run"].run_after)
-    as_of = parse_as_of(params["as_of"]) if params["as_of"] else business_date(run_moment(context))
-    require_begun(as_of, today)
-    if params["scheme"] not in SCHEMES:
-        raise BadInput(f"unknown nightly scheme {params['scheme']!r:.40}", todo=f"use one of {', '.join(SCHEMES)}")
-    return {"as_of": as_of.isoformat(), "scheme": params["scheme"]}
+    asked = context["params"]["as_of"]
+    as_of = parse_as_of(asked) if asked else business_date(run_moment(context))
+    require_begun(as_of, business_date(context["dag_run"].run_after))
+    return {"as_of": as_of.isoformat()}
+
+
+def planned(context: Mapping[str, Any]) -> dict[str, str]:
+    """The business date and the scheme of a district's run."""
+    day, scheme = planned_day(context), context["params"]["scheme"]
+    if scheme not in SCHEMES:
+        raise BadInput(f"unknown nightly scheme {scheme!r:.40}", todo=f"use one of {', '.join(SCHEMES)}")
+    return {**day, "scheme": scheme}
 
 
 def planned_backfill(context: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -31,7 +31,8 @@ from include.schemes.compile import Compiled
 from include.schemes.formula import Formula
 from include.schemes.formula_columns import node_column
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD, STATUSES, VALUE
-from include.steps.district import REGISTRY, compiled
+from include.sources.declaration import REGISTRY
+from include.steps.district import compiled
 
 Pair = tuple[np.ndarray, np.ndarray]
 """Numbers (or answers) and where they are known."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.bench.meter import Meter
 from include.bench.world import World
 from include.conformed.conform import conform
-from include.conformed.enterprises import Directory, participants
 from include.contracts import contracts
 from include.indicators.evaluate import evaluate
+from include.kernel.areas import CITY
+from include.measures.registry import columns_read
 from include.measures.run import measure
 from include.points.rank import rank
 from include.points.score import score
-from include.steps.district import REGISTRY, compiled
+from include.sources.declaration import REGISTRY
+from include.steps.conforming import Register
+from include.steps.district import compiled
 from include.store.lake import Lake
 
 
@@ -25,8 +28,9 @@ def run(world: World, scheme: str, out: Path, meter: Meter) -> None:
     lake, rules = Lake(str(out)), compiled(scheme, world.as_of)
     nothing_held_back = pa.table({"uscc": pa.array([], pa.string()), "dataset": pa.array([], pa.string())})
     profiles, points = [], []
+    register, city = _city(world, meter)
     for district in world.districts:
-        tables = _conformed(world, district, world.as_of, meter)
+        tables = _conformed(world, district, register, city, meter)
         with meter.phase("measure"):
             measures = measure(tables, world.as_of)
         enterprises = tables.pop("enterprises")
@@ -47,16 +51,37 @@ def run(world: World, scheme: str, out: Path, meter: Meter) -> None:
         lake.commit("ranked", {"points": ranked}, {})
 
 
-def _conformed(world: World, district: str, as_of: date, meter: Meter) -> dict[str, pa.Table]:
+def _city(world: World, meter: Meter) -> tuple[Register, dict[str, pa.Table]]:
+    """What is conformed once for all districts, cut to what the measures read."""
     with meter.phase("read"):
-        registry = world.read(REGISTRY, district)
+        registries = {district: world.read(REGISTRY, district) for district in world.districts}
     with meter.phase("conform"):
-        enterprises, directory = participants(registry, district, as_of), Directory.of(registry)
-        taking_part = frozenset(enterprises["uscc"].to_pylist())
-    tables = {"enterprises": enterprises}
+        register = Register.of(registries, world.as_of)
+        participating = register.participating()
+    del registries
+    tables = {}
     for dataset, contract in contracts().items():
-        with meter.phase("read"):
-            accepted = world.read(dataset, district)
-        with meter.phase("conform"):
-            tables[dataset.lower()] = conform(contract, accepted, directory, taking_part).table
+        if contract.scope == CITY:
+            with meter.phase("read"):
+                accepted = world.read(dataset, CITY)
+            with meter.phase("conform"):
+                found = conform(contract, accepted, register.directory, participating).table
+                tables[dataset.lower()] = found.select(columns_read(dataset))
+    return register, tables
+
+
+def _conformed(
+    world: World, district: str, register: Register, city: dict[str, pa.Table], meter: Meter
+) -> dict[str, pa.Table]:
+    with meter.phase("conform"):
+        directory, participating = register.within(district), register.participating(district)
+        tables = {name: rows.filter(pc.is_in(rows["uscc"], participating)) for name, rows in city.items()}
+        tables["enterprises"] = register.enterprises[district]
+    for dataset, contract in contracts().items():
+        if contract.scope != CITY:
+            with meter.phase("read"):
+                accepted = world.read(dataset, district)
+            with meter.phase("conform"):
+                found = conform(contract, accepted, directory, participating).table
+                tables[dataset.lower()] = found.select(columns_read(dataset))
     return tables

@@ -31,25 +31,53 @@ class Conformed:
     unresolved: pa.Table
 
 
-def conform(contract: Contract, accepted: pa.Table, directory: Directory, participating: frozenset[str]) -> Conformed:
-    """Conform one dataset for one district.
+class _Rows:
+    """Some rows of a table, by their places in it (at first all), read a column at a time."""
 
-    `accepted` holds rows of that district or of the whole city; enterprises that do not take part are left out.
-    A city dataset names mostly enterprises of other districts, so only its ambiguous names are counted as unresolved.
+    def __init__(self, table: pa.Table, places: pa.Array | None = None) -> None:
+        self.table, self._chosen = table, places
+
+    @property
+    def num_rows(self) -> int:
+        return self.table.num_rows if self._chosen is None else len(self._chosen)
+
+    @property
+    def places(self) -> pa.Array:
+        return pa.array(np.arange(self.table.num_rows)) if self._chosen is None else self._chosen
+
+    def __getitem__(self, name: str) -> pa.Array:
+        column = self.table[name].combine_chunks()
+        return column if self._chosen is None else column.take(self._chosen)
+
+    def filter(self, mask: pa.Array) -> _Rows:
+        return _Rows(self.table, self.places.filter(mask))
+
+    def narrow(self, read: list[str]) -> pa.Table:
+        """The few columns that a query reads, with the place of each row (`_row`): windows would carry every column
+        through every sort."""
+        table = self.table.select(list(dict.fromkeys([*read, "_page", "_ordinal"])))
+        chosen = table if self._chosen is None else table.take(self._chosen)
+        return chosen.append_column("_row", self.places)
+
+
+def conform(contract: Contract, accepted: pa.Table, directory: Directory, participating: pa.Array) -> Conformed:
+    """Conform one dataset: a district's rows for that district, the city's for the whole city.
+
+    `directory` knows who is meant; enterprises that are not among `participating` (codes) are left out. Until the last
+    step a row is its place in `accepted`; then each row that stays is copied once, whole.
     """
-    accepted = _last_editions(contract, accepted)
+    rows = _last_editions(contract, _Rows(accepted))
     if contract.entity.names:
-        linked, tiers = _link_names(contract, accepted, directory)
+        links, tiers = _link_names(contract, rows, directory)
     elif contract.entity.roles:
-        linked, tiers = _link_roles(contract, accepted.take(_current(contract, accepted)), directory)
+        links, tiers = _link_roles(contract, rows, directory)
     else:
-        linked, tiers = _link(contract, accepted, directory)
-    counted = {tier: n for tier, n in tiers.items() if contract.scope == "district" or tier == "ambiguous"}
+        links, tiers = _link(contract, rows, directory)
     unresolved = pa.Table.from_pylist(
-        [{"dataset": contract.dataset, "tier": tier, "rows": n} for tier, n in sorted(counted.items())], UNRESOLVED
+        [{"dataset": contract.dataset, "tier": tier, "rows": n} for tier, n in sorted(tiers.items())], UNRESOLVED
     )
-    taking_part = pc.is_in(linked["uscc"], value_set=pa.array(list(participating), pa.string()))
-    return Conformed(_latest(contract, linked.filter(taking_part)), unresolved)
+    taking_part = links.filter(pc.is_in(links["uscc"], value_set=participating))
+    return Conformed(_latest(contract, accepted, taking_part), unresolved)
 
 
 def quarantined_pairs(contract: Contract, quarantine: pa.Table, directory: Directory) -> set[tuple[str, str]]:
@@ -63,25 +91,26 @@ def quarantined_pairs(contract: Contract, quarantine: pa.Table, directory: Direc
     return found
 
 
-def _link(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
-    resolved, tiers = _resolved(accepted, contract.entity.codes, contract.entity.name, directory)
-    return _with_uscc(accepted, resolved), tiers
+def _link(contract: Contract, rows: _Rows, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
+    """Which row (`_row`) is whose (`uscc`, null: nobody's here); so do `_link_roles` and `_link_names`."""
+    resolved, tiers = _resolved(rows, contract.entity.codes, contract.entity.name, directory)
+    return pa.table({"_row": rows.places, "uscc": resolved}), tiers
 
 
 def _resolved(
-    accepted: pa.Table, codes: list[str], name: str | None, directory: Directory
+    accepted: _Rows, codes: list[str], name: str | None, directory: Directory
 ) -> tuple[pa.Array, dict[str, int]]:
     """The enterprise that these columns name in each row, and how many name none, per tier.
 
     Codes in their one spelling are decided by the column, and so are names where no code is given; whatever is left, as
     a code spelt otherwise, one by one.
     """
-    registered = directory.registered
+    registered = directory.codes
     at = pa.nulls(accepted.num_rows, pa.int32())
     elsewhere = pa.repeat(pa.scalar(False), accepted.num_rows)
     undecided = pa.repeat(pa.scalar(True), accepted.num_rows)
     for column in codes:  # a code is tried where all before it are empty
-        code = accepted[column].combine_chunks()
+        code = accepted[column]
         at = pc.if_else(undecided, pc.index_in(code, value_set=registered), at)
         plain = pc.fill_null(pc.match_substring_regex(code, f"^{CODE_SHAPE}$"), False)
         elsewhere = pc.or_(elsewhere, pc.and_(undecided, pc.and_(plain, pc.is_null(at))))
@@ -89,7 +118,7 @@ def _resolved(
     resolved, tiers = registered.take(at), Counter({NOT_REGISTERED_HERE: pc.sum(elsewhere).as_py() or 0})
     left = pc.and_not(pc.is_null(at), elsewhere)
     if name:
-        text = accepted[name].combine_chunks()
+        text = accepted[name]
         named = pc.and_(undecided, pc.greater(pc.fill_null(pc.binary_length(text), 0), 0))
         found, unknown = _by_name(text.filter(named), directory)
         resolved, tiers, left = pc.replace_with_mask(resolved, named, found), tiers + unknown, pc.and_not(left, named)
@@ -107,7 +136,7 @@ def _by_name(texts: pa.Array, directory: Directory) -> tuple[pa.Array, Counter[s
 
 
 def _one_by_one(
-    accepted: pa.Table, codes: list[str], name: str | None, directory: Directory
+    accepted: _Rows, codes: list[str], name: str | None, directory: Directory
 ) -> tuple[pa.Array, Counter[str]]:
     columns = [accepted[code].to_pylist() for code in codes]
     names = accepted[name].to_pylist() if name else [None] * accepted.num_rows
@@ -125,65 +154,60 @@ def _one_by_one(
     return pa.array(resolved, pa.string()), tiers
 
 
-def _link_roles(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
-    """One row per party that is an enterprise here; who deals with itself has a row in each role."""
+def _link_roles(contract: Contract, rows: _Rows, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
+    """One link per party that is an enterprise here; who deals with itself has one in each role."""
+    current = _current(contract, rows)
     parts = []
-    tiers: dict[str, int] = {}
+    tiers: Counter[str] = Counter()
     for role, party in contract.entity.roles.items():
-        resolved, unknown = _resolved(accepted, party.codes, party.name, directory)
-        linked = _with_uscc(accepted, resolved)
-        parts.append(linked.append_column("role", pa.array([role] * accepted.num_rows, pa.string())))
-        tiers = {tier: tiers.get(tier, 0) + unknown.get(tier, 0) for tier in {*tiers, *unknown}}
-    return pa.concat_tables(parts), tiers
+        resolved, unknown = _resolved(current, party.codes, party.name, directory)
+        of_role = pa.array([role] * current.num_rows, pa.string())
+        parts.append(pa.table({"_row": current.places, "uscc": resolved, "role": of_role}))
+        tiers.update(unknown)
+    return pa.concat_tables(parts), dict(tiers)
 
 
-def _link_names(contract: Contract, accepted: pa.Table, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
+def _link_names(contract: Contract, rows: _Rows, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
     """Each current row once per enterprise among its names; every different name is looked up once."""
     assert contract.entity.names
-    current = _current(contract, accepted)
-    texts = accepted[contract.entity.names].take(current).combine_chunks()
-    lists = pc.split_pattern_regex(texts, _SEPARATORS.pattern)
+    current = _current(contract, rows)
+    lists = pc.split_pattern_regex(current[contract.entity.names], _SEPARATORS.pattern)
     parts = pc.utf8_trim_whitespace(pc.list_flatten(lists)).dictionary_encode()
     names = parts.dictionary
     row, name = pc.list_parent_indices(lists).to_numpy(), parts.indices.to_numpy()
     said = pc.greater(pc.utf8_length(names), 0).to_numpy(zero_copy_only=False)[name]
     pairs = np.sort(row[said].astype(np.int64) * len(names) + name[said], kind="stable")  # in order but for a few
     row, name = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], max(len(names), 1))
-    owners = np.bincount(row, minlength=len(current))
+    owners = np.bincount(row, minlength=current.num_rows)
     uscc, tiers = directory.by_names(names)
     linked = uscc.is_valid().to_numpy(zero_copy_only=False)[name]
     unlinked = Counter(tiers.take(pa.array(name[~linked])).to_pylist())
-    table = _with_uscc(accepted.take(current.take(pa.array(row[linked]))), uscc.take(pa.array(name[linked])))
-    return table.append_column("owners", pa.array(owners[row[linked]])), dict(unlinked)
+    places, whose = current.places.take(pa.array(row[linked])), uscc.take(pa.array(name[linked]))
+    return pa.table({"_row": places, "uscc": whose, "owners": owners[row[linked]]}), dict(unlinked)
 
 
-def _with_uscc(table: pa.Table, uscc: pa.Array) -> pa.Table:
-    rest = table.drop_columns(["uscc"]) if "uscc" in table.column_names else table
-    return rest.add_column(0, "uscc", uscc)
-
-
-def _current(contract: Contract, accepted: pa.Table) -> pa.ChunkedArray:
-    """The places of the latest version of each record, before names are linked: whom only an older one names owns it no
-    longer."""
+def _current(contract: Contract, rows: _Rows) -> _Rows:
+    """The latest version of each record, before names are linked: whom only an older one names owns it no longer."""
     if contract.versions is None:
-        return pa.chunked_array([np.arange(accepted.num_rows)])
+        return rows
     window = f"OVER (PARTITION BY {', '.join(contract.versions.group)} ORDER BY {_latest_first(contract.versions)})"
-    read = [*contract.versions.group, *contract.versions.latest_by]
     newest = f"SELECT _row FROM rows QUALIFY row_number() {window} = 1 ORDER BY _page, _ordinal"
-    return _chosen(accepted, read, newest)["_row"]
+    chosen = _chosen(rows.narrow([*contract.versions.group, *contract.versions.latest_by]), newest)
+    return _Rows(rows.table, chosen["_row"].combine_chunks())
 
 
-def _last_editions(contract: Contract, accepted: pa.Table) -> pa.Table:
+def _last_editions(contract: Contract, rows: _Rows) -> _Rows:
     """Of deliveries that list everybody anew, the rows of the last one."""
     if contract.editions is None:
-        return accepted
+        return rows
     latest = ", ".join(f"{name} DESC NULLS LAST" for name in contract.editions.latest_by)
     window = f"OVER (PARTITION BY {', '.join(contract.editions.of)} ORDER BY {latest})"
     last = f"SELECT _row FROM rows QUALIFY rank() {window} = 1 ORDER BY _page, _ordinal"
-    return _taken(accepted, [*contract.editions.of, *contract.editions.latest_by], last)
+    chosen = _chosen(rows.narrow([*contract.editions.of, *contract.editions.latest_by]), last)
+    return _Rows(rows.table, chosen["_row"].combine_chunks())
 
 
-def _latest(contract: Contract, table: pa.Table) -> pa.Table:
+def _latest(contract: Contract, accepted: pa.Table, links: pa.Table) -> pa.Table:
     """Drop void rows, then keep per group the latest filing whole (or the latest row), in a total order."""
     role = ["role"] if contract.entity.roles else []
     order = ["uscc", *contract.key, *role]
@@ -202,9 +226,18 @@ def _latest(contract: Contract, table: pa.Table) -> pa.Table:
             read.append(versions.filing)
         else:
             qualify = f"QUALIFY row_number() {window} = 1"
+    added = [name for name in links.column_names if name != "_row"]  # uscc, and owners or role
+    linked = _Rows(accepted, links["_row"].combine_chunks())
+    narrow = linked.narrow([name for name in read if name not in added])
+    for name in added:
+        narrow = narrow.append_column(name, links[name])
     ordered = ", ".join(dict.fromkeys([*order, "_page", "_ordinal"]))
-    rows = _taken(table, read, f"SELECT _row{first} FROM rows {where} {qualify} ORDER BY {ordered}")
-    return rows.cast(contract.conformed_schema())
+    query = f"SELECT _row, {', '.join(added)}{first} FROM rows {where} {qualify} ORDER BY {ordered}"
+    chosen = _chosen(narrow, query)
+    schema, told = contract.conformed_schema(), chosen.drop_columns(["_row"])
+    rest = accepted.select([name for name in schema.names if name not in told.column_names]).take(chosen["_row"])
+    columns = [(told if name in told.column_names else rest)[name] for name in schema.names]
+    return pa.table(columns, schema.names).cast(schema)
 
 
 def _latest_first(versions: Versions) -> str:
@@ -217,20 +250,10 @@ def _engine(process: int) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 2})
 
 
-def _taken(table: pa.Table, read: list[str], query: str) -> pa.Table:
-    """The rows that a query over a few columns chooses, whole: windows would carry every column through every sort."""
-    chosen = _chosen(table, read, query)
-    rows = table.take(chosen["_row"])
-    for name in chosen.column_names[1:]:
-        rows = rows.append_column(name, chosen[name])
-    return rows
-
-
-def _chosen(table: pa.Table, read: list[str], query: str) -> pa.Table:
-    """The places (`_row`) that a query over a few columns chooses, and what else it gives of them."""
-    narrow = table.select(list(dict.fromkeys([*read, "_page", "_ordinal"])))
+def _chosen(narrow: pa.Table, query: str) -> pa.Table:
+    """What a query gives of the narrow table `rows`."""
     with _engine(os.getpid()).cursor() as connection:
-        connection.register("rows", narrow.append_column("_row", pa.array(np.arange(table.num_rows))))
+        connection.register("rows", narrow)
         return connection.sql(query).to_arrow_table()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
@@ -68,71 +67,87 @@ def participants(registry: pa.Table, district: str, as_of: date) -> pa.Table:
 
 @dataclass(frozen=True)
 class Directory:
-    """Who is who: every registered enterprise of a district by code, by present name and by former names.
+    """Who is who: every registered enterprise of the city by code, by present name and by former names.
 
-    Built from the whole registry, participants or not, so that a record of a closed firm is known as such and never
-    drifts to a namesake. A name that two enterprises have carried links to neither.
+    Built from the registries of all districts, participants or not, so that a record of a closed firm is known as such
+    and never drifts to a namesake. A name that two enterprises have carried links to neither.
+
+    `codes`: who may be linked. `names`: every name once, in its one spelling; `whose`: its one enterprise, null for
+    several or for one that may not be linked, and then `tiers` says which.
     """
 
-    codes: frozenset[str]
-    names: dict[str, frozenset[str]]
+    codes: pa.Array
+    names: pa.Array
+    whose: pa.Array
+    tiers: pa.Array
 
     @classmethod
     def of(cls, registry: pa.Table) -> Directory:
         """Read codes, names and former names (`name@YYYY-MM-DD;…`) of accepted REG_ENT rows."""
-        names: dict[str, set[str]] = defaultdict(set)
-        rows = registry.select(["uscc", "name", "former_names"]).to_pylist()
-        for row in rows:
-            names[normal_name(row["name"])].add(row["uscc"])
-            for former in (row["former_names"] or "").split(";"):
-                if former.strip():
-                    names[normal_name(former.split("@")[0])].add(row["uscc"])
-        return cls(frozenset(row["uscc"] for row in rows), {name: frozenset(held) for name, held in names.items()})
+        codes = registry["uscc"].combine_chunks()
+        former = pc.split_pattern(pc.fill_null(registry["former_names"].combine_chunks(), ""), ";")
+        carried = pa.table(
+            {
+                "name": pa.concat_arrays(
+                    [
+                        _spelt(registry["name"].combine_chunks()),
+                        _spelt(pc.list_element(pc.split_pattern(pc.list_flatten(former), "@", max_splits=1), 0)),
+                    ]
+                ),
+                "uscc": pa.concat_arrays([codes, codes.take(pc.list_parent_indices(former))]),
+            }
+        )
+        of_name = carried.filter(pc.not_equal(carried["name"], "")).group_by("name", use_threads=False)
+        held = of_name.aggregate([("uscc", "min"), ("uscc", "max")])
+        only = pc.equal(held["uscc_min"], held["uscc_max"])
+        nobody = pa.scalar(None, pa.string())
+        return cls(
+            codes.unique(),
+            held["name"].combine_chunks(),
+            pc.if_else(only, held["uscc_min"], nobody).combine_chunks(),
+            pc.if_else(only, "exact", "ambiguous").combine_chunks(),
+        )
 
-    @cached_property
-    def registered(self) -> pa.Array:
-        """The codes, for whole columns."""
-        return pa.array(list(self.codes), pa.string())
-
-    @cached_property
-    def _named(self) -> tuple[pa.Array, pa.Array]:
-        """The names and the one enterprise of each (null for several), for whole columns."""
-        only = [next(iter(held)) if len(held) == 1 else None for held in self.names.values()]
-        return pa.array(list(self.names), pa.string()), pa.array(only, pa.string())
-
-    def by_name(self, text: str) -> tuple[str | None, str]:
-        """(uscc, tier): `exact` when exactly one enterprise carries or carried the name, else `ambiguous` or `none`."""
-        held = self.names.get(normal_name(text), frozenset())
-        if len(held) == 1:
-            return next(iter(held)), "exact"
-        return None, "ambiguous" if held else "none"
+    def within(self, codes: pa.Array) -> Directory:
+        """The same city seen by one district: only these `codes` may be linked, the others are registered elsewhere."""
+        elsewhere = pc.and_(self.whose.is_valid(), pc.invert(pc.is_in(self.whose, value_set=codes)))
+        return replace(
+            self,
+            codes=codes,
+            whose=pc.if_else(elsewhere, pa.scalar(None, pa.string()), self.whose),
+            tiers=pc.if_else(elsewhere, NOT_REGISTERED_HERE, self.tiers),
+        )
 
     def by_names(self, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
-        """`by_name` for many: the enterprise (null for none) and the tier of each.
-
-        Names in plain letters and Chinese characters are compared whole columns at a time, others one by one.
-        """
-        plain = pc.match_substring_regex(texts, _PLAINLY_SPELT)
-        spelt = pc.ascii_upper(texts)
-        for there, here in zip("（）[]{}", "()()()", strict=True):
-            spelt = pc.replace_substring(spelt, there, here)
-        known, only = self._named
-        at = pc.index_in(spelt, value_set=known)
-        uscc = only.take(at)
-        tier = pc.if_else(uscc.is_valid(), "exact", pc.if_else(at.is_valid(), "ambiguous", "none"))
-        others = pc.invert(plain)
-        found = [self.by_name(text) for text in texts.filter(others).to_pylist()]
-        return (
-            pc.replace_with_mask(uscc, others, pa.array([code for code, _ in found], pa.string())),
-            pc.replace_with_mask(tier, others, pa.array([kind for _, kind in found], pa.string())),
-        )
+        """(uscc, tier) of each: `exact` when exactly one enterprise carries or carried the name, else why none."""
+        at = pc.index_in(_spelt(texts), value_set=self.names)
+        return self.whose.take(at), pc.fill_null(self.tiers.take(at), "none")
 
     def resolve(self, codes: tuple[str | None, ...], name: str | None) -> tuple[str | None, str]:
         """(uscc, tier) of a record. A well-formed code decides alone: a name never overrules a code that is unknown."""
         for text in codes:
             code = normal_code(text) if text else ""
-            if code in self.codes:
+            if code in self._codes:
                 return code, "code"
             if is_code_shape(code):
                 return None, NOT_REGISTERED_HERE
-        return self.by_name(name) if name else (None, "no_identifier")
+        return self._by_name.get(normal_name(name), (None, "none")) if name else (None, "no_identifier")
+
+    @cached_property
+    def _codes(self) -> frozenset[str]:
+        return frozenset(self.codes.to_pylist())
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[str | None, str]]:
+        answers = zip(self.whose.to_pylist(), self.tiers.to_pylist(), strict=True)
+        return dict(zip(self.names.to_pylist(), answers, strict=True))
+
+
+def _spelt(names: pa.Array) -> pa.Array:
+    """`normal_name` of each. Names in plain letters and Chinese characters are read whole columns at a time."""
+    spelt = pc.ascii_upper(names)
+    for there, here in zip("（）[]{}", "()()()", strict=True):
+        spelt = pc.replace_substring(spelt, there, here)
+    others = pc.fill_null(pc.invert(pc.match_substring_regex(names, _PLAINLY_SPELT)), False)
+    careful = [normal_name(text) for text in names.filter(others).to_pylist()]
+    return pc.replace_with_mask(spelt, others, pa.array(careful, pa.string()))

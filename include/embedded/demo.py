@@ -21,7 +21,7 @@ from include.steps import due_publications
 WAREHOUSE = ("warehouse.sqlite", "warehouse.sqlite-wal", "warehouse.sqlite-shm")
 STATE = ("airflow", "airflow.env", "earlier", "lake", "run", "sandbox", *WAREHOUSE)
 SCHEME = "changzhou_v1"
-PUBLISH = "innopoints_publish"
+CITY, PUBLISH = "innopoints_city", "innopoints_publish"
 REFRESH_SECONDS = 40 * 60
 POLL_SECONDS, TELL_SECONDS = 2, 10
 
@@ -109,23 +109,25 @@ def set_earlier_world_aside(settings: Settings, console: Console) -> None:
 
 
 def refresh(settings: Settings, airflow: Airflow, console: Console) -> bool:
-    """Trigger every district for the business date, show how far each is, wait for the city's publication."""
+    """As the night does for the business date: the city, then every district, then the city's publication."""
     as_of = settings.business_date()
-    dags = {f"innopoints_{code}": area.name_zh for code, area in areas().items()}
+    districts = {f"innopoints_{code}": area.name_zh for code, area in areas().items()}
     deadline = time.monotonic() + REFRESH_SECONDS
-    while missing := {*dags, PUBLISH} - airflow.dag_ids("innopoints"):
+    while missing := {*districts, CITY, PUBLISH} - airflow.dag_ids("innopoints"):
         if time.monotonic() > deadline:
             raise TerminalError(f"Airflow does not show {min(missing)}", todo="`airflow dags list-import-errors`")
         time.sleep(1)
-    console.print(f"refresh as of {as_of}, scheme {SCHEME}: {len(dags)} districts")
+    console.print(f"refresh as of {as_of}, scheme {SCHEME}: the city, then {len(districts)} districts")
     run_id = f"demo__{as_of}__{datetime.now(UTC).strftime('%H%M%S%f')}"
-    for dag_id in dags:
-        airflow.trigger(dag_id, run_id, {"as_of": as_of.isoformat(), "scheme": SCHEME}, note="make demo")
-    states = _watch(airflow, dags, run_id, deadline, console)
-    failed = [dag_id for dag_id in dags if states[dag_id] != "success"]
-    for dag_id in dags:
-        for line in airflow.failures(dag_id, run_id):
-            console.print(f"failed: {line}", markup=False)
+    day = {"as_of": as_of.isoformat()}
+    for dags, conf in (({CITY: "全市数据"}, day), (districts, {**day, "scheme": SCHEME})):
+        for dag_id in dags:
+            airflow.trigger(dag_id, run_id, conf, note="make demo")
+        states = _watch(airflow, dags, run_id, deadline, console)
+        failed = [dag_id for dag_id in dags if states.get(dag_id) != "success"]
+        for dag_id in dags:
+            for line in airflow.failures(dag_id, run_id):
+                console.print(f"failed: {line}", markup=False)
     if failed:
         console.print(f"not published: {len(failed)} districts failed; the sweep at 05:00 publishes the others")
         return False

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from include.kernel.settings import Settings
-from include.sources.declaration import sources
+from include.sources.declaration import SHARED_POOL, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 USER = "admin"
@@ -117,10 +117,13 @@ def connection_variables(home: Path) -> dict[str, str]:
 
 
 def pools() -> dict[str, dict[str, Any]]:
-    """One pool per source system, from its declaration, in the form that `airflow pools import` reads."""
+    """One pool per source system, from its declaration, and one in which a single district looks after what all need;
+    in the form that `airflow pools import` reads.
+    """
+    slots = {source.pool: (source.pool_slots, source.title_zh) for source in sources().values()}
     return {
-        source.pool: {"slots": source.pool_slots, "description": source.title_zh, "include_deferred": False}
-        for source in sources().values()
+        pool: {"slots": number, "description": title, "include_deferred": False}
+        for pool, (number, title) in {**slots, SHARED_POOL: (1, "全市数据")}.items()
     }
 
 

@@ -78,6 +78,13 @@ def measures() -> dict[str, Measure]:
     return {measure.name: measure for subject in subjects().values() for measure in subject.outputs}
 
 
+@cache
+def columns_read(dataset: str) -> list[str]:
+    """The conformed columns of a dataset that measures may read: those that any of the SQL names anywhere."""
+    words = {word for subject in subjects().values() for word in _NAME.findall(subject.sql)}
+    return [name for name in contracts()[dataset].conformed_schema().names if name in words]
+
+
 def read_subject(path: Path) -> Subject:
     """Read one file; a header that is not as declared here is refused with file, key and what was found."""
     where = f"measures/{path.name}"

@@ -14,9 +14,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from include.contracts import Contract, contracts
+from include.kernel.areas import CITY, areas
 from include.kernel.errors import BadInput
 
 FOLDER = Path(__file__).parent
+REGISTRY = "REG_ENT"
+SHARED_POOL = "innopoints_shared"
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -192,6 +195,17 @@ def _require_mapped(drop: Drop, contract: Contract, where: str) -> None:
 def sources() -> dict[str, Source]:
     """Every source by its name, in the order of the folders."""
     return {path.parent.name: load_source(path) for path in sorted(FOLDER.glob("*/source.yaml"))}
+
+
+def shared() -> list[tuple[str, str]]:
+    """(dataset, scope) of all that every district needs: the registry of each district, and the city's datasets."""
+    city = [(dataset, CITY) for dataset, contract in contracts().items() if contract.scope == CITY]
+    return [*((REGISTRY, area) for area in areas()), *city]
+
+
+def of_district() -> list[str]:
+    """The datasets that a district brings in by itself."""
+    return [name for name, contract in contracts().items() if contract.scope != CITY and name != REGISTRY]
 
 
 def source_of(contract: Contract) -> Source:

@@ -5,15 +5,18 @@ keys and counts, so Airflow (XCom) and the command line can carry them. Heavy li
 """
 
 from include.steps.city import due_publications, publish, rank
-from include.steps.district import compute, conform, measure, score
-from include.steps.snapshots import PRIVACY_CONNECTION, land, validate
+from include.steps.conforming import conform, conform_city
+from include.steps.district import compute, measure, score
+from include.steps.snapshots import PRIVACY_CONNECTION, land, land_shared, validate
 
 __all__ = [
     "PRIVACY_CONNECTION",
     "compute",
     "conform",
+    "conform_city",
     "due_publications",
     "land",
+    "land_shared",
     "measure",
     "publish",
     "rank",

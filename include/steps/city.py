@@ -159,7 +159,7 @@ def _stale(results: list[ResultRow], as_of: date) -> pa.Table:
     found = [
         {"district": row.result.district, "dataset": dataset}
         for row in results
-        for dataset, _, day, _ in row.members
+        for dataset, _, day, _ in row.own_members
         if (as_of - date.fromisoformat(day)).days > contracts()[dataset].max_age_days
     ]
     return pa.Table.from_pylist(found, STALE_DATASETS)
@@ -170,7 +170,7 @@ def _source_quality(stores: Stores, results: list[ResultRow], as_of: date) -> pa
     from include.validation.quality import InUse, source_quality
 
     newest: dict[tuple[str, str], date] = {}
-    for dataset, scope, day, _ in (member for row in results for member in row.members):
+    for dataset, scope, day, _ in (member for row in results for member in row.own_members):
         newest[dataset, scope] = max(newest.get((dataset, scope), date.min), date.fromisoformat(day))
     in_use = []
     for (dataset, scope), on in newest.items():

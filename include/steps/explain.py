@@ -38,18 +38,18 @@ from include.evidence.account import (
 from include.evidence.change import ORDER, Night, added, category_changes, line_changes, record_changes
 from include.evidence.derive import Derived, derive, weighted, with_numbers
 from include.evidence.support import ENTERPRISES, Support, supports
-from include.kernel.areas import areas
+from include.kernel.areas import CITY, areas
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.exact import from_scaled
 from include.kernel.identity import normal_code
-from include.kernel.references import SnapshotKey
 from include.schemes.compile import Compiled, CompiledIndicator
 from include.schemes.curves import Hit
 from include.schemes.model import POINT_DECIMALS, require_scheme
 from include.schemes.reading import nearest
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, VALUE
-from include.sources.declaration import place_of
-from include.steps.district import REGISTRY, compiled
+from include.sources.declaration import REGISTRY, place_of
+from include.steps.conforming import Frozen, Register, conformed
+from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.ledger import ResultRow
@@ -73,7 +73,7 @@ class _Scored:
 
     row: ResultRow
     rules: Compiled
-    snapshots: dict[str, SnapshotKey]
+    snapshots: dict[str, Frozen]
     tables: dict[str, pa.Table]
     quarantined: frozenset[str]
     measured: dict[str, Any]
@@ -124,9 +124,7 @@ def explain(uscc: str, scheme: str, *, indicator: str | None = None, as_of: date
         ],
         indicators=lines,
         records=records.used(),
-        snapshots=[
-            _snapshot_account(scored, contracts()[dataset], key) for dataset, key in sorted(scored.snapshots.items())
-        ],
+        snapshots=[_snapshot_account(scored, frozen) for _, frozen in sorted(scored.snapshots.items())],
         proved=PROVED,
     )
 
@@ -185,8 +183,8 @@ def _scored(stores: Stores, code: str, scheme: str, as_of: date | None, indicato
             f"unknown indicator {indicator!r:.40}" + (f" (did you mean {near}?)" if near else ""),
             todo=f"use an id of {scheme}, such as {next(iter(rules.indicators))}",
         )
-    snapshots = {member[0]: SnapshotKey(member[0], member[1], date.fromisoformat(member[2])) for member in row.members}
-    tables, quarantined = _conformed_again(stores, snapshots, row, code)
+    snapshots = {member[0]: Frozen.of(member) for member in row.own_members}
+    tables, quarantined = _conformed_again(stores, row, code)
     measured = measure(tables, row.result.as_of).to_pylist()[0]
     profile = _only(stores, row, "profile", code)[0]
     scored = _Scored(
@@ -223,29 +221,22 @@ def _only(stores: Stores, row: ResultRow, table: str, code: str) -> list[dict[st
     return found.filter(pc.equal(found["uscc"].cast(pa.string()), code)).to_pylist()
 
 
-def _conformed_again(
-    stores: Stores, snapshots: dict[str, SnapshotKey], row: ResultRow, code: str
-) -> tuple[dict[str, pa.Table], frozenset[str]]:
+def _conformed_again(stores: Stores, row: ResultRow, code: str) -> tuple[dict[str, pa.Table], frozenset[str]]:
     """The enterprise's conformed rows, from the frozen accepted snapshots that the points stand on, and the datasets
     that hold rows of it in quarantine.
     """
-    from include.conformed.conform import conform, quarantined_pairs
-    from include.conformed.enterprises import Directory, participants
-
-    for member in row.members:
-        if stores.lake.require(places.accepted(snapshots[member[0]])).sha256 != member[3]:
-            raise TerminalError("the snapshot is not the one that was scored", where=str(snapshots[member[0]]))
-    registry = stores.lake.read(places.accepted(snapshots[REGISTRY]))
-    enterprises = participants(registry, row.result.district, row.result.as_of)
-    directory = Directory.of(registry)
-    tables = {ENTERPRISES: enterprises.filter(pc.equal(enterprises["uscc"], code))}
-    quarantined = set()
-    for dataset, key in snapshots.items():
-        accepted = stores.lake.read(places.accepted(key))
-        tables[dataset.lower()] = conform(contracts()[dataset], accepted, directory, frozenset({code})).table
-        held_back = stores.lake.read(places.quarantine(key), columns=["entity"])
-        if (code, dataset) in quarantined_pairs(contracts()[dataset], held_back, directory):
-            quarantined.add(dataset)
+    members, district = [Frozen.of(member) for member in row.members], row.result.district
+    register = Register.read(stores, (m for m in members if m.key.dataset == REGISTRY), row.result.as_of)
+    alone = pa.array([code], pa.string())
+    tables = {
+        ENTERPRISES: register.enterprises[district].filter(pc.equal(register.enterprises[district]["uscc"], code))
+    }
+    quarantined: set[str] = set()
+    for scope, directory in ((district, register.within(district)), (CITY, register.directory)):
+        found = conformed(stores, (m for m in members if m.key.scope == scope), directory, alone)
+        held_back = found.pop("quarantined")
+        quarantined |= set(held_back.filter(pc.equal(held_back["uscc"], code))["dataset"].to_pylist())
+        tables |= {name: table for name, table in found.items() if name != "unresolved"}
     return tables, frozenset(quarantined)
 
 
@@ -460,7 +451,7 @@ class _Records:
 
     def _record(self, contract: Contract, place: int) -> Record:
         dataset, row = contract.dataset, self._rows[contract.dataset.lower()][place]
-        snapshot, at = self._scored.snapshots[dataset], (row["_page"], row["_ordinal"])
+        snapshot, at = self._scored.snapshots[dataset].key, (row["_page"], row["_ordinal"])
         labels, landed = self._landing(contract)
         _hold_landed(contract, landed[at], row)
         fields = []
@@ -494,11 +485,10 @@ class _Records:
         """The pages of a dataset's landing, and the enterprise's rows in it as the department wrote them."""
         dataset = contract.dataset
         if dataset not in self._landed:
-            key = self._scored.snapshots[dataset]
-            manifest = self._stores.lake.require(places.landing(key))
-            if manifest.sha256 != self._stores.lake.require(places.accepted(key)).facts["landing"]:
-                raise TerminalError("the landing is not the one that was validated", where=str(key))
-            table = self._stores.lake.read(places.landing(key))
+            frozen = self._scored.snapshots[dataset]
+            place, version = places.landing(frozen.key), frozen.landing_version(self._stores)
+            manifest = self._stores.lake.require(place, version)
+            table = self._stores.lake.read(place, version=version)
             own = [(row["_page"], row["_ordinal"]) for row in self._rows[dataset.lower()]]
             pages = pc.is_in(table["_page"], value_set=pa.array(sorted({page for page, _ in own}), pa.int32()))
             lines = pc.is_in(table["_ordinal"], value_set=pa.array(sorted({line for _, line in own}), pa.int32()))
@@ -533,8 +523,8 @@ def _hold_landed(contract: Contract, landed: dict[str, str | None], row: dict[st
             raise TerminalError(f"{name} read again from the landed text differs", where=contract.dataset)
 
 
-def _snapshot_account(scored: _Scored, contract: Contract, key: SnapshotKey) -> SnapshotAccount:
-    digests = {member[0]: member[3] for member in scored.row.members}
+def _snapshot_account(scored: _Scored, frozen: Frozen) -> SnapshotAccount:
+    contract, key = frozen.contract, frozen.key
     return SnapshotAccount(
         dataset=contract.dataset,
         title_zh=contract.title_zh,
@@ -542,7 +532,7 @@ def _snapshot_account(scored: _Scored, contract: Contract, key: SnapshotKey) -> 
         scope=key.scope,
         as_of=key.as_of,
         age_days=(scored.row.result.as_of - key.as_of).days,
-        sha256=digests[contract.dataset],
+        sha256=frozen.sha256,
     )
 
 

@@ -1,18 +1,17 @@
-"""The whole night without Airflow: the same steps in the same order, one district after the other."""
+"""The whole night without Airflow: the same steps in the same order, the city first, then district after district."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
 from include import steps
-from include.contracts import contracts
-from include.kernel.areas import CITY
 from include.kernel.connections import Lookup
 from include.kernel.errors import BadInput, InnopointsError
 from include.schemes.model import require_scheme
-from include.sources.declaration import sources
+from include.sources.declaration import of_district, shared, sources
 
 
 def refresh(
@@ -26,37 +25,44 @@ def refresh(
     require_scheme(scheme)
     for conn_id in [*(source.connection for source in sources().values()), steps.PRIVACY_CONNECTION]:
         lookup(conn_id)  # a Connection that nobody configured is said once, before anything starts
-    failed: list[str] = []
+    for dataset, scope in shared():
+        _bring_in(dataset, scope, as_of, "shell/refresh/city", lookup, say)
+    with _told("city: not conformed", say):
+        steps.conform_city(as_of, holder="shell/refresh/city")
+    failed = [*districts]
     for district in districts:
         holder = f"shell/refresh/{district}"
-        for dataset, contract in contracts().items():
-            scope = CITY if contract.scope == "city" else district
-            try:
-                landed = steps.land(dataset, scope, as_of, holder=holder, lookup=lookup)
-                judged = steps.validate(dataset, scope, as_of, holder=holder)
-            except BadInput:
-                raise
-            except InnopointsError as error:
-                say(f"{district} {dataset}: {error}")
-                continue
-            say(
-                f"{district} {dataset}: {landed['outcome']}, {judged['rows_in']} rows = "
-                f"{judged['duplicates']} duplicates + {judged['accepted']} accepted "
-                f"+ {judged['quarantined']} quarantined"
-            )
-        try:
+        for dataset in of_district():
+            _bring_in(dataset, district, as_of, holder, lookup, say)
+        with _told(f"{district}: not scored", say):
             steps.conform(district, as_of, holder=holder)
             steps.measure(district, as_of, holder=holder)
             steps.compute(district, as_of, scheme, holder=holder)
             scored = steps.score(district, as_of, scheme, holder=holder)
-        except BadInput:
-            raise
-        except InnopointsError as error:
-            failed.append(district)
-            say(f"{district}: not scored: {error}")
-            continue
-        say(f"{district}: {scored['enterprises']} enterprises scored, {scored['ledger_lines']} ledger lines")
+            failed.remove(district)
+            say(f"{district}: {scored['enterprises']} enterprises scored, {scored['ledger_lines']} ledger lines")
     ranked = steps.rank(as_of, scheme, holder="shell/publish")
     say(f"city: {ranked['enterprises']} enterprises ranked, {ranked['honours']} honours")
     reason = f"not scored tonight: {', '.join(failed)}" if failed else ""
     return steps.publish(as_of, scheme, holder="shell/publish", reason=reason)
+
+
+def _bring_in(dataset: str, scope: str, as_of: date, holder: str, lookup: Lookup, say: Callable[[str], None]) -> None:
+    with _told(f"{scope} {dataset}", say):
+        landed = steps.land(dataset, scope, as_of, holder=holder, lookup=lookup)
+        judged = steps.validate(dataset, scope, as_of, holder=holder)
+        say(
+            f"{scope} {dataset}: {landed['outcome']}, {judged['rows_in']} rows = {judged['duplicates']} duplicates "
+            f"+ {judged['accepted']} accepted + {judged['quarantined']} quarantined"
+        )
+
+
+@contextmanager
+def _told(what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """A failure of one part is said, and the night goes on; bad input ends it."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except InnopointsError as error:
+        say(f"{what}: {error}")

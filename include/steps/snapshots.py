@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.contracts import Contract, require_contract
+from include.contracts import Contract, contracts, require_contract
 from include.kernel.connections import Connection, Lookup
-from include.kernel.errors import TerminalError
+from include.kernel.errors import BadInput, InnopointsError, TerminalError, TransientError
 from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
-from include.sources.declaration import source_of
+from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
 from include.steps.stores import open_stores
 from include.store import lake as places
@@ -104,9 +104,10 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             found = judgement.to_json()
             # What was compared with an earlier snapshot stays out: nights in any order must give the same bytes.
             facts = {"contract_version": contract.version, "landing": held.landing_sha, "rows_in": landed.num_rows}
-            stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts)
+            held_back = stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts)
             accepted_sha = None
             if judgement.verdict == "accepted":
+                facts |= {"quarantine": held_back.sha256}
                 accepted_sha = stores.lake.commit(places.accepted(key), {"data": judgement.accepted}, facts).sha256
             stores.lake.write_text(places.report(key), render_report(contract, str(key), found))
             stores.ledger.record_verdict(
@@ -133,6 +134,39 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             todo=f"open the report {places.report(key)}, ask {contract.owner}, then clear this dataset's land task",
         )
     return {**key.to_json(), "verdict": held.verdict, **counts}
+
+
+def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
+    """Land and validate what every district needs and nobody has brought in for this date.
+
+    On an ordinary night all of it is there. What the night has judged already is left alone, also where it was
+    rejected; a department that does not answer is asked again by the next attempt.
+    """
+    stores = open_stores()
+    counts = {"held": 0, "landed": 0, "refused": 0}
+    down: list[InnopointsError] = []
+    for dataset, scope in shared():
+        held = stores.ledger.snapshot(SnapshotKey(dataset, scope, as_of))
+        if held is not None and held.verdict is not None and held.contract_version == contracts()[dataset].version:
+            counts["held"] += 1
+            continue
+        try:
+            land(dataset, scope, as_of, holder=holder, lookup=lookup)
+            validate(dataset, scope, as_of, holder=holder)
+            counts["landed"] += 1
+        except TransientError as error:
+            down.append(error)
+        except BadInput:
+            raise
+        except InnopointsError:  # kept and counted in the ledger: the last good snapshot stays in use
+            counts["refused"] += 1
+    if down:
+        raise TransientError(
+            f"{len(down)} of {len(shared())} shared snapshots did not land, first: {down[0]}",
+            kept=f"{counts['held'] + counts['landed']} that did",
+            todo="wait: each attempt asks for the missing ones only",
+        )
+    return {"as_of": as_of.isoformat(), **counts}
 
 
 def _period_floor(contract: Contract, as_of: date) -> date | None:

@@ -3,7 +3,8 @@
 A place (`accepted/TAX_CIT/320411/as_of=2026-11-23`) is committed when its `manifest.json` exists. Data files carry
 their own digest in their name and are written first; the manifest is written last, by atomic replace. So a reader finds
 the whole of a commit or nothing of it, a repeated commit of the same tables gives the same bytes, and a damaged file
-is named instead of read. The root is a folder or an fsspec URL.
+is named instead of read. Every commit leaves its manifest under its digest too, so that whoever noted the digest reads
+what it read then, however often the place was replaced since. The root is a folder or an fsspec URL.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -27,6 +29,8 @@ from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import ResultKey, SnapshotKey
 
 MANIFEST = "manifest.json"
+_VERSION = re.compile(r"manifest-([0-9a-f]{16})\.json")
+_ROW_GROUP = 1_048_576  # rows
 
 
 def landing(key: SnapshotKey) -> str:
@@ -57,6 +61,11 @@ def report(key: SnapshotKey) -> str:
 def conformed(district: str, as_of: date) -> str:
     """A district's datasets under one enterprise key."""
     return f"conformed/{district}/as_of={as_of.isoformat()}"
+
+
+def conformed_city(as_of: date) -> str:
+    """The city's datasets under one enterprise key, for all districts."""
+    return f"conformed/city/as_of={as_of.isoformat()}"
 
 
 def measures(district: str, as_of: date) -> str:
@@ -144,19 +153,28 @@ class Lake:
         Until the manifest is replaced, readers keep seeing the commit before, or nothing.
         """
         written: dict[str, TableFile] = {}
+        files: dict[str, bytes] = {}
         for name, table in tables.items():
             content = _parquet(table)
             digest = _sha256(content)
             file = f"{name}-{digest[:16]}.parquet"
-            self._write(f"{place}/{file}", content)
+            files[file] = content
             written[name] = TableFile(file, table.num_rows, digest, len(content))
         manifest = Manifest.of(place, facts, written)
-        self._write(f"{place}/{MANIFEST}", manifest.to_bytes())
+        self._write(place, files)
+        self._write(place, {_version(manifest.sha256): manifest.to_bytes()})
+        self._write(place, {MANIFEST: manifest.to_bytes()})
         return manifest
 
-    def manifest(self, place: str) -> Manifest | None:
-        """The manifest of a place, None when nothing is committed there. A damaged one is an error, never None."""
-        path = self._path(f"{place}/{MANIFEST}")
+    def manifest(self, place: str, version: str | None = None) -> Manifest | None:
+        """The manifest of a place, or its version of this digest; None when that was never committed.
+
+        A damaged one is an error, never None. Places of before there were versions know only their last one.
+        """
+        path = self._path(f"{place}/{_version(version) if version else MANIFEST}")
+        if version and not path.exists():
+            last = self.manifest(place)
+            return last if last and last.sha256 == version else None
         try:
             manifest = Manifest.from_bytes(path.read_bytes())
         except FileNotFoundError:
@@ -165,18 +183,23 @@ class Lake:
             raise _damaged(path, "the manifest is damaged") from None
         if manifest.place != place:
             raise _damaged(path, f"the manifest belongs to {manifest.place}")
+        if version not in (None, manifest.sha256):
+            raise _damaged(path, "the manifest is that of another version")
         return manifest
 
-    def require(self, place: str) -> Manifest:
+    def require(self, place: str, version: str | None = None) -> Manifest:
         """The manifest of a place that must be committed."""
-        manifest = self.manifest(place)
+        manifest = self.manifest(place, version)
         if manifest is None:
-            raise TerminalError("nothing is committed", where=place, todo="run the step that writes it first")
+            which = f"no version {version[:16]} of it is committed" if version else "nothing is committed"
+            raise TerminalError(which, where=place, todo="run the step that writes it first")
         return manifest
 
-    def read(self, place: str, table: str = "data", columns: list[str] | None = None) -> pa.Table:
+    def read(
+        self, place: str, table: str = "data", columns: list[str] | None = None, *, version: str | None = None
+    ) -> pa.Table:
         """A committed table, proved to hold exactly the bytes that were committed."""
-        entry = self.require(place).tables.get(table)
+        entry = self.require(place, version).tables.get(table)
         if entry is None:
             raise TerminalError(f"no table {table!r}", where=place, todo="run the step that writes it again")
         path = self._path(f"{place}/{entry.file}")
@@ -190,7 +213,7 @@ class Lake:
 
     def keep_raw(self, place: str, label: str, content: bytes) -> None:
         """Keep one raw reply, so that nothing is lost before its snapshot is committed."""
-        self._write(f"{place}/{label}.gz", gzip.compress(content, mtime=0))
+        self._write(place, {f"{label}.gz": gzip.compress(content, mtime=0)})
 
     def drop_raw(self, place: str) -> None:
         """Forget the raw replies of a place; the committed snapshot holds their rows."""
@@ -200,16 +223,23 @@ class Lake:
 
     def write_text(self, place: str, text: str) -> None:
         """A file for people, such as a report; replaced as a whole."""
-        self._write(place, text.encode("utf-8"))
+        folder, _, name = place.rpartition("/")
+        self._write(folder, {name: text.encode("utf-8")})
 
     def sweep(self, place: str) -> list[str]:
-        """Remove the files of a place that its manifest does not name, left by an interrupted or replaced commit.
+        """Remove the files of a place that no manifest of it names, left by an interrupted commit.
 
         Only whoever may commit to the place may sweep it: a commit under way has files that no manifest names yet.
         """
-        manifest, directory = self.manifest(place), self._path(place)
-        named = {MANIFEST, *(entry.file for entry in manifest.tables.values())} if manifest else set()
-        left = [path for path in directory.iterdir() if path.name not in named] if directory.exists() else []
+        directory = self._path(place)
+        found = list(directory.iterdir()) if directory.exists() else []
+        named = {MANIFEST}
+        for path in found:
+            if match := _VERSION.fullmatch(path.name):
+                manifest = Manifest.from_bytes(path.read_bytes())
+                named |= {path.name, *(entry.file for entry in manifest.tables.values())}
+                assert manifest.sha256.startswith(match[1])
+        left = [path for path in found if path.name not in named]
         for path in left:
             path.unlink()
         return sorted(path.name for path in left)
@@ -220,50 +250,65 @@ class Lake:
             raise BadInput(f"{place!r:.80} is not a place in the lake", kept="nothing was touched")
         return self.root.joinpath(*parts)
 
-    def _write(self, place: str, content: bytes) -> None:
-        path = self._path(place)
+    def _write(self, place: str, files: Mapping[str, bytes]) -> None:
+        """Files of one place, each replaced as a whole; when this returns they outlast a power cut."""
+        folder = self._path(place)
         try:
-            if isinstance(path, Path):
-                _replace_durably(path, content)
+            if isinstance(folder, Path):
+                _replace_durably(folder, files)
             else:  # an object store makes an object visible whole or not at all
-                path.write_bytes(content)
+                for name, content in files.items():
+                    folder.joinpath(name).write_bytes(content)
         except OSError as error:
             raise TerminalError(
                 f"cannot write: {error.strerror or type(error).__name__}",
-                where=str(path),
+                where=str(folder),
                 kept="what was committed before",
                 todo="free space or mend the volume, then run the step again",
             ) from None
 
 
-def _replace_durably(path: Path, content: bytes) -> None:
-    """Beside, to disk, then renamed over: a crash leaves the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+def _version(digest: str) -> str:
+    return f"manifest-{digest[:16]}.json"
+
+
+def _replace_durably(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Beside, to disk, then renamed over: a crash leaves each old file or the new one, never a part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = {folder / name: folder / f".{name}.{uuid.uuid4().hex}.part" for name in files}
     try:
-        with open(beside, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        for part, content in zip(beside.values(), files.values(), strict=True):
+            part.write_bytes(content)
+        for part in beside.values():
+            _to_disk(part)
+        for path, part in beside.items():
+            os.replace(part, path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        for part in beside.values():
+            part.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY)
+    _to_disk(folder)
+
+
+def _to_disk(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(opened)
     finally:
-        os.close(directory)
+        os.close(opened)
 
 
 def _parquet(table: pa.Table) -> bytes:
     """The same rows in the same order give the same bytes, however the table was chunked or annotated.
 
-    Dictionary columns get 32-bit indices: chunks with dictionaries of their own may not fit 8 bits together.
+    A row group at a time, so that a large table is never copied as a whole. Dictionary columns get 32-bit indices:
+    chunks with dictionaries of their own may not fit 8 bits together.
     """
     schema = pa.schema([field.with_type(_wide(field.type)).remove_metadata() for field in table.schema])
     sink = pa.BufferOutputStream()
-    pq.write_table(table.cast(schema).combine_chunks(), sink, compression="zstd", write_page_checksum=True)
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
+        for start in range(0, max(table.num_rows, 1), _ROW_GROUP):
+            writer.write_table(table.slice(start, _ROW_GROUP).cast(schema).combine_chunks(), _ROW_GROUP)
     return sink.getvalue().to_pybytes()
 
 

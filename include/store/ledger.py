@@ -20,6 +20,7 @@ from sqlalchemy import CheckConstraint, Column, Connection, Engine, ForeignKey, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import JSON, Date, Integer, Text
 
+from include.kernel.areas import CITY
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.periods import SHANGHAI
 from include.kernel.references import ResultKey, SnapshotKey
@@ -141,6 +142,12 @@ class ResultRow:
     enterprises: int
     points_sha: str
     scored_at: datetime
+
+    @property
+    def own_members(self) -> list[Member]:
+        """The district's own snapshots and the city's: without the registries of other districts, by which it knows
+        who is registered elsewhere."""
+        return [member for member in self.members if member[1] in (CITY, self.result.district)]
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def test_the_latest_correction_replaces_the_whole_filing_and_void_filings_never_
         row("f1", 1, 1, filed=date(2026, 9, 1)),
         row("f2", 1, 2, void="Y", filed=date(2026, 10, 1)),
     ]
-    table = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A})).table
+    table = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A])).table
     assert table.schema == contract.conformed_schema()
     assert table.select(["filing_id", "row_number"]).to_pylist() == [{"filing_id": "f1", "row_number": 1}]
     assert table["first_filed_on"].to_pylist() == [date(2026, 5, 20)]
@@ -77,7 +77,7 @@ def test_of_statements_that_list_everybody_only_the_newest_of_each_bank_holds(re
         row("中国银行", 9, "4", "常州乙（江苏）有限公司"),
         row("中国银行", 8, "3", "常州旧名有限公司"),
     ]
-    table = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A, B})).table
+    table = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A, B])).table
     assert table.schema == contract.conformed_schema()
     linked = table.select(["uscc", "bank", "contract_no"]).to_pylist()
     assert linked == [
@@ -97,7 +97,7 @@ def test_co_owners_are_counted_and_former_names_and_full_width_brackets_link(reg
         },
         {"publication_no": "CN2A", "assignees": "常州甲科技股份有限公司"},
     ]
-    table = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A, B})).table
+    table = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A, B])).table
     linked = table.select(["uscc", "publication_no", "owners"]).to_pylist()
     assert linked == [
         {"uscc": A, "publication_no": "CN1A", "owners": 3},
@@ -120,9 +120,9 @@ def test_a_patent_that_was_sold_leaves_its_seller(registry: pa.Table) -> None:
         },
     ]
     for versions in (rows, rows[::-1]):
-        table = conform(contract, accepted(contract, versions), Directory.of(registry), frozenset({A, B})).table
+        table = conform(contract, accepted(contract, versions), Directory.of(registry), pa.array([A, B])).table
         assert table["uscc"].to_pylist() == [B]
-    sold_away = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A})).table
+    sold_away = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A])).table
     assert sold_away.num_rows == 0
 
 
@@ -136,7 +136,19 @@ def test_a_well_formed_code_that_is_not_registered_here_is_not_overruled_by_a_na
 def test_a_name_that_two_enterprises_carried_links_to_neither(registry: pa.Table) -> None:
     twin = accepted(require_contract("REG_ENT"), [{"uscc": B, "name": "常州旧名有限公司", "state": IN_BUSINESS}])
     directory = Directory.of(pa.concat_tables([registry, twin]))
-    assert directory.by_name("常州旧名有限公司") == (None, "ambiguous")
+    assert directory.resolve((), "常州旧名有限公司") == (None, "ambiguous")
+
+
+def test_a_district_links_to_its_own_and_says_who_is_registered_elsewhere(registry: pa.Table) -> None:
+    directory = Directory.of(registry).within(pa.array([B]))
+    assert directory.resolve((A,), None) == (None, "code_not_registered_here")
+    assert directory.resolve((), "常州旧名有限公司") == (None, "code_not_registered_here")
+    assert directory.resolve((), "常州乙（江苏）有限公司") == (B, "exact")
+    names = pa.array(["常州甲科技有限公司", "常州乙(江苏)有限公司"])
+    assert [answer.to_pylist() for answer in directory.by_names(names)] == [
+        [None, B],
+        ["code_not_registered_here", "exact"],
+    ]
 
 
 def test_quarantined_rows_are_traced_to_their_enterprise(registry: pa.Table) -> None:
@@ -146,7 +158,7 @@ def test_quarantined_rows_are_traced_to_their_enterprise(registry: pa.Table) -> 
 
 
 def test_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> None:
-    """Plain spellings take the fast way, the others the careful one: both give what `by_name` gives."""
+    """Plain spellings take the fast way, the others the careful one: both give what `resolve` gives."""
     twice = pa.concat_tables([registry, registry.slice(0, 1).set_column(0, "uscc", pa.array(["91320411YY00000099"]))])
     for directory in (Directory.of(registry), Directory.of(twice)):
         names = [
@@ -159,7 +171,9 @@ def test_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> N
         ]
         names += ["常州 甲科技有限公司", "常州乙【江苏】有限公司", "常州甲科技有限公司\u200b", "Straße"]
         uscc, tier = directory.by_names(pa.array(names))
-        assert list(zip(uscc.to_pylist(), tier.to_pylist(), strict=True)) == [directory.by_name(name) for name in names]
+        assert list(zip(uscc.to_pylist(), tier.to_pylist(), strict=True)) == [
+            directory.resolve((), name) for name in names
+        ]
 
 
 def test_codes_and_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> None:
@@ -168,7 +182,7 @@ def test_codes_and_names_by_the_column_link_as_they_do_one_by_one(registry: pa.T
     rows = [{"uscc": code, "unit_name": name} for code in codes for name in names]
     rows = [{**row, "unit_no": f"{place:03}", "month": date(2026, 1, 1)} for place, row in enumerate(rows)]
     contract, directory = require_contract("HR_INS"), Directory.of(registry)
-    found = conform(contract, accepted(contract, rows), directory, frozenset({A, B}))
+    found = conform(contract, accepted(contract, rows), directory, pa.array([A, B]))
     answers = [(row["unit_no"], *directory.resolve((row["uscc"],), row["unit_name"])) for row in rows]
     linked = zip(found.table["unit_no"].to_pylist(), found.table["uscc"].to_pylist(), strict=True)
     assert sorted(linked) == [(unit_no, uscc) for unit_no, uscc, _ in answers if uscc]
@@ -196,7 +210,7 @@ def test_each_party_of_a_deal_has_its_row_and_only_the_last_event_stands(registr
         deal("3", 0, "常州乙(江苏)有限公司", "异地有限公司", event="登记"),
         deal("3", 1, "异地有限公司", "异地有限公司", event="变更"),
     ]
-    found = conform(contract, accepted(contract, rows), Directory.of(registry), frozenset({A, B}))
+    found = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A, B]))
     assert found.table.schema == contract.conformed_schema()
     told = [(r["uscc"], r["role"], r["registration_no"], r["event"]) for r in found.table.to_pylist()]
     assert told == [(A, "seller", "1", "撤销"), (A, "seller", "2", "登记"), (B, "buyer", "1", "撤销")]

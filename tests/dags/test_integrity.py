@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from include.contracts import contracts
 from include.kernel.areas import areas
 from include.sources.declaration import sources
 
@@ -88,27 +90,46 @@ def test_a_new_source_declaration_adds_its_tasks_to_every_district(tmp_path: Pat
     home = tmp_path / "home"
     home.mkdir()
     tasks = parse(home, tmp_path)["tasks"]
-    for district in DISTRICTS:
-        assert {"credit_office.land", "credit_office.validate"} <= set(tasks[district])
+    scope = yaml.safe_load(contract)["scope"]
+    for dag in ["innopoints_city"] if scope == "city" else DISTRICTS:
+        assert {"credit_office.land", "credit_office.validate"} <= set(tasks[dag])
 
 
 def test_one_dag_per_area_the_city_and_the_form(dags: dict[str, Any]) -> None:
-    assert set(dags) == {*DISTRICTS, "innopoints_publish", "innopoints_backfill"}
+    assert set(dags) == {*DISTRICTS, "innopoints_city", "innopoints_publish", "innopoints_backfill"}
 
 
-def test_a_district_lands_every_declared_dataset_and_scores_once(dags: dict[str, Any]) -> None:
-    expected = {f"{source}.{step}" for source in sources() for step in ("land", "validate")}
+def landed_by(dag: Any) -> list[tuple[str, str]]:
+    """(dataset, scope) of every landing of a DAG."""
+    groups = [child for child in dag.task_group.children.values() if hasattr(child, "_expand_input")]
+    return [(pair["dataset"], pair["scope"]) for group in groups for pair in group._expand_input.value]
+
+
+def test_city_and_districts_land_every_declared_dataset_of_every_scope_exactly_once(dags: dict[str, Any]) -> None:
+    landed = [pair for dag_id in ("innopoints_city", *DISTRICTS) for pair in landed_by(dags[dag_id])]
+    wanted = {
+        (dataset, scope)
+        for dataset, contract in contracts().items()
+        for scope in (["city"] if contract.scope == "city" else areas())
+    }
+    assert sorted(landed) == sorted(wanted)
+    assert {scope for _, scope in landed_by(dags["innopoints_320411"])} == {"320411"}
+
+
+def test_a_district_waits_for_what_all_share_and_scores_once(dags: dict[str, Any]) -> None:
     for district in DISTRICTS:
-        assert set(dags[district].task_ids) == expected | {"plan", "conform", "measure", "compute", "score"}
-        for source in sources().values():
-            group = dags[district].task_group.get_child_by_label(source.source)
-            assert sorted(group._expand_input.value["dataset"]) == sorted(source.datasets)
+        own = {task for task in dags[district].task_ids if "." not in task}
+        assert own == {"plan", "shared", "conform", "measure", "compute", "score"}
+        assert "shared" in dags[district].get_task("conform").upstream_task_ids
+        assert dags[district].get_task("shared").pool == "innopoints_shared"
+        assert dags[district].get_task("conform").trigger_rule == "all_done_min_one_success"
 
 
 def test_landing_waits_for_a_slot_of_its_own_source(dags: dict[str, Any]) -> None:
-    for district in DISTRICTS:
+    for dag_id in ("innopoints_city", *DISTRICTS):
         for source in sources().values():
-            assert dags[district].get_task(f"{source.source}.land").pool == source.pool
+            if dags[dag_id].has_task(f"{source.source}.land"):
+                assert dags[dag_id].get_task(f"{source.source}.land").pool == source.pool
 
 
 def test_every_task_has_a_time_limit_a_pool_and_retries_that_outlast_a_quarter_of_an_hour(dags: dict[str, Any]) -> None:
@@ -150,6 +171,12 @@ def test_districts_start_at_one_in_shanghai_one_run_at_a_time(dags: dict[str, An
         assert (timetable.expression, str(timetable.timezone)) == ("0 1 * * *", "Asia/Shanghai")
         assert dags[district].max_active_runs == 1
     assert dags["innopoints_publish"].max_active_runs == 1
+
+
+def test_the_city_starts_half_an_hour_before_the_districts(dags: dict[str, Any]) -> None:
+    timetable = dags["innopoints_city"].timetable
+    assert (timetable.expression, str(timetable.timezone)) == ("30 0 * * *", "Asia/Shanghai")
+    assert dags["innopoints_city"].max_active_runs == 1
 
 
 def test_dags_survive_serialisation(dags: dict[str, Any]) -> None:

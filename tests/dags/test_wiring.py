@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from include.kernel.errors import TerminalError
-from include.sources.declaration import sources
+from include.sources.declaration import of_district, shared, sources
 
 pytestmark = pytest.mark.airflow
 
 DISTRICT, DAY = "320411", "2026-11-20"
-DATASETS = sorted(dataset for source in sources().values() for dataset in source.datasets)
+OF_CITY = ("land", "validate", "conform_city")
+OF_DISTRICT = ("land_shared", "land", "validate", "conform", "measure", "compute", "score")
+STEPS = (*OF_CITY, *OF_DISTRICT, "rank", "publish")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,7 +40,7 @@ class Notes(ModuleType):
         self.holders: list[str] = []
         self.connections: list[Any] = []
         self.due: list[dict[str, str]] = []
-        for name in ("land", "validate", "conform", "measure", "compute", "score", "rank", "publish"):
+        for name in STEPS:
             setattr(self, name, self._noting(name))
 
     def _noting(self, name: str) -> Any:
@@ -87,14 +89,25 @@ def run(dag: Any, conf: dict[str, Any] | None = None) -> tuple[str, dict[str, li
     return str(finished.state), states
 
 
-def test_a_night_lands_and_validates_every_dataset_then_scores(dags: dict[str, Any], notes: Notes) -> None:
+def test_a_night_lands_and_validates_the_districts_datasets_then_scores(dags: dict[str, Any], notes: Notes) -> None:
     state, _ = run(dags[f"innopoints_{DISTRICT}"])
     assert state == "success"
     for step in ("land", "validate"):
-        assert sorted(given[0] for name, given in notes.calls if name == step) == DATASETS
+        landed = sorted(given for name, given in notes.calls if name == step)
+        assert landed == sorted((dataset, DISTRICT, DAY) for dataset in of_district())
+    assert ("land_shared", (DAY,)) in notes.calls
     assert notes.names()[-4:] == ["conform", "measure", "compute", "score"]
     assert notes.calls[-1] == ("score", (DISTRICT, DAY, "changzhou_v1"))
-    assert {given[2] for name, given in notes.calls if name == "land"} == {DAY}
+
+
+def test_the_city_lands_what_all_share_then_conforms_it_once(dags: dict[str, Any], notes: Notes) -> None:
+    notes.failing.add(("land", "IP_PAT"))
+    state, _ = run(dags["innopoints_city"])
+    assert state == "success"  # the last good snapshot is used
+    landed = sorted(given for name, given in notes.calls if name == "land")
+    assert landed == sorted((dataset, scope, DAY) for dataset, scope in shared())
+    assert notes.calls[-1] == ("conform_city", (DAY,))
+    assert "score" not in notes.names()
 
 
 def test_the_holder_names_the_task_and_not_the_try_and_connections_come_from_airflow(
@@ -118,7 +131,7 @@ def test_one_failed_dataset_leaves_the_others_and_the_district_is_still_scored(
 ) -> None:
     notes.failing.add(("land", "TAX_VAT"))
     _, states = run(dags[f"innopoints_{DISTRICT}"])
-    of_tax = sorted(sources()["tax_database"].datasets)
+    of_tax = [dataset for dataset in of_district() if dataset in sources()["tax_database"].datasets]
     where = of_tax.index("TAX_VAT")
     assert states["tax_database.land"] == ["failed" if i == where else "success" for i in range(len(of_tax))]
     assert states["tax_database.validate"][where] == "upstream_failed"

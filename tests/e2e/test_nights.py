@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from include import steps
 from include.conformed.enterprises import participants
-from include.contracts import contracts
 from include.evidence.text import render, render_change
 from include.kernel.errors import BadInput, TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
+from include.sources.declaration import of_district, shared
 from include.steps.explain import explain, explain_change
 from include.store import lake as places
 from tests.e2e.conftest import AS_OF, SCHEME, City
@@ -53,7 +53,7 @@ def test_the_same_night_twice_gives_the_same_bytes_and_no_second_generation(city
     first = _digests(city, [AS_OF], [DISTRICT])
     said = city.refresh(AS_OF, [DISTRICT])
     assert _digests(city, [AS_OF], [DISTRICT]) == first
-    assert sum("reused" in line for line in said) == len(contracts())
+    assert sum("reused" in line for line in said) == len(shared()) + len(of_district())
     with city.stores.engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM generation")) == 1
 
@@ -84,7 +84,8 @@ def test_a_department_that_is_down_leaves_its_last_accepted_snapshot_in_use(city
         steps.land(dataset, DISTRICT, DAYS[1], holder="test", lookup=city.lookup)
         steps.validate(dataset, DISTRICT, DAYS[1], holder="test")
     counts = steps.conform(DISTRICT, DAYS[1], holder="test")
-    assert counts["older_snapshots"] == len(contracts()) - len(landed)  # the others are of the day before
+    older = len(shared()) + len(of_district()) - len(landed)  # the others are of the day before
+    assert counts["older_snapshots"] == older
 
 
 def test_the_registry_is_believed_from_the_day_after_a_move_or_a_deregistration(city: City) -> None:
@@ -105,7 +106,7 @@ def test_the_registry_is_believed_from_the_day_after_a_move_or_a_deregistration(
 
 
 def test_a_dataset_that_is_too_old_stops_the_district_with_one_line(night: City) -> None:
-    with pytest.raises(TerminalError, match=r"^FIN_EQ/city as of 2027-03-01.*2026-11-20.*kept.*do: "):
+    with pytest.raises(TerminalError, match=r"^HR_INS/320411 as of 2027-03-01.*2026-11-20.*kept.*do: "):
         steps.conform(DISTRICT, date(2027, 3, 1), holder="test")
 
 

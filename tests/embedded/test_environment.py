@@ -48,9 +48,10 @@ def test_sqlite_gets_few_writers_and_both_engines_of_postgresql_the_same_url(set
     assert on_postgresql["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"] == url
 
 
-def test_every_source_gets_its_pool() -> None:
+def test_every_source_gets_its_pool_and_what_all_share_a_single_slot() -> None:
     assert {name: pool["slots"] for name, pool in environment.pools().items()} == {
-        source.pool: source.pool_slots for source in sources().values()
+        **{source.pool: source.pool_slots for source in sources().values()},
+        "innopoints_shared": 1,
     }
 
 

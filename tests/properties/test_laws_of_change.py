@@ -95,7 +95,7 @@ def conformed(rows: list[dict]) -> pa.Table:
     firm = {"uscc": A, "name": "常州甲科技有限公司", "state": "正常", "established_on": date(2015, 3, 1)}
     names = registry_contract.accepted_schema().names
     registry = pa.Table.from_pylist([{name: firm.get(name) for name in names}], registry_contract.accepted_schema())
-    return conform(contract, accepted, Directory.of(registry), frozenset({A})).table
+    return conform(contract, accepted, Directory.of(registry), pa.array([A])).table
 
 
 @laws

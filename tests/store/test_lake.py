@@ -73,7 +73,7 @@ def test_the_same_tables_give_the_same_bytes_however_they_were_chunked(tmp_path:
     assert first == again
     files = {path.name: path.read_bytes() for path in (tmp_path / "first" / PLACE).iterdir()}
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "again" / PLACE).iterdir()}
-    assert len(files) == 3
+    assert len(files) == 4  # two tables, the manifest, and the manifest under its digest
 
 
 def test_chunks_with_many_small_dictionaries_are_one_table(lake: Lake) -> None:
@@ -102,10 +102,10 @@ def test_a_commit_interrupted_before_its_manifest_is_invisible(lake: Lake, monke
     lake.commit(PLACE, {"data": rows()}, FACTS)
     write = Lake._write
 
-    def dies_at_the_manifest(self: Lake, place: str, content: bytes) -> None:
-        if place.endswith(MANIFEST):
+    def dies_at_the_manifest(self: Lake, place: str, files: dict[str, bytes]) -> None:
+        if any(name.startswith("manifest") for name in files):
             raise KeyboardInterrupt
-        write(self, place, content)
+        write(self, place, files)
 
     monkeypatch.setattr(Lake, "_write", dies_at_the_manifest)
     for place in (PLACE, "accepted/TAX_CIT/320412/as_of=2026-11-23"):
@@ -119,6 +119,26 @@ def test_a_commit_interrupted_before_its_manifest_is_invisible(lake: Lake, monke
     assert lake.read(PLACE).equals(rows())
 
 
+def test_every_committed_version_can_be_read_again(lake: Lake) -> None:
+    first = lake.commit(PLACE, {"data": rows()}, FACTS)
+    second = lake.commit(PLACE, {"data": rows("99.00")}, FACTS)
+    assert lake.read(PLACE).equals(rows("99.00"))
+    assert lake.read(PLACE, version=first.sha256).equals(rows())
+    assert lake.require(PLACE, second.sha256) == lake.require(PLACE) == second
+    assert lake.sweep(PLACE) == []
+    assert lake.read(PLACE, version=first.sha256).equals(rows())
+    with pytest.raises(TerminalError, match=f"no version {'0' * 16} of it is committed"):
+        lake.read(PLACE, version="0" * 64)
+
+
+def test_a_place_from_before_there_were_versions_knows_its_last_one(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    version = lake.commit(PLACE, {"data": rows()}, FACTS).sha256
+    (tmp_path / PLACE / f"manifest-{version[:16]}.json").unlink()
+    assert lake.read(PLACE, version=version).equals(rows())
+    assert lake.manifest(PLACE, "0" * 64) is None
+
+
 def test_a_full_disk_is_one_clear_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     lake.commit(PLACE, {"data": rows()}, FACTS)
@@ -127,7 +147,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing_behind(tmp_path: Path)
     noise = pa.table({"noise": [random.Random(1).randbytes(50_000)]})
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # the system refuses to write more, as on a full disk
     try:
-        with pytest.raises(TerminalError, match=r"noise-[0-9a-f]{16}\.parquet: cannot write: .*do: free space"):
+        with pytest.raises(TerminalError, match=r"as_of=2026-11-23: cannot write: .*do: free space"):
             lake.commit(PLACE, {"noise": noise}, FACTS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -137,7 +157,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing_behind(tmp_path: Path)
 
 def test_every_flipped_bit_is_detected_and_the_file_named(tmp_path: Path) -> None:
     lake, chance = Lake(str(tmp_path)), random.Random(20210430)
-    lake.commit(PLACE, {"data": rows()}, FACTS)
+    version = lake.commit(PLACE, {"data": rows()}, FACTS).sha256
     files = sorted((tmp_path / PLACE).iterdir())
     for _ in range(100):
         path = chance.choice(files)
@@ -146,7 +166,7 @@ def test_every_flipped_bit_is_detected_and_the_file_named(tmp_path: Path) -> Non
         damaged[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
         path.write_bytes(damaged)
         with pytest.raises(TerminalError, match=path.name):
-            lake.read(PLACE)
+            lake.read(PLACE, version=None if path.name == MANIFEST else version)
         path.write_bytes(whole)
     assert lake.read(PLACE).equals(rows())
 

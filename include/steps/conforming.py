@@ -1,0 +1,210 @@
+"""From accepted snapshots to conformed tables: the city's once for all districts, then each district's own.
+
+One register stands behind both: the registries of all districts together, so that a record of an enterprise next door
+is known as such, and a name that two districts know links to neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.conformed.conform import UNRESOLVED, quarantined_pairs
+from include.conformed.conform import conform as conform_dataset
+from include.conformed.enterprises import Directory, participants
+from include.contracts import Contract, contracts
+from include.kernel.areas import CITY, areas, require_area
+from include.kernel.errors import TerminalError
+from include.kernel.references import SnapshotKey
+from include.sources.declaration import REGISTRY
+from include.steps.stores import Stores, open_stores
+from include.store import lake as places
+from include.store.lake import Manifest
+from include.store.ledger import Member, SnapshotRow
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """One accepted snapshot, read in the very version that was chosen, however often it was replaced since."""
+
+    key: SnapshotKey
+    sha256: str
+
+    @classmethod
+    def of(cls, member: Member) -> Frozen:
+        """A member of a snapshot set."""
+        dataset, scope, as_of, sha256 = member
+        return cls(SnapshotKey(dataset, scope, date.fromisoformat(as_of)), sha256)
+
+    @classmethod
+    def of_row(cls, row: SnapshotRow) -> Frozen:
+        """An accepted snapshot as the ledger knows it."""
+        assert row.accepted_sha is not None
+        return cls(row.key, row.accepted_sha)
+
+    @property
+    def member(self) -> Member:
+        """As snapshot sets name it."""
+        return [self.key.dataset, self.key.scope, self.key.as_of.isoformat(), self.sha256]
+
+    @property
+    def contract(self) -> Contract:
+        """What its dataset must be."""
+        return contracts()[self.key.dataset]
+
+    def accepted(self, stores: Stores) -> pa.Table:
+        """The rows that passed."""
+        return stores.lake.read(places.accepted(self.key), version=self.sha256)
+
+    def held_back(self, stores: Stores) -> pa.Table:
+        """What the rows in quarantine say about their enterprises (column `entity`)."""
+        facts = stores.lake.require(places.accepted(self.key), self.sha256).facts
+        return stores.lake.read(places.quarantine(self.key), columns=["entity"], version=facts.get("quarantine"))
+
+    def landing_version(self, stores: Stores) -> str:
+        """Which version of its landing was validated."""
+        return stores.lake.require(places.accepted(self.key), self.sha256).facts["landing"]
+
+
+@dataclass(frozen=True)
+class Register:
+    """Who is registered (`codes`) and takes part (`enterprises`) in each district as of one date, and who is who."""
+
+    codes: dict[str, pa.Array]
+    enterprises: dict[str, pa.Table]
+    directory: Directory
+
+    @classmethod
+    def of(cls, registries: dict[str, pa.Table], as_of: date) -> Register:
+        """From the accepted registry of each district."""
+        return cls(
+            codes={district: rows["uscc"].combine_chunks().unique() for district, rows in registries.items()},
+            enterprises={district: participants(rows, district, as_of) for district, rows in registries.items()},
+            directory=Directory.of(pa.concat_tables(registries.values())),
+        )
+
+    @classmethod
+    def read(cls, stores: Stores, registries: Iterable[Frozen], as_of: date) -> Register:
+        """From the registries of a snapshot set."""
+        return cls.of({frozen.key.scope: frozen.accepted(stores) for frozen in registries}, as_of)
+
+    def within(self, district: str) -> Directory:
+        """The city seen by one district: only its own registered enterprises are linked."""
+        return self.directory.within(self.codes[district])
+
+    def participating(self, *districts: str) -> pa.Array:
+        """The codes of those who take part in these districts, in all without an argument."""
+        chosen = [self.enterprises[district]["uscc"] for district in districts or self.enterprises]
+        return pa.chunked_array([chunk for codes in chosen for chunk in codes.chunks], pa.string()).combine_chunks()
+
+
+def conform_city(as_of: date, *, holder: str) -> dict[str, Any]:
+    """Conform the newest accepted snapshot of every dataset that is kept for the city, for all districts at once."""
+    stores = open_stores()
+    city = _conformed_city(stores, as_of, holder, again=True)
+    members = city.facts["snapshot_set"]
+    unresolved = stores.lake.read(places.conformed_city(as_of), "unresolved", version=city.sha256)
+    return {
+        "as_of": as_of.isoformat(),
+        "snapshots": len(members),
+        "older_snapshots": sum(day != as_of.isoformat() for _, _, day, _ in members),
+        "rows": sum(table.rows for name, table in city.tables.items() if name.upper() in contracts()),
+        "unresolved_rows": sum(unresolved["rows"].to_pylist()),
+    }
+
+
+def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
+    """Conform a district's own datasets and take its share of the city's; refuse when one is missing or too old.
+
+    The city's are conformed on the way, unless they already are from the same snapshots.
+    """
+    stores = open_stores()
+    datasets = [contract for contract in contracts().values() if contract.scope == "district"]
+    own = [newest(stores, contract, require_area(district), as_of) for contract in datasets]
+    city = _conformed_city(stores, as_of, holder, again=False)
+    members = [Frozen.of(member) for member in city.facts["snapshot_set"]]
+    registries = [frozen for frozen in members if frozen.key.dataset == REGISTRY]
+    own = [frozen for frozen in own if frozen.key.dataset != REGISTRY]
+    own += [frozen for frozen in registries if frozen.key.scope == district]
+    register = Register.read(stores, registries, as_of)
+    directory, taking_part = register.within(district), register.participating(district)
+    tables = conformed(stores, own, directory, taking_part)
+    for name in city.tables:
+        rows = stores.lake.read(places.conformed_city(as_of), name, version=city.sha256)
+        if name == "quarantined":
+            held_back = pa.concat_tables([tables[name], rows.filter(pc.is_in(rows["uscc"], directory.codes))])
+            tables[name] = held_back.sort_by([("uscc", "ascending"), ("dataset", "ascending")])
+        elif name != "unresolved":
+            tables[name] = rows.filter(pc.is_in(rows["uscc"], taking_part))
+    tables["enterprises"] = register.enterprises[district]
+    used = {*own, *members}
+    facts = {"snapshot_set": sorted(frozen.member for frozen in used)}
+    stores.lake.commit(places.conformed(district, as_of), tables, facts)
+    return {
+        "district": district,
+        "as_of": as_of.isoformat(),
+        "enterprises": tables["enterprises"].num_rows,
+        "datasets": len(contracts()),
+        "older_snapshots": sum(frozen.key.as_of < as_of for frozen in used),
+        "unresolved_rows": sum(tables["unresolved"]["rows"].to_pylist()),
+    }
+
+
+def conformed(
+    stores: Stores, snapshots: Iterable[Frozen], directory: Directory, participating: pa.Array
+) -> dict[str, pa.Table]:
+    """Each snapshot's conformed rows by lower-case dataset; beside them what links to nobody (`unresolved`, counted)
+    and which enterprises have rows in quarantine (`quarantined`).
+    """
+    tables: dict[str, pa.Table] = {}
+    unresolved: list[pa.Table] = [UNRESOLVED.empty_table()]
+    quarantined: set[tuple[str, str]] = set()
+    for frozen in sorted(snapshots, key=lambda frozen: frozen.key):
+        found = conform_dataset(frozen.contract, frozen.accepted(stores), directory, participating)
+        tables[frozen.key.dataset.lower()] = found.table
+        unresolved.append(found.unresolved)
+        quarantined |= quarantined_pairs(frozen.contract, frozen.held_back(stores), directory)
+    pairs = sorted(quarantined)
+    tables["unresolved"] = pa.concat_tables(unresolved)
+    tables["quarantined"] = pa.table(
+        {name: pa.array([pair[i] for pair in pairs], pa.string()) for i, name in enumerate(("uscc", "dataset"))}
+    )
+    return tables
+
+
+def newest(stores: Stores, contract: Contract, scope: str, as_of: date) -> Frozen:
+    """The newest accepted snapshot of a dataset, at most as old as its contract allows."""
+    held = stores.ledger.last_accepted(contract.dataset, scope, as_of)
+    if held is None or (as_of - held.as_of).days > contract.max_age_days:
+        found = "no accepted snapshot" if held is None else f"the last accepted snapshot is of {held.as_of}"
+        raise TerminalError(
+            f"{found}; the contract allows {contract.max_age_days} days",
+            where=f"{contract.dataset}/{scope} as of {as_of}",
+            kept="the district's last published points",
+            todo=f"ask {contract.owner} why it did not deliver, then clear the dataset's land task and this one",
+        )
+    return Frozen.of_row(held)
+
+
+def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) -> Manifest:
+    """The city's conformed tables. Whoever comes first makes them, the others wait and take them as they are."""
+    place = places.conformed_city(as_of)
+    with stores.lease(place, holder):
+        datasets = [
+            newest(stores, contract, CITY, as_of) for contract in contracts().values() if contract.scope == CITY
+        ]
+        registries = [
+            Frozen.of_row(row) for area in areas() if (row := stores.ledger.last_accepted(REGISTRY, area, as_of))
+        ]  # of a district that did not deliver the last one known, however old: only its own night minds
+        facts = {"snapshot_set": sorted(frozen.member for frozen in [*datasets, *registries])}
+        held = stores.lake.manifest(place)
+        if again or held is None or held.facts != facts:
+            register = Register.read(stores, registries, as_of)
+            tables = conformed(stores, datasets, register.directory, register.participating())
+            held = stores.lake.commit(place, tables, facts)
+        return held

@@ -1,0 +1,44 @@
+"""How a dataset is brought in: `land`, then `validate`, mapped over the datasets of one source system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from airflow.sdk import task, task_group
+
+from include.sources.declaration import Source
+from plugins.task_wrapper import connection_from_airflow, run_step
+
+LABEL = "{{ task.op_kwargs['scope'] }} {{ task.op_kwargs['dataset'] }}"
+
+
+@task(map_index_template=LABEL)
+def land(dataset: str, scope: str, run: dict[str, str]) -> dict[str, Any]:
+    from include import steps
+
+    return run_step(steps.land, dataset, scope, date.fromisoformat(run["as_of"]), lookup=connection_from_airflow)
+
+
+@task(map_index_template=LABEL)
+def validate(dataset: str, scope: str, run: dict[str, str]) -> dict[str, Any]:
+    from include import steps
+
+    return run_step(steps.validate, dataset, scope, date.fromisoformat(run["as_of"]))
+
+
+def landing(source: Source, wanted: Sequence[tuple[str, str]], run: Any) -> list[Any]:
+    """One group for a source system, mapped over those of the `wanted` (dataset, scope) that it delivers: each fails,
+    waits and is cleared on its own. No group where it delivers none.
+    """
+    pairs = [{"dataset": dataset, "scope": scope} for dataset, scope in wanted if dataset in source.datasets]
+    if not pairs:
+        return []
+
+    @task_group(group_id=source.source, tooltip=source.title_zh)
+    def one_dataset(dataset: str, scope: str, run: dict[str, str]) -> None:
+        landed = land.override(pool=source.pool)(dataset=dataset, scope=scope, run=run)
+        landed >> validate(dataset=dataset, scope=scope, run=run)
+
+    return [one_dataset.partial(run=run).expand_kwargs(pairs)]
