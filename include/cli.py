@@ -44,12 +44,26 @@ def refresh(
 
 
 @app.command()
-def publish(as_of: AsOf = None, scheme: Scheme = DEFAULT_SCHEME, reason: str = "") -> None:
-    """Publish what is scored as of a date."""
+def publish(
+    as_of: AsOf = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the generation.")] = "",
+    accept_drift: Annotated[
+        str, typer.Option("--accept-drift", metavar="PERSON", help="Who answers for figures that have drifted.")
+    ] = "",
+) -> None:
+    """Publish what is scored as of a date. A generation that was blocked for drift takes a person and a reason."""
     from include import steps
 
+    person, why = accept_drift.strip(), reason.strip()
+    if accept_drift and not (person and why and person.isprintable() and len(person) <= 80):
+        raise BadInput(
+            "--accept-drift takes the name of a person, and --reason must say why",
+            kept="the generation now published",
+            todo="innopoints publish --accept-drift PERSON --reason TEXT",
+        )
     steps.rank(_date(as_of), scheme, holder="shell/publish")
-    done = steps.publish(_date(as_of), scheme, holder="shell/publish", reason=reason)
+    done = steps.publish(_date(as_of), scheme, holder="shell/publish", reason=why, drift_accepted_by=person)
     _say(f"generation {done['generation']} of {done['as_of']} is {done['status']}")
 
 

@@ -90,7 +90,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     }
 
 
-def publish(as_of: date, scheme: str, *, holder: str, reason: str = "") -> dict[str, Any]:
+def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_accepted_by: str = "") -> dict[str, Any]:
     """Write the ranked tables as a new generation, audit it, and move the pointer, in one transaction."""
     from include.publish.generations import prune
     from include.publish.generations import publish as publish_generation
@@ -114,6 +114,7 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "") -> dict[
             content_sha=ranked.sha256,
             tables={name: stores.lake.read(place, name) for name in ranked.tables},
             reason="; ".join(notes),
+            drift_accepted_by=drift_accepted_by,
         )
     pruned = prune(stores.engine, now=datetime.now(UTC))
     counts = {"generation": generation.id, "status": generation.status, "pruned": len(pruned)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -25,6 +26,8 @@ from include.kernel.errors import TerminalError, TransientError
 from include.kernel.periods import SHANGHAI
 from include.kernel.references import ResultKey, SnapshotKey
 from include.store.warehouse import Moment, clock, metadata, reading, writing
+
+log = logging.getLogger("innopoints")
 
 run_lease = Table(
     "run_lease",
@@ -176,12 +179,14 @@ class Lease:
         """Fence: refuse the transaction of a writer that was replaced. Keeps others out until the transaction ends."""
         token = connection.scalar(sa.select(run_lease.c.token).where(run_lease.c.name == self.name).with_for_update())
         if token != self.token:
-            raise TerminalError(
+            fenced = TerminalError(
                 f"fenced: {self.holder} (token {self.token}) has been replaced by token {token}",
                 where=f"lock {self.name}",
                 kept="the work of the newer holder; nothing of this one was written",
                 todo="nothing: the newer attempt carries on",
             )
+            log.warning("%s", fenced)  # nobody may be left who would see a zombie's exception
+            raise fenced
 
     def release(self) -> None:
         """Let the next one in. Releasing a lock that was taken over changes nothing."""

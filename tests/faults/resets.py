@@ -1,4 +1,4 @@
-"""A database that is lost at a chosen statement: the session really ends, on PostgreSQL and on SQLite."""
+"""A database that is lost at a chosen statement: the session really ends, the statement is really interrupted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 
 @contextmanager
 def at_statement(n: int | None, do: Callable[[Any], None], target: Any = Engine) -> Iterator[list[str]]:
-    """`do(connection)` before the n-th statement of `target` (an engine, or all of them), COPY and COMMIT included;
-    gives the statements that were reached.
+    """`do(connection)` before the n-th statement of `target` (an engine, or all of them), COMMIT included; gives the
+    statements that were reached.
     """
     reached: list[str] = []
 
@@ -39,10 +39,18 @@ def at_statement(n: int | None, do: Callable[[Any], None], target: Any = Engine)
 
 
 def end_session(connection: Any) -> None:
-    """The session is lost: PostgreSQL is told by another one to terminate it, SQLite's handle is closed."""
+    """PostgreSQL terminates the session, told so by another one; SQLite interrupts the statement that follows."""
     driver = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        driver.close()
+        interrupted: list[bool] = []
+        driver.set_progress_handler(lambda: not interrupted and not interrupted.append(True), 1)
         return
     with psycopg.connect(driver.info.dsn, autocommit=True, password=driver.info.password or None) as other:
         other.execute("SELECT pg_terminate_backend(%s)", [driver.info.backend_pid])
+
+
+def end_session_after_commit(connection: Any) -> None:
+    """PostgreSQL carries the commit out; the session ends before its answer arrives."""
+    connection.connection.driver_connection.commit()
+    end_session(connection)
+    raise psycopg.OperationalError("the connection is lost")
