@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 KEEP ?= 1
 ARGS ?=
 
-.PHONY: demo test test-faults bench bench-names check docs docs-check down clean lock airflow secrets
+.PHONY: demo test test-faults test-drift bench bench-names check docs docs-check down clean lock airflow secrets
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -18,6 +18,10 @@ test: $(VENV)/.installed
 # Every fault with all its seeds. Replay one: make test-faults ARGS="--faults-seed 17 -k shift"
 test-faults: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "" tests/faults $(ARGS)
+
+# False alarms of the drift checks over 72 clean nights of the whole city, and what they catch; about a quarter of an hour.
+test-drift: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -n 2 -m drift tests/validation $(ARGS)
 
 # Time and memory at 2,791, 100,000 and 1,000,000 enterprises beside a hand-written best effort; a while, and 15 GiB of disk.
 bench: $(VENV)/.installed

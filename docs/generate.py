@@ -33,7 +33,8 @@ def _dataset(contract: Contract) -> list[str]:
     lines = [
         f"\n## {contract.dataset} {contract.title_zh}\n",
         f"{contract.title_en}. Owner {contract.owner}; source `{contract.source}`; asked for per {contract.scope}; "
-        f"one row = {contract.grain}; key {', '.join(contract.key)}; usable for {contract.max_age_days} days.\n",
+        f"one row = {contract.grain}; key {', '.join(contract.key)}; usable for {contract.max_age_days} days. "
+        f"{_drift(contract)}\n",
         "| column | native | 中文 | type | unit | must hold | otherwise |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -51,6 +52,15 @@ def _dataset(contract: Contract) -> list[str]:
             f"| {column.severity if holds else ''} |"
         )
     return lines
+
+
+def _drift(contract: Contract) -> str:
+    """What is watched from night to night, and what a delivery may do differently."""
+    policy = contract.drift
+    watched = [f"`{policy.period}`{f' (each {policy.cadence})' if policy.cadence else ''}"] if policy.period else []
+    watched += [f"`{name}`" for name in policy.parts]
+    text = f"New columns {policy.columns}, unreadable text {policy.data_type}, new codes {policy.codes}"
+    return text + (f"; watched by {', '.join(watched)}." if watched else ".")
 
 
 def measures_page() -> str:

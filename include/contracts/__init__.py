@@ -6,9 +6,9 @@ One declaration gives the Parquet schemas, the Great Expectations suite, the con
 from include.contracts.model import (
     Column,
     Contract,
+    Drift,
     Entity,
     Versions,
-    Volume,
     contracts,
     load_contract,
     require_contract,
@@ -17,9 +17,9 @@ from include.contracts.model import (
 __all__ = [
     "Column",
     "Contract",
+    "Drift",
     "Entity",
     "Versions",
-    "Volume",
     "contracts",
     "load_contract",
     "require_contract",

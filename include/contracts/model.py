@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 Severity = Literal["quarantine_rows", "reject_snapshot", "warn"]
 ColumnType = Literal["string", "code", "integer", "decimal", "date", "datetime", "month", "people"]
 
+_SEVERITY_OF_POLICY: dict[str, Severity] = {
+    "freeze": "reject_snapshot",
+    "discard_row": "quarantine_rows",
+    "discard_value": "warn",
+    "evolve": "warn",
+}
+
 DATASETS = Path(__file__).parent / "datasets"
 
 
@@ -126,13 +133,32 @@ class Editions(_Strict):
     latest_by: list[str] = Field(min_length=1)
 
 
-class Volume(_Strict):
-    """Row-count bounds of a snapshot: a floor, and shares of the last accepted snapshot of the same scope."""
+class Drift(_Strict):
+    """What a delivery may do differently, in dlt's words, and how it is held against earlier ones.
 
-    min_rows: int = 1
-    min_share_of_last: float = 0.5
-    max_share_of_last: float = 3.0
-    severity: Severity = "reject_snapshot"
+    `freeze` refuses the delivery, `discard_row` lets the row wait in quarantine, `discard_value` leaves the value out,
+    `evolve` takes it and tells. `columns`: a field that nobody registered (it cannot evolve: only registered fields are
+    landed). `data_type`: text that cannot be read as the column's type. `codes`: a value outside `allowed`. A column's
+    own severity, where it is not the default, comes first; a required value is never left out alone: its row waits. A
+    registered field that is missing always freezes.
+
+    `period` names the column of the business period (a date, a month or a year) and `cadence` how often the department
+    reports one: the newest periods are held against those of the snapshot one cadence earlier. `parts` are columns each
+    of whose values is watched as a population of its own (a bank, a form, a kind).
+    """
+
+    columns: Literal["freeze", "discard_value"] = "discard_value"
+    data_type: Literal["freeze", "discard_row", "discard_value"] = "discard_row"
+    codes: Literal["freeze", "discard_row", "discard_value", "evolve"] = "discard_row"
+    period: str | None = None
+    cadence: Literal["month", "quarter", "year"] | None = None
+    parts: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _cadence_of_a_period(self) -> Drift:
+        if self.cadence and not self.period:
+            raise ValueError("a cadence without the period that it is of")
+        return self
 
 
 class Contract(_Strict):
@@ -153,7 +179,8 @@ class Contract(_Strict):
     editions: Editions | None = None
     history_years: int | None = None
     max_age_days: int
-    volume: Volume = Volume()
+    min_rows: int = Field(default=1, ge=1)
+    drift: Drift = Drift()
     max_quarantined_share: float = 0.05
     ignore: list[str] = Field(default_factory=list)
     columns: dict[str, Column]
@@ -166,9 +193,12 @@ class Contract(_Strict):
             named += [n for n in (self.versions.filing, self.versions.first) if n]
         if self.editions:
             named += [*self.editions.of, *self.editions.latest_by]
+        named += [*self.drift.parts, *([self.drift.period] if self.drift.period else [])]
         for name in named:
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not one of its columns")
+        if self.history_years is not None and not self.drift.period:
+            raise ValueError("history_years asks for whole years: say in drift.period which column tells the year")
         natives = [c.native for c in self.columns.values()] + self.ignore
         if twice := {n for n in natives if natives.count(n) > 1}:
             raise ValueError(f"native fields named twice: {sorted(twice)}")
@@ -178,6 +208,15 @@ class Contract(_Strict):
     def people(self) -> list[str]:
         """Our names of the columns that hold person names."""
         return [name for name, column in self.columns.items() if column.type == "people"]
+
+    def severity_of(self, column: Column, aspect: Literal["data_type", "codes"]) -> Severity:
+        """What follows when a column's value is unreadable or unknown: its own severity, else the drift policy's."""
+        if column.severity != "quarantine_rows":
+            return column.severity
+        policy: str = getattr(self.drift, aspect)
+        if policy == "discard_value" and column.required:
+            return "quarantine_rows"
+        return _SEVERITY_OF_POLICY[policy]
 
     def landing_schema(self) -> pa.Schema:
         """Landing: every registered native field as the text the source wrote, with where it stood in the reply."""

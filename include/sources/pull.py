@@ -50,6 +50,11 @@ class Pull:
         return self._declared
 
     @property
+    def order(self) -> list[str]:
+        """The header as it came, of a delivery that has one."""
+        return list(self._fields.order)
+
+    @property
     def unregistered(self) -> list[str]:
         """Fields that came and that the contract neither registers nor ignores."""
         return sorted(self._fields.unregistered)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from include.contracts import Contract
+from include.contracts.fields import field_difference
 from include.kernel.errors import TerminalError
 
 KEPT = "nothing of this pull; the last accepted snapshot stays in use"
@@ -55,10 +56,13 @@ class Fields:
     """Accounts for every field name that a source sends: registered, known and ignored, or unregistered.
 
     A registered field that is missing breaks the contract: a renamed column must not become a column of nulls.
-    An unregistered one is never landed; it is remembered, for someone to decide about.
+    An unregistered one is never landed; it is remembered, for someone to decide about, unless the contract's drift
+    policy freezes the columns. `order` is the header of a delivery that has one.
     """
 
     def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self.order: tuple[str, ...] = ()
         self.registered = {column.native: column for column in contract.columns.values()}
         self.unregistered: set[str] = set()
         self._required = {column.native for column in contract.columns.values() if column.required}
@@ -74,21 +78,25 @@ class Fields:
         if names in self._accounted:
             return
         held = set(names)
-        self.unregistered |= held - self.known
-        if missing := (set(self.registered) if whole else self._required) - held:
-            raise self._broken(missing, where)
+        added = held - self.known
+        self.unregistered |= added
+        missing = (set(self.registered) if whole else self._required) - held
+        if missing or (added and self._contract.drift.columns == "freeze"):
+            raise self._broken(missing, names, where)
+        if whole and not self.order:
+            self.order = names
         self._unseen -= held
         self._accounted.add(names)
 
     def finish(self, where: str) -> None:
         """After the last record: a registered field that no record carried is missing."""
         if self._accounted and self._unseen:
-            raise self._broken(self._unseen, where)
+            raise self._broken(self._unseen, sorted(self.unregistered), where)
 
-    def _broken(self, missing: set[str], where: str) -> TerminalError:
-        beside = f"; unregistered fields came: {', '.join(sorted(self.unregistered))}" if self.unregistered else ""
+    def _broken(self, missing: set[str], came: Iterable[str], where: str) -> TerminalError:
+        came = [*came, *sorted(self.unregistered - set(came))]
         return TerminalError(
-            f"the contract is broken, fields are missing: {', '.join(sorted(missing))}{beside}",
+            f"the contract is broken, {field_difference(self._contract, came, missing=sorted(missing))}",
             where=where,
             kept=KEPT,
             todo="ask the department what changed, then correct the dataset's contract",

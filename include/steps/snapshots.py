@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -58,6 +58,7 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
                 "declared": reply.declared,
                 "arrived_before": request.arrived_before.isoformat(),
                 "pages": labels,
+                "fields": reply.order,
                 "unregistered_fields": sorted(reply.unregistered),
             },
         )
@@ -79,6 +80,7 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
 
     A rejected snapshot raises, after its counts and its quarantine have been kept: the last accepted one stays in use.
     """
+    from include.steps.before import before
     from include.validation.judge import judge
     from include.validation.report import render_report
 
@@ -90,8 +92,8 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
         if held is None:
             raise TerminalError("nothing has landed", where=str(key), todo="run its land step first")
         if held.verdict is None:
-            last = stores.ledger.last_accepted(dataset, scope, as_of - timedelta(days=1))
-            if stores.lake.require(places.landing(key)).sha256 != held.landing_sha:
+            landing = stores.lake.require(places.landing(key))
+            if landing.sha256 != held.landing_sha:
                 raise TerminalError(
                     "the landing is not the one that the ledger recorded",
                     where=str(key),
@@ -99,7 +101,8 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
                     todo="clear this dataset's land task",
                 )
             landed = stores.lake.read(places.landing(key))
-            judgement = judge(contract, landed, as_of=as_of, last_rows=last.accepted if last else None)
+            earlier, fields = before(stores, contract, key), landing.facts.get("fields", [])
+            judgement = judge(contract, landed, as_of=as_of, before=earlier, fields=fields)
             lease.renew()
             found = judgement.to_json()
             # What was compared with an earlier snapshot stays out: nights in any order must give the same bytes.

@@ -41,6 +41,11 @@ class Cast:
     value: pa.Array
     readable: pa.Array
 
+    def without(self, positions: list[int]) -> Cast:
+        """The values at these positions left out."""
+        gone = pc.is_in(pa.array(range(len(self.value)), pa.int64()), pa.array(positions, pa.int64()))
+        return Cast(self.text, pc.if_else(gone, pa.scalar(None, self.value.type), self.value), self.readable)
+
 
 def cast(column: Column, native: pa.Array) -> Cast:
     """Read one native column as its contract's type."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
@@ -13,27 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import Contract
-from include.contracts.model import Severity
+from include.contracts.fields import field_difference
 from include.kernel.errors import TerminalError
 from include.validation.cast import Cast, cast
+from include.validation.drift import Before, drift
+from include.validation.result import CheckResult
 from include.validation.suite import Check, checks_of, expectation_suite, frame, unique_key
 
 SHARE = "snapshot.quarantined_share"
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What a check found, in counts: safe to log, to show and to hand on. `checked` and `failed` count rows, or are 1
-    and 0 or 1 for a check of the whole snapshot.
-    """
-
-    id: str
-    title_zh: str
-    column: str
-    severity: Severity
-    checked: int
-    failed: int
-    passed: bool
+FIELDS = "snapshot.fields"
+EMPTY = "snapshot.min_rows"
 
 
 @dataclass(frozen=True)
@@ -66,27 +56,42 @@ class Judgement:
         }
 
 
-def judge(contract: Contract, landed: pa.Table, *, as_of: date, last_rows: int | None) -> Judgement:
+def judge(
+    contract: Contract, landed: pa.Table, *, as_of: date, before: Before = Before(), fields: Sequence[str] = ()
+) -> Judgement:
     """Judge `landed` (the contract's landing schema). Every landed row is a duplicate, accepted or quarantined.
 
-    `last_rows`: how many rows the last accepted snapshot of the same scope had, None if there is none.
+    `before`: the accepted snapshots of the same scope that this one is held against. `fields`: the native names that
+    came, in their order, as far as the source has one; what was not registered was never landed.
     """
     landed = landed.combine_chunks()
     rows = _without_duplicates(contract, landed)
     columns = {name: cast(column, rows[column.native].combine_chunks()) for name, column in contract.columns.items()}
-    reasons, results = _judge_rows(contract, checks_of(contract, as_of, last_rows), frame(contract, columns))
+    reasons, unknown, results = _judge_rows(contract, checks_of(contract, as_of), frame(contract, columns))
     held_back = pa.array([reasons.get(position) for position in range(rows.num_rows)], pa.list_(pa.string()))
     mask = pc.is_valid(held_back)
     quarantine = _quarantine(contract, rows, held_back).filter(mask)
+    if contract.drift.codes == "discard_value":
+        columns |= {name: columns[name].without(positions) for name, positions in unknown.items()}
     accepted = _accepted(contract, rows, columns, pc.invert(mask))
     duplicates = landed.num_rows - rows.num_rows
     assert landed.num_rows == duplicates + accepted.num_rows + quarantine.num_rows
 
     too_many = quarantine.num_rows > contract.max_quarantined_share * rows.num_rows
     title = f"隔离比例不超过 {contract.max_quarantined_share:.1%}"
-    results.append(CheckResult(SHARE, title, "", "reject_snapshot", 1, int(too_many), not too_many))
-    reason = _reason(results, rows.num_rows, quarantine.num_rows, last_rows)
+    share = f"{quarantine.num_rows} of {rows.num_rows} rows"
+    results.append(CheckResult(SHARE, title, "", "reject_snapshot", 1, int(too_many), not too_many, share))
+    if fields:
+        results.append(_fields(contract, fields, before.fields))
+    results += drift(contract, accepted, before, as_of)
+    reason = _reason(results, rows.num_rows)
     return Judgement(accepted, quarantine, duplicates, "rejected" if reason else "accepted", reason, results)
+
+
+def _fields(contract: Contract, fields: Sequence[str], last: Sequence[str]) -> CheckResult:
+    """Nothing of this keeps a snapshot out: a missing field, and a frozen contract, have stopped the landing before."""
+    told = field_difference(contract, fields, last, missing=[])
+    return CheckResult(FIELDS, "字段与合同一致", "", "warn", 1, int(bool(told)), not told, str(told))
 
 
 def _without_duplicates(contract: Contract, landed: pa.Table) -> pa.Table:
@@ -100,8 +105,9 @@ def _without_duplicates(contract: Contract, landed: pa.Table) -> pa.Table:
 
 def _judge_rows(
     contract: Contract, checks: list[Check], batch: pd.DataFrame
-) -> tuple[dict[int, list[str]], list[CheckResult]]:
-    """Position of a row → ids of the checks that keep it out, in their order; and every check's counts.
+) -> tuple[dict[int, list[str]], dict[str, list[int]], list[CheckResult]]:
+    """Position of a row → ids of the checks that keep it out, in their order; column → positions whose code is unknown
+    and that only warn of it; and every check's counts.
 
     The key is judged last, among the rows that stand: a sum row that repeats the last line's number must not take the
     enterprise on that line with it.
@@ -116,7 +122,8 @@ def _judge_rows(
     key = unique_key(contract)
     clashing, key_results = _run(contract, [key], batch.iloc[standing].reset_index(drop=True))
     reasons |= {standing[position]: [key.id] for position in clashing[key.id]}
-    return reasons, [*results, *key_results]
+    warned = [check for check in checks if check.severity == "warn" and check.id == f"{check.column}.allowed"]
+    return reasons, {check.column: failed[check.id] for check in warned}, [*results, *key_results]
 
 
 def _run(
@@ -181,16 +188,11 @@ def _accepted(contract: Contract, rows: pa.Table, columns: dict[str, Cast], mask
     return table.filter(mask).sort_by([(name, "ascending") for name in order])
 
 
-def _reason(results: list[CheckResult], rows: int, quarantined: int, last_rows: int | None) -> str:
+def _reason(results: list[CheckResult], rows: int) -> str:
     """Why the snapshot is rejected, in one line; empty if it is not."""
-    told = {
-        "snapshot.min_rows": f"{rows} rows",
-        "snapshot.volume": f"{rows} rows, {last_rows} in the last accepted snapshot",
-        SHARE: f"{quarantined} of {rows} rows",
-    }
-    rejecting = [
-        check
-        for check in results
-        if not check.passed and (check.severity == "reject_snapshot" or (check.id in told and check.severity != "warn"))
-    ]
-    return "; ".join(f"{check.id} ({told.get(check.id, f'{check.failed} of {check.checked}')})" for check in rejecting)
+    rejecting = [check for check in results if not check.passed and check.severity == "reject_snapshot"]
+    told = {EMPTY: f"{rows} rows"}
+    return "; ".join(
+        f"{check.id} ({check.detail or told.get(check.id, f'{check.failed} of {check.checked}')})"
+        for check in rejecting
+    )

@@ -78,7 +78,8 @@ def _checks(checks: list[dict[str, Any]], empty: str) -> str:
     for check in checks:
         tone = "ok" if check["passed"] else "hint" if check["severity"] == "warn" else "bad"
         failed = f'<span class="{tone}">{check["failed"]:,}</span>'
-        named, severity = _named(check["title_zh"], check["id"]), _SEVERITY_ZH[check["severity"]]
+        said = f'<br><span class="soft">{escape(check["detail"])}</span>' if check["detail"] else ""
+        named, severity = _named(check["title_zh"], check["id"]) + said, _SEVERITY_ZH[check["severity"]]
         rows.append([named, severity, f"{check['checked']:,}", failed])
     return _table(["检查", "不通过时", "检查数", "未通过"], rows, empty)
 

@@ -7,13 +7,12 @@ whole number (days, microseconds, cents …) so that every comparison is exact, 
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -36,6 +35,7 @@ USCC = "uscc"
 _TEXT_TYPES = ("string", "code", "people")
 _EPOCH = date(1970, 1, 1)
 _LARGEST = 2**63 - 1
+_ASPECT: dict[str, Literal["data_type", "codes"]] = {"cast": "data_type", "allowed": "codes"}
 _GX_SEVERITY = {"reject_snapshot": "critical", "quarantine_rows": "warning", "warn": "info"}
 
 
@@ -51,10 +51,11 @@ class Check:
     arguments: dict[str, Any]
 
 
-def checks_of(contract: Contract, as_of: date, last_rows: int | None) -> list[Check]:
+def checks_of(contract: Contract, as_of: date) -> list[Check]:
     """The checks of a contract's columns, in their order, and of the snapshot's size; `unique_key` comes after them.
 
-    A column's severity holds for all its checks; but a row without a readable key or arrival can never be accepted.
+    A column's severity holds for all its checks, what is unreadable or unknown follows the contract's drift policy; but
+    a row without a readable key or arrival can never be accepted.
     """
     checks: list[Check] = []
     for name, column in contract.columns.items():
@@ -64,7 +65,7 @@ def checks_of(contract: Contract, as_of: date, last_rows: int | None) -> list[Ch
     checks.append(
         _check(contract, contract.arrival, "arrived", "早于数据截止时刻", "expect_column_values_to_be_between", arrived)
     )
-    return [*checks, *_volume(contract, last_rows)]
+    return [*checks, _not_empty(contract)]
 
 
 def expectation_suite(contract: Contract, checks: list[Check]) -> gx.ExpectationSuite:
@@ -126,7 +127,11 @@ def _of_column(contract: Contract, name: str, column: Column) -> Iterator[Check]
 def _check(contract: Contract, name: str, rule: str, title: str, expectation: str, arguments: dict[str, Any]) -> Check:
     column = contract.columns[name]
     indispensable = name in contract.key or name == contract.arrival
-    severity: Severity = "quarantine_rows" if indispensable and column.severity == "warn" else column.severity
+    severity = column.severity
+    if rule in _ASPECT:
+        severity = contract.severity_of(column, _ASPECT[rule])
+    if indispensable and severity == "warn":
+        severity = "quarantine_rows"
     return Check(f"{name}.{rule}", f"{column.zh}：{title}", name, severity, expectation, arguments)
 
 
@@ -143,18 +148,11 @@ def unique_key(contract: Contract) -> Check:
     return Check("key.unique", title, "", "quarantine_rows", "expect_compound_columns_to_be_unique", arguments)
 
 
-def _volume(contract: Contract, last_rows: int | None) -> Iterator[Check]:
-    """Row counts after exact duplicates are gone: an absolute floor, and shares of the last accepted snapshot."""
-    volume = contract.volume
-    expectation = "expect_table_row_count_to_be_between"
-    floor = {"min_value": volume.min_rows}
-    yield Check("snapshot.min_rows", f"至少 {volume.min_rows} 行", "", "reject_snapshot", expectation, floor)
-    if last_rows:
-        bounds = {
-            "min_value": math.ceil(last_rows * Decimal(str(volume.min_share_of_last))),
-            "max_value": math.floor(last_rows * Decimal(str(volume.max_share_of_last))),
-        }
-        yield Check("snapshot.volume", "与上次相比行数合理", "", volume.severity, expectation, bounds)
+def _not_empty(contract: Contract) -> Check:
+    """Rows after exact duplicates are gone."""
+    floor = {"min_value": contract.min_rows}
+    title = f"至少 {contract.min_rows} 行"
+    return Check("snapshot.min_rows", title, "", "reject_snapshot", "expect_table_row_count_to_be_between", floor)
 
 
 def _bound(column: Column, text: str) -> int:

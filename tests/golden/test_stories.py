@@ -118,7 +118,7 @@ def _judge(contract: Contract, numbers: list[int]) -> Judgement:
     natives = {column.zh: column.native for column in contract.columns.values()}
     told = _told(contract)
     rows = [{natives[title]: text for title, text in told[n][1].items()} | {"_page": 1, "_ordinal": n} for n in numbers]
-    return judge(contract, pa.Table.from_pylist(rows, contract.landing_schema()), as_of=LAST, last_rows=None)
+    return judge(contract, pa.Table.from_pylist(rows, contract.landing_schema()), as_of=LAST)
 
 
 @cache

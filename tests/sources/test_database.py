@@ -173,11 +173,22 @@ def test_a_view_or_a_column_that_is_gone_breaks_the_contract(tmp_path: Path) -> 
         taken(ask(f"sqlite:///{empty}"))
 
 
+def test_what_changed_is_told_in_one_message(tmp_path: Path) -> None:
+    renamed = ["MDTXSE_NEW" if name == "MDTXSE" else name for name in NATIVES]
+    url = sqlite_with(tmp_path / "front.sqlite", [], ["LXDH", *renamed])
+    told = (
+        "fields are missing: MDTXSE; unregistered fields came: LXDH, MDTXSE_NEW; perhaps renamed: MDTXSE -> MDTXSE_NEW"
+    )
+    with pytest.raises(TerminalError, match=told):
+        taken(ask(url))
+
+
 def test_an_unregistered_column_is_reported_and_never_read(tmp_path: Path) -> None:
     url = sqlite_with(tmp_path / "front.sqlite", [filing(1, LXDH="canary")], [*NATIVES, "LXDH"])
     reply = ask(url)
     (page,) = taken(reply)
     assert (reply.unregistered, "LXDH" in page.rows[0], b"canary" in page.raw) == (["LXDH"], False, False)
+    assert reply.order == [*NATIVES, "LXDH"]
 
 
 def test_an_absent_database_is_transient_and_is_not_created(tmp_path: Path) -> None:

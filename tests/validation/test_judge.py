@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from include.contracts import Contract, contracts, require_contract
 from include.kernel.errors import TerminalError
 from include.validation import judge as room
+from include.validation.drift import Before, Earlier
 from include.validation.judge import Judgement, judge
 from include.validation.report import render_report
 
@@ -37,8 +39,8 @@ def landed(contract: Contract, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(placed, contract.landing_schema())
 
 
-def judged(rows: list[dict[str, Any]], last_rows: int | None = None, contract: Contract = VAT) -> Judgement:
-    return judge(contract, landed(contract, rows), as_of=DAY, last_rows=last_rows)
+def judged(rows: list[dict[str, Any]], contract: Contract = VAT, **before: Any) -> Judgement:
+    return judge(contract, landed(contract, rows), as_of=DAY, **before)
 
 
 def reasons(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
@@ -163,21 +165,28 @@ def test_too_many_rows_in_quarantine_reject_the_snapshot_but_the_counts_stay() -
     assert (found.accepted.num_rows, found.quarantine.num_rows) == (94, 6)
 
 
-@pytest.mark.parametrize(
-    ("rows", "last", "reason"),
-    [
-        (0, None, "snapshot.min_rows (0 rows)"),
-        (1, None, ""),
-        (50, 100, ""),
-        (49, 100, "snapshot.volume (49 rows, 100 in the last accepted snapshot)"),
-        (30, 10, ""),
-        (31, 10, "snapshot.volume (31 rows, 10 in the last accepted snapshot)"),
-        (0, 100, "snapshot.min_rows (0 rows); snapshot.volume (0 rows, 100 in the last accepted snapshot)"),
-    ],
-)
-def test_an_empty_snapshot_and_one_of_another_size_are_rejected(rows: int, last: int | None, reason: str) -> None:
-    found = judged([filing(i) for i in range(rows)], last_rows=last)
-    assert (found.reason, found.verdict) == (reason, "rejected" if reason else "accepted")
+def test_an_empty_snapshot_is_rejected() -> None:
+    assert judged([]).reason == "snapshot.min_rows (0 rows)"
+    assert judged([filing(1)]).verdict == "accepted"
+
+
+def test_a_snapshot_is_held_against_the_last_accepted_one() -> None:
+    """The rooms meet here; what drift catches stands in test_drift."""
+    last = Before(last=Earlier(date(2026, 11, 22), judged([filing(i) for i in range(100)]).accepted))
+    assert judged([filing(i) for i in range(85)], before=last).verdict == "accepted"
+    found = judged([filing(i) for i in range(60)], before=last)
+    lost = "60 rows, 100 before, district 320411: 60 rows, 100 before, period 2026-10: 60 rows, 100 before"
+    assert (found.verdict, found.reason) == ("rejected", f"snapshot.lost ({lost}, frequency 月: 60 rows, 100 before)")
+
+
+def test_fields_that_nobody_registered_are_told_and_keep_nothing_out() -> None:
+    natives = [column.native for column in VAT.columns.values()]
+    found = judged([filing(1)], fields=[*natives[1:], "LXDH", natives[0]], before=Before(fields=tuple(natives)))
+    (check,) = (check for check in found.checks if check.id == "snapshot.fields")
+    assert (found.verdict, check.passed) == ("accepted", False)
+    assert check.detail == (
+        "unregistered fields came: LXDH; known fields came in another order than last time (taken by name)"
+    )
 
 
 def changed(contract: Contract, **parts: Any) -> Contract:
@@ -208,11 +217,48 @@ def test_a_key_that_may_only_warn_is_still_indispensable() -> None:
     assert judged(rows, contract=changed(VAT, columns=columns)).to_json()["reasons"] == {"filing_id.not_null": 1}
 
 
-def test_a_volume_that_only_warns_does_not_reject() -> None:
-    contract = changed(VAT, volume={"severity": "warn"})
-    found = judged([filing(1)], last_rows=100, contract=contract)
-    assert found.verdict == "accepted"
-    assert [check.passed for check in found.checks if check.id == "snapshot.volume"] == [False]
+@pytest.mark.parametrize(
+    ("policy", "verdict", "kept"),
+    [("freeze", "rejected", []), ("discard_row", "accepted", []), ("discard_value", "accepted", [None]),
+     ("evolve", "accepted", ["丙"])],
+)  # fmt: skip
+def test_a_new_code_is_frozen_or_its_row_or_its_value_discarded_or_it_is_taken(
+    policy: str, verdict: str, kept: list[str | None]
+) -> None:
+    columns = VAT.model_dump()["columns"]
+    columns["taxpayer_name"] |= {"allowed": ["常州甲有限公司"], "required": False}
+    contract = changed(VAT, columns=columns, drift=VAT.drift.model_dump() | {"codes": policy})
+    found = judged([filing(0, NSRMC="丙"), *(filing(i) for i in range(1, 100))], contract=contract)
+    assert found.verdict == verdict
+    new = found.accepted.filter(pc.equal(found.accepted["filing_id"], "f00000"))
+    assert new["taxpayer_name"].to_pylist() == kept
+    assert [check.failed for check in found.checks if check.id == "taxpayer_name.allowed"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("policy", "column", "verdict", "kept"),
+    [
+        ("freeze", "XSE", "rejected", 99),
+        ("discard_row", "XSE", "accepted", 99),
+        ("discard_value", "XSE", "accepted", 99),  # a required value is not left out alone
+        ("discard_value", "MDTXSE", "accepted", 100),
+        ("discard_row", "MDTXSE", "accepted", 99),
+    ],
+)
+def test_text_that_cannot_be_read_follows_the_policy(policy: str, column: str, verdict: str, kept: int) -> None:
+    columns = VAT.model_dump()["columns"]
+    columns["export_sales_yuan"]["required"] = False
+    contract = changed(VAT, columns=columns, drift=VAT.drift.model_dump() | {"data_type": policy})
+    found = judged([filing(0, **{column: "约5万"}), *(filing(i) for i in range(1, 100))], contract=contract)
+    assert (found.verdict, found.accepted.num_rows) == (verdict, kept)
+
+
+def test_a_columns_own_severity_comes_before_the_policy() -> None:
+    columns = VAT.model_dump()["columns"]
+    columns["frequency"]["severity"] = "warn"
+    contract = changed(VAT, columns=columns, drift=VAT.drift.model_dump() | {"codes": "freeze"})
+    rows = [filing(i, SBZQ="年" if i == 0 else "月") for i in range(100)]
+    assert judged(rows, contract=contract).verdict == "accepted"
 
 
 def test_an_expectation_that_cannot_run_stops_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,6 +333,6 @@ def test_two_hundred_thousand_rows_take_a_few_seconds() -> None:
     table = table.append_column("_page", pa.array([1] * rows, pa.int32()))
     table = table.append_column("_ordinal", pa.array(range(rows), pa.int32()))
     started = time.process_time()
-    found = judge(VAT, table.select(VAT.landing_schema().names), as_of=DAY, last_rows=None)
+    found = judge(VAT, table.select(VAT.landing_schema().names), as_of=DAY)
     assert (found.accepted.num_rows, found.quarantine.num_rows) == (196_000, 4_000)
     assert time.process_time() - started < 10
