@@ -68,6 +68,30 @@ def publish(
 
 
 @app.command()
+def blocked() -> None:
+    """The deliveries that were refused and that no accepted one has replaced, and what stands against each."""
+    from include import steps
+
+    for row in steps.blocked():
+        _say(f"{row.dataset:<12} {row.scope:<7} {row.as_of}  {row.reason}")
+
+
+@app.command()
+def release(
+    dataset: Annotated[str, typer.Argument(help="Dataset, such as TAX_VAT.")],
+    scope: Annotated[str, typer.Argument(help="Area code, or city.")],
+    as_of: Annotated[str, typer.Option("--as-of", help="Business date YYYY-MM-DD of the blocked delivery.")],
+    by: Annotated[str, typer.Option("--by", help="Who answers for it; kept in the ledger.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is right as it is; kept in the ledger.")],
+) -> None:
+    """Let a blocked delivery pass. The last good one is in use until then; refresh the day afterwards."""
+    from include import steps
+
+    done = steps.release(dataset, scope, _date(as_of), person=by, reason=reason, holder="shell/release")
+    _say(f"{done['dataset']}/{done['scope']}/{done['as_of']} is accepted: {done['accepted']} of {done['rows_in']} rows")
+
+
+@app.command()
 def rollback(
     to: Annotated[int, typer.Option("--to", help="Generation id.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the generation that is left.")] = "",

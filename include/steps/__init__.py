@@ -7,10 +7,12 @@ keys and counts, so Airflow (XCom) and the command line can carry them. Heavy li
 from include.steps.city import due_publications, publish, rank
 from include.steps.conforming import conform, conform_city
 from include.steps.district import compute, measure, score
+from include.steps.release import blocked, release
 from include.steps.snapshots import PRIVACY_CONNECTION, land, land_shared, validate
 
 __all__ = [
     "PRIVACY_CONNECTION",
+    "blocked",
     "compute",
     "conform",
     "conform_city",
@@ -20,6 +22,7 @@ __all__ = [
     "measure",
     "publish",
     "rank",
+    "release",
     "score",
     "validate",
 ]

@@ -105,23 +105,25 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             judgement = judge(contract, landed, as_of=as_of, before=earlier, fields=fields)
             lease.renew()
             found = judgement.to_json()
+            if judgement.verdict == "rejected" and stores.ledger.release_of(key, held.landing_sha):
+                found |= {"verdict": "accepted", "reason": f"released; it was blocked by {judgement.reason}"}
             # What was compared with an earlier snapshot stays out: nights in any order must give the same bytes.
             facts = {"contract_version": contract.version, "landing": held.landing_sha, "rows_in": landed.num_rows}
             held_back = stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts)
             accepted_sha = None
-            if judgement.verdict == "accepted":
+            if found["verdict"] == "accepted":
                 facts |= {"quarantine": held_back.sha256}
                 accepted_sha = stores.lake.commit(places.accepted(key), {"data": judgement.accepted}, facts).sha256
             stores.lake.write_text(places.report(key), render_report(contract, str(key), found))
             stores.ledger.record_verdict(
                 key,
                 lease=lease,
-                verdict=judgement.verdict,
+                verdict=found["verdict"],
                 rows_in=landed.num_rows,
                 duplicates=judgement.duplicates,
                 accepted=judgement.accepted.num_rows,
                 quarantined=judgement.quarantine.num_rows,
-                reason=judgement.reason,
+                reason=found["reason"],
                 checks=found["checks"],
                 accepted_sha=accepted_sha,
             )
@@ -134,7 +136,8 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             f"snapshot rejected: {held.reason}",
             where=str(key),
             kept=f"the accepted snapshot as of {last.as_of}" if last else "nothing accepted yet",
-            todo=f"open the report {places.report(key)}, ask {contract.owner}, then clear this dataset's land task",
+            todo=f"open the report {places.report(key)}, ask {contract.owner}, then clear this dataset's land task, "
+            "or, if it is right as it is, let somebody release it: DAG innopoints_release or `innopoints release`",
         )
     return {**key.to_json(), "verdict": held.verdict, **counts}
 

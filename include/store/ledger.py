@@ -71,6 +71,22 @@ run_snapshot = Table(
     CheckConstraint("verdict <> 'accepted' OR accepted_sha IS NOT NULL", name="accepted_names_its_snapshot"),
 )
 
+# Who let a blocked landing pass, and why. It speaks of one landing: what lands anew is judged anew.
+run_release = Table(
+    "run_release",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("landing_sha", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("blocked_by", Text, nullable=False),
+    Column("released_at", Moment, nullable=False),
+    Column("released_through", Text, nullable=False),
+    CheckConstraint("person <> '' AND reason <> ''", name="somebody_for_a_reason"),
+)
+
 run_snapshot_set = Table(
     "run_snapshot_set", metadata, Column("id", Text, primary_key=True), Column("members", JSON, nullable=False)
 )
@@ -133,6 +149,21 @@ class SnapshotRow:
     def key(self) -> SnapshotKey:
         """Which snapshot this is."""
         return SnapshotKey(self.dataset, self.scope, self.as_of)
+
+
+@dataclass(frozen=True)
+class ReleaseRow:
+    """Who released a blocked landing and why; `blocked_by` is the verdict that stood against it."""
+
+    dataset: str
+    scope: str
+    as_of: date
+    landing_sha: str
+    person: str
+    reason: str
+    blocked_by: str
+    released_at: datetime
+    released_through: str
 
 
 @dataclass(frozen=True)
@@ -287,6 +318,61 @@ class Ledger:
             )
             if done.rowcount != 1:
                 raise TerminalError("no landing waits for a verdict", where=str(key), todo="run its land step first")
+
+    def record_release(self, key: SnapshotKey, *, lease: Lease, landing_sha: str, person: str, reason: str) -> None:
+        """A person lets a rejected landing pass: it waits for its verdict again, and the release is kept beside it."""
+        of_landing = sa.and_(*_matches(run_snapshot, _identity(key)), run_snapshot.c.landing_sha == landing_sha)
+        unjudged = ("verdict", "rows_in", "duplicates", "accepted", "quarantined", "reason", "checks", "accepted_sha")
+        with writing(self.engine) as connection:
+            lease.assert_held(connection)
+            held = connection.execute(
+                sa.select(run_snapshot).where(of_landing, run_snapshot.c.verdict == "rejected")
+            ).one_or_none()
+            if held is None:
+                raise TerminalError(
+                    "no rejected landing to release", where=str(key), todo="look at `innopoints blocked`"
+                )
+            entry = {
+                "person": person,
+                "reason": reason,
+                "blocked_by": held.reason or "",
+                "released_at": clock(),
+                "released_through": lease.holder,
+            }
+            _replace(connection, run_release, _identity(key) | {"landing_sha": landing_sha}, entry)
+            connection.execute(
+                sa.update(run_snapshot)
+                .where(of_landing)
+                .values(**dict.fromkeys([*unjudged, "judged_at", "judged_by"], sa.null()))
+            )
+
+    def release_of(self, key: SnapshotKey, landing_sha: str) -> ReleaseRow | None:
+        """The release of exactly this landing."""
+        wanted = _matches(run_release, _identity(key) | {"landing_sha": landing_sha})
+        with reading(self.engine) as connection:
+            row = connection.execute(sa.select(run_release).where(*wanted)).one_or_none()
+        return ReleaseRow(**row._mapping) if row else None
+
+    def blocked(self) -> list[SnapshotRow]:
+        """Rejected snapshots that no later accepted one of their dataset and scope has replaced, oldest first."""
+        later = run_snapshot.alias()
+        replaced = (
+            sa.select(sa.literal(1))
+            .where(
+                later.c.dataset == run_snapshot.c.dataset,
+                later.c.scope == run_snapshot.c.scope,
+                later.c.as_of > run_snapshot.c.as_of,
+                later.c.verdict == "accepted",
+            )
+            .exists()
+        )
+        query = (
+            sa.select(run_snapshot)
+            .where(run_snapshot.c.verdict == "rejected", ~replaced)
+            .order_by(run_snapshot.c.as_of, run_snapshot.c.dataset, run_snapshot.c.scope)
+        )
+        with reading(self.engine) as connection:
+            return [SnapshotRow(**row._mapping) for row in connection.execute(query)]
 
     def snapshot(self, key: SnapshotKey) -> SnapshotRow | None:
         """What is known of a snapshot; None when it never landed."""

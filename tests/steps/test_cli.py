@@ -37,6 +37,22 @@ def innopoints(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (["scheme", "diff", "changzhou_v1", "national_cor"], 2, "did you mean national_core"),
         (["scheme", "diff", "changzhou_v1", "national_core", "--as-of", "2026-11-20"], 2, "no measures are stored"),
+        (
+            ["release", "TAX_VAT", "320411", "--as-of", "2026-11-20", "--by", " ", "--reason", "so"],
+            2,
+            "the person has 0",
+        ),
+        (["release", "IP_PAT", "320411", "--as-of", "2026-11-20", "--by", "陈", "--reason", "迁库"], 2, "characters"),
+        (
+            ["release", "IP_PAT", "320411", "--as-of", "2026-11-20", "--by", "陈", "--reason", "已核实"],
+            2,
+            "use scope city",
+        ),
+        (
+            ["release", "NOPE", "city", "--as-of", "2026-11-20", "--by", "陈", "--reason", "已核实"],
+            2,
+            "unknown dataset",
+        ),
         (["rollback", "--to", "7"], 2, "generation 7 does not exist"),
         (["sandbox", "generate", "--enterprises", "0"], 2, "at least 1 enterprise"),
     ],

@@ -1,0 +1,103 @@
+"""The form by which a named person lets a blocked delivery pass, with a reason; unanswered, the last good one stays."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import Param, dag, get_current_context, task
+
+from include.contracts import contracts
+from include.kernel.areas import CITY, areas
+from plugins.approval import recorded_approval
+from plugins.run_plan import date_param, refuse_unknown_keys
+from plugins.task_wrapper import TASK_DEFAULTS, run_step
+
+AT_THREE_IN_THE_MORNING = """
+### Release a blocked delivery 放行
+
+`blocked` (what stands against it, in counts) → `ask` (somebody approves and says why) → `release` → `refresh_day`
+
+A delivery that differs too much from the last good one is blocked, and the last good one stays in use: `innopoints
+blocked` lists them, the report of each shows the counts. If it is right as it is (a unit that changed for good, a
+register that was cleaned up), trigger this form for it and answer `ask` under *Required Actions*. Who answered and why
+stands in the ledger. Unanswered for twelve hours, or rejected: nothing changes. Marking `ask` as success releases
+nothing, because `release` wants the recorded answer.
+
+**At 3 a.m.** Leave it: the last good snapshot carries the night.
+"""
+WAIT = timedelta(hours=12)
+
+
+@task
+def blocked() -> dict[str, Any]:
+    from include.steps.release import require_blocked
+
+    context = get_current_context()
+    refuse_unknown_keys(context)
+    params = context["params"]
+
+    def step(*, holder: str) -> dict[str, Any]:
+        held = require_blocked(params["dataset"], params["scope"], date.fromisoformat(params["as_of"]))
+        return {"reason": held.reason, "rows_in": held.rows_in, "quarantined": held.quarantined}
+
+    return run_step(step)
+
+
+@task
+def release() -> dict[str, Any]:
+    """Release, and what the form for past days must be asked so that the points follow."""
+    from include import steps
+
+    context = get_current_context()
+    params = context["params"]
+
+    def step(*, holder: str) -> dict[str, Any]:
+        person, reason = recorded_approval(context["ti"].xcom_pull(task_ids="ask"))
+        as_of = date.fromisoformat(params["as_of"])
+        return steps.release(params["dataset"], params["scope"], as_of, person=person, reason=reason, holder=holder)
+
+    done = run_step(step)
+    return {
+        "districts": list(areas()) if done["scope"] == CITY else [done["scope"]],
+        "date_from": done["as_of"],
+        "date_to": done["as_of"],
+        "reason": f"{done['dataset']} released",
+    }
+
+
+@dag(
+    dag_id="innopoints_release",
+    dag_display_name="企业创新积分 · 放行",
+    description="A named person releases a blocked delivery",
+    doc_md=AT_THREE_IN_THE_MORNING,
+    schedule=None,
+    catchup=False,
+    default_args=TASK_DEFAULTS,
+    params={
+        "dataset": Param(type="string", enum=list(contracts()), title="Dataset 数据集"),
+        "scope": Param(type="string", enum=[CITY, *areas()], title="Scope 范围 (area code, or city)"),
+        "as_of": date_param("Business date 业务日期", nullable=False),
+    },
+    tags=["innopoints", "city"],
+)
+def form() -> None:
+    ask = ApprovalOperator(
+        task_id="ask",
+        subject="Release {{ params.dataset }}/{{ params.scope }} as of {{ params.as_of }}? 是否放行？",
+        body="Blocked by: {{ ti.xcom_pull(task_ids='blocked')['reason'] }}\n\nUntil somebody approves, the last good "
+        "snapshot stays in use. 未批准前继续使用上一份合格快照。",
+        params={"reason": Param("", type="string", maxLength=500, title="Reason 放行理由 (kept in the ledger)")},
+        defaults=ApprovalOperator.REJECT,
+        response_timeout=WAIT,
+    )
+    released = release()
+    refresh_day = TriggerDagRunOperator(
+        task_id="refresh_day", trigger_dag_id="innopoints_backfill", conf=released, wait_for_completion=False
+    )
+    blocked() >> ask >> released >> refresh_day
+
+
+form()

@@ -1,0 +1,68 @@
+"""Let a blocked delivery pass: a named person says why, and the same validation accepts it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from include.contracts import Contract, require_contract
+from include.kernel.areas import CITY, require_area
+from include.kernel.errors import BadInput, TerminalError
+from include.kernel.references import SnapshotKey
+from include.steps.snapshots import validate
+from include.steps.stores import open_stores
+from include.store.ledger import SnapshotRow
+
+NOBODY_RELEASES = "snapshot.min_rows"
+_KEPT = "the last good snapshot"
+
+
+def blocked() -> list[SnapshotRow]:
+    """Deliveries that were refused and that no accepted one has replaced."""
+    return open_stores().ledger.blocked()
+
+
+def require_blocked(dataset: str, scope: str, as_of: date) -> SnapshotRow:
+    """The blocked delivery, or one line that says why there is nothing to release."""
+    key = SnapshotKey(dataset, _scope(require_contract(dataset), scope), as_of)
+    held = open_stores().ledger.snapshot(key)
+    if held is None or held.verdict != "rejected":
+        found = "nothing has landed" if held is None else f"it is {held.verdict or 'not judged yet'}"
+        raise BadInput(f"{found}, not blocked", where=str(key), kept=_KEPT, todo="look at `innopoints blocked`")
+    if any(check["id"] == NOBODY_RELEASES and not check["passed"] for check in held.checks):
+        raise TerminalError(
+            "an empty delivery is not released", where=str(key), kept=_KEPT, todo="ask the department to deliver again"
+        )
+    return held
+
+
+def release(dataset: str, scope: str, as_of: date, *, person: str, reason: str, holder: str) -> dict[str, Any]:
+    """Record who releases the blocked delivery and why, and judge it again, with the release beside it.
+
+    Rows in quarantine stay there: a release speaks of the delivery, not of a row. If it lands anew, the release does
+    not hold for what came. A repeat after a crash carries on; a repeat after success says that nothing is blocked.
+    """
+    person, reason = _told(person, "person", 1, 100), _told(reason, "reason", 3, 500)
+    key = SnapshotKey(dataset, _scope(require_contract(dataset), scope), as_of)
+    stores = open_stores()
+    held = stores.ledger.snapshot(key)
+    if held is None or held.verdict is not None or stores.ledger.release_of(key, held.landing_sha) is None:
+        held = require_blocked(dataset, scope, as_of)
+        with stores.lease(f"snapshot/{key}", holder) as lease:
+            stores.ledger.record_release(key, lease=lease, landing_sha=held.landing_sha, person=person, reason=reason)
+    return validate(dataset, key.scope, as_of, holder=holder)
+
+
+def _scope(contract: Contract, scope: str) -> str:
+    if contract.scope == "city":
+        if scope != CITY:
+            raise BadInput(f"{contract.dataset} is kept for the whole city", kept=_KEPT, todo=f"use scope {CITY}")
+        return CITY
+    return require_area(scope)
+
+
+def _told(text: str, what: str, least: int, most: int) -> str:
+    said = " ".join(text.split())
+    if not least <= len(said) <= most:
+        raise BadInput(f"the {what} has {len(said)} characters", kept=_KEPT, todo=f"write {least} to {most}")
+    return said
