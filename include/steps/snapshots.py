@@ -14,6 +14,7 @@ import pyarrow as pa
 from include.contracts import Contract, contracts, require_contract
 from include.kernel.connections import Connection, Lookup
 from include.kernel.errors import BadInput, InnopointsError, TerminalError, TransientError
+from include.kernel.identity import normal_code
 from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
 from include.sources.declaration import shared, source_of
@@ -183,7 +184,7 @@ def _period_floor(contract: Contract, as_of: date) -> date | None:
 def _landed(
     contract: Contract, row: dict[str, str | None], page: int, ordinal: int, pseudonym: Callable[[str], str] | None
 ) -> dict[str, Any]:
-    """Registered fields only; person names replaced by keyed hashes; nothing else changed."""
+    """Registered fields only; whatever tells of a person replaced by keyed hashes; nothing else changed."""
     landed: dict[str, Any] = {column.native: row.get(column.native) for column in contract.columns.values()}
     for name in contract.people:
         native = contract.columns[name].native
@@ -193,7 +194,10 @@ def _landed(
 
 
 def _pseudonym(connection: Connection) -> Callable[[str], str]:
-    """Names parted by `;` to keyed hashes, each led by the key's id. The key lives in a Connection only."""
+    """Names or numbers parted by `;` to keyed hashes of their one spelling, each led by the key's id.
+
+    The key lives in a Connection only.
+    """
     secret, key_id = connection.password.encode(), connection.login
     if len(secret) < 16 or not key_id:
         raise TerminalError(
@@ -203,7 +207,7 @@ def _pseudonym(connection: Connection) -> Callable[[str], str]:
         )
 
     def replace(text: str) -> str:
-        names = [name.strip() for name in re.split("[;；]", text) if name.strip()]
+        names = [normal_code(name) for name in re.split("[;；]", text) if name.strip()]
         digests = [hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:32] for name in names]
         return ";".join(f"{key_id}:{digest}" for digest in digests)
 

@@ -29,6 +29,9 @@ from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import ResultKey, SnapshotKey
 
 MANIFEST = "manifest.json"
+ROOMS = (
+    "raw", "landing", "quarantine", "accepted", "reports", "conformed", "measures", "values", "points", "ranked"
+)  # fmt: skip
 _VERSION = re.compile(r"manifest-([0-9a-f]{16})\.json")
 _ROW_GROUP = 1_048_576  # rows
 
@@ -86,6 +89,23 @@ def points(result: ResultKey) -> str:
 def ranked(as_of: date, scheme: str) -> str:
     """The city's tables, ready to be published."""
     return f"ranked/{scheme}/as_of={as_of.isoformat()}"
+
+
+def erased(as_of: date) -> str:
+    """What the retention job of a date removed: its proof, kept."""
+    return f"erased/as_of={as_of.isoformat()}"
+
+
+def of_snapshot(key: SnapshotKey) -> list[str]:
+    """Every place of a snapshot."""
+    return [_snapshot(room, key) for room in ("raw", "landing", "quarantine", "accepted", "reports")]
+
+
+def of_result(result: ResultKey) -> list[str]:
+    """Every place that a district's result came through, the city's share and the ranks included."""
+    district, as_of = result.district, result.as_of
+    shared = [conformed_city(as_of), ranked(as_of, result.scheme)]
+    return [*shared, conformed(district, as_of), measures(district, as_of), values(result), points(result)]
 
 
 def _snapshot(room: str, key: SnapshotKey) -> str:
@@ -243,6 +263,30 @@ class Lake:
         for path in left:
             path.unlink()
         return sorted(path.name for path in left)
+
+    def dated(self, before: date) -> list[str]:
+        """Every place of every room whose date is before this one."""
+        found = []
+        for room in ROOMS:
+            for path in self.root.joinpath(room).rglob("as_of=*"):
+                if path.is_dir() and date.fromisoformat(path.name.removeprefix("as_of=")) < before:
+                    found.append(path.relative_to(self.root).as_posix())
+        return sorted(found)
+
+    def erase(self, place: str) -> list[tuple[str, str, int]]:
+        """Remove a place with all its versions; gives the name, SHA-256 and length of each file that was there."""
+        directory = self._path(place)
+        gone = []
+        for path in sorted(directory.iterdir(), key=lambda path: (path.name != MANIFEST, path.name)):
+            content = path.read_bytes()
+            path.unlink()
+            gone.append((path.name, _sha256(content), len(content)))
+        directory.rmdir()
+        return gone
+
+    def holds(self, place: str) -> bool:
+        """Is anything left of a place?"""
+        return self._path(place).exists()
 
     def _path(self, place: str) -> UPath:
         parts = PurePosixPath(place).parts

@@ -434,6 +434,23 @@ class Ledger:
         found = self._results(run_result.c.district == district, run_result.c.as_of <= on_or_before)
         return found[-1].result.as_of if found else None
 
+    def snapshots_before(self, limit: date) -> list[SnapshotKey]:
+        """Every snapshot with a business date before `limit`."""
+        with reading(self.engine) as connection:
+            named = sa.select(run_snapshot.c.dataset, run_snapshot.c.scope, run_snapshot.c.as_of)
+            return [SnapshotKey(*row) for row in connection.execute(named.where(run_snapshot.c.as_of < limit))]
+
+    def results_before(self, limit: date) -> list[ResultRow]:
+        """Every result with a business date before `limit`."""
+        return self._results(run_result.c.as_of < limit)
+
+    def forget(self, key: SnapshotKey | ResultKey, *, lease: Lease) -> None:
+        """A snapshot or a result is erased: asked for again, its date is brought in or scored anew."""
+        table = run_snapshot if isinstance(key, SnapshotKey) else run_result
+        with writing(self.engine) as connection:
+            lease.assert_held(connection)
+            connection.execute(sa.delete(table).where(*_matches(table, _identity(key))))
+
     def due(self, *, districts: list[str], today: date, sweep: bool) -> list[tuple[date, str]]:
         """The (as_of, scheme) with a result that no publication of theirs covers, oldest first.
 
