@@ -14,7 +14,6 @@ from include.kernel.errors import TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
-from include.store.ledger import ResultRow
 
 ERASED = pa.schema(
     [
@@ -29,57 +28,83 @@ ERASED = pa.schema(
 def retain(as_of: date, *, holder: str, dry: bool = False) -> dict[str, Any]:
     """Remove the snapshots and results older than the register allows on `as_of`; `dry` only counts them.
 
-    Kept are: whatever a generation in the warehouse stands on, the last accepted snapshot of each dataset and scope,
-    and the last result of each district under each scheme. The ledger forgets first, so that nobody chooses what is
-    about to go and a past date that is asked for again is brought in anew. A snapshot that somebody works on is left
-    for the next time. What went is committed to the lake as a table of names and digests (place `erased/…`), after
-    every place has been looked for and not found.
+    Old is what is of a business date before the limit and was also brought in or scored before it: a back-fill is not
+    old. Kept are, however old, the last accepted snapshot of each dataset and scope, the last result of each district
+    under each scheme, and whatever a result that stays or a generation in the warehouse stands on. What goes is listed
+    in the lake with names and digests (place `erased/…`) before the first file goes, and looked for afterwards. The
+    ledger forgets first, so that nobody chooses what is about to go and a past date that is asked for again is brought
+    in anew. What somebody works on is left for the next time.
     """
     stores = open_stores()
     limit = as_of - timedelta(days=retention_days(as_of))
-    kept_snapshots, kept_results = _kept(stores)
-    snapshots = [key for key in stores.ledger.snapshots_before(limit) if key not in kept_snapshots]
-    results = [row.result for row in stores.ledger.results_before(limit) if row.result not in kept_results]
-    kept_places = {place for key in kept_snapshots for place in places.of_snapshot(key)}
-    kept_places |= {place for result in kept_results for place in places.of_result(result)}
-    old = [place for place in stores.lake.dated(limit) if place not in kept_places]
-    counts = {"as_of": as_of.isoformat(), "before": limit.isoformat(), "kept_places": len(kept_places)}
+    snapshots, results, kept = _old(stores, limit)
+    counts = {"as_of": as_of.isoformat(), "before": limit.isoformat(), "snapshots": len(snapshots)}
+    counts |= {"results": len(results)}
     if dry:
-        return {**counts, "would_erase": len(old)}
-    busy: set[str] = set()
-    forgotten: list[SnapshotKey | ResultKey] = [*snapshots, *results]
-    for key in forgotten:
+        return counts
+    proof, erased = _Proof(stores, as_of), 0
+    keys: list[SnapshotKey | ResultKey] = [*snapshots, *results]
+    for key in keys:
         try:
             with stores.lease(_lock(key), holder, patience=0) as lease:
+                own = [place for place in _places(key) if place not in kept]
+                proof.add(own)
                 stores.ledger.forget(key, lease=lease)
+                for place in own:
+                    stores.lake.erase(place)
         except TransientError:
-            busy |= set(places.of_snapshot(key) if isinstance(key, SnapshotKey) else places.of_result(key))
-    gone = [(place, *file) for place in old if place not in busy for file in stores.lake.erase(place)]
-    if left := [place for place in old if place not in busy and stores.lake.holds(place)]:
-        raise TerminalError(f"{len(left)} erased places are still there", where=left[0], todo="look at the volume")
-    columns = dict(zip(ERASED.names, zip(*gone, strict=True) if gone else [()] * len(ERASED.names), strict=True))
-    proof = stores.lake.commit(places.erased(as_of), {"files": pa.table(columns, ERASED)}, counts)
-    return {**counts, "erased": len(old) - len(busy & set(old)), "files": len(gone), "proof": proof.sha256}
+            continue  # somebody works on it
+        if left := [place for place in own if stores.lake.holds(place)]:
+            raise TerminalError("an erased place is still there", where=left[0], todo="look at the volume")
+        erased += 1
+    return {**counts, "erased": erased, "files": proof.table.num_rows}
+
+
+class _Proof:
+    """The list of what a date's retention removes: it grows, and each state is committed before files go."""
+
+    def __init__(self, stores: Stores, as_of: date) -> None:
+        self._lake, self._place = stores.lake, places.erased(as_of)
+        held = self._lake.manifest(self._place)
+        self.table = self._lake.read(self._place, "files") if held else ERASED.empty_table()
+
+    def add(self, of_places: list[str]) -> None:
+        rows = [(place, *file) for place in of_places for file in self._lake.files(place)]
+        if rows:
+            columns = [
+                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), ERASED, strict=True)
+            ]
+            self.table = pa.concat_tables([self.table, pa.table(columns, schema=ERASED)])
+            self._lake.commit(self._place, {"files": self.table}, {})
 
 
 def _lock(key: SnapshotKey | ResultKey) -> str:
     return f"snapshot/{key}" if isinstance(key, SnapshotKey) else f"result/{key}"
 
 
-def _kept(stores: Stores) -> tuple[set[SnapshotKey], set[ResultKey]]:
-    """What may not go, however old: what generations, the next night and the next explanation stand on."""
+def _places(key: SnapshotKey | ResultKey) -> list[str]:
+    return places.of_snapshot(key) if isinstance(key, SnapshotKey) else places.of_result(key)
+
+
+def _old(stores: Stores, limit: date) -> tuple[list[SnapshotKey], list[ResultKey], set[str]]:
+    """The snapshots and the results that may go, and the places that may not."""
     from include.publish.generations import generations
 
-    schemes = {row.result.scheme for row in stores.ledger.results_before(date.max)}
-    until = {(scheme, date.max) for scheme in schemes}
-    until |= {(row.scheme_id, row.as_of) for row in generations(stores.engine)}
-    found = (stores.ledger.last_scored(district, scheme, day) for scheme, day in until for district in areas())
-    rows: list[ResultRow] = [row for row in found if row is not None]
-    snapshots = {
-        SnapshotKey(dataset, scope, date.fromisoformat(day)) for row in rows for dataset, scope, day, _ in row.members
+    rows = stores.ledger.results()
+    shown = {(row.scheme_id, row.as_of) for row in generations(stores.engine)}
+    stays = set({(row.result.district, row.result.scheme): row.result for row in rows}.values())  # oldest come first
+    for scheme, day in shown:  # a generation shows each district's last result until its date
+        found = [stores.ledger.last_scored(district, scheme, day) for district in areas()]
+        stays |= {row.result for row in found if row is not None}
+    old = {row.result for row in stores.ledger.results(before=limit)} - stays
+    members = [member for row in rows if row.result not in old for member in row.members]
+    needed = {
+        SnapshotKey(dataset, scope, date.fromisoformat(day))
+        for dataset, scope, day, _ in [*members, *stores.ledger.members_published()]
     }
     for dataset, contract in contracts().items():
         for scope in [CITY] if contract.scope == CITY else areas():
-            if last := stores.ledger.last_accepted(dataset, scope, date.max):
-                snapshots.add(last.key)
-    return snapshots, {row.result for row in rows}
+            if newest := stores.ledger.last_accepted(dataset, scope, date.max):
+                needed.add(newest.key)
+    kept = {place for row in rows if row.result not in old for place in places.of_result(row.result)}
+    return [key for key in stores.ledger.snapshots_before(limit) if key not in needed], sorted(old), kept

@@ -147,31 +147,38 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
     """Land and validate what every district needs and nobody has brought in for this date.
 
     On an ordinary night all of it is there. What the night has judged already is left alone, also where it was
-    rejected; a department that does not answer is asked again by the next attempt.
+    rejected. A department that does not answer is not asked for its other datasets in the same attempt.
     """
     stores = open_stores()
-    counts = {"held": 0, "landed": 0, "refused": 0}
-    down: list[InnopointsError] = []
+    counts = {"held": 0, "landed": 0, "rejected": 0}
+    failed: dict[str, InnopointsError] = {}
     for dataset, scope in shared():
-        held = stores.ledger.snapshot(SnapshotKey(dataset, scope, as_of))
-        if held is not None and held.verdict is not None and held.contract_version == contracts()[dataset].version:
+        key, contract = SnapshotKey(dataset, scope, as_of), contracts()[dataset]
+        held = stores.ledger.snapshot(key)
+        if held is not None and held.verdict is not None and held.contract_version == contract.version:
             counts["held"] += 1
+            continue
+        if contract.source in failed:
             continue
         try:
             land(dataset, scope, as_of, holder=holder, lookup=lookup)
             validate(dataset, scope, as_of, holder=holder)
             counts["landed"] += 1
-        except TransientError as error:
-            down.append(error)
         except BadInput:
             raise
-        except InnopointsError:  # kept and counted in the ledger: the last good snapshot stays in use
-            counts["refused"] += 1
-    if down:
-        raise TransientError(
-            f"{len(down)} of {len(shared())} shared snapshots did not land, first: {down[0]}",
-            kept=f"{counts['held'] + counts['landed']} that did",
-            todo="wait: each attempt asks for the missing ones only",
+        except InnopointsError as error:
+            judged = stores.ledger.snapshot(key)
+            if judged is not None and judged.verdict == "rejected":
+                counts["rejected"] += 1  # kept and counted: the last good one stays in use
+            else:
+                failed[contract.source] = error
+    if failed:
+        waiting_helps = any(isinstance(error, TransientError) for error in failed.values())
+        kind = TransientError if waiting_helps else TerminalError
+        raise kind(
+            f"{len(failed)} departments did not deliver what all districts need, first: {next(iter(failed.values()))}",
+            kept=f"{counts['held'] + counts['landed']} of {len(shared())} snapshots; for the others the last good ones",
+            todo="nothing tonight; once they answer, clear this task and all after it",
         )
     return {"as_of": as_of.isoformat(), **counts}
 

@@ -29,9 +29,6 @@ from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import ResultKey, SnapshotKey
 
 MANIFEST = "manifest.json"
-ROOMS = (
-    "raw", "landing", "quarantine", "accepted", "reports", "conformed", "measures", "values", "points", "ranked"
-)  # fmt: skip
 _VERSION = re.compile(r"manifest-([0-9a-f]{16})\.json")
 _ROW_GROUP = 1_048_576  # rows
 
@@ -264,25 +261,19 @@ class Lake:
             path.unlink()
         return sorted(path.name for path in left)
 
-    def dated(self, before: date) -> list[str]:
-        """Every place of every room whose date is before this one."""
-        found = []
-        for room in ROOMS:
-            for path in self.root.joinpath(room).rglob("as_of=*"):
-                if path.is_dir() and date.fromisoformat(path.name.removeprefix("as_of=")) < before:
-                    found.append(path.relative_to(self.root).as_posix())
-        return sorted(found)
-
-    def erase(self, place: str) -> list[tuple[str, str, int]]:
-        """Remove a place with all its versions; gives the name, SHA-256 and length of each file that was there."""
+    def files(self, place: str) -> list[tuple[str, str, int]]:
+        """The name, SHA-256 and length of each file of a place, of all its versions."""
         directory = self._path(place)
-        gone = []
-        for path in sorted(directory.iterdir(), key=lambda path: (path.name != MANIFEST, path.name)):
-            content = path.read_bytes()
-            path.unlink()
-            gone.append((path.name, _sha256(content), len(content)))
-        directory.rmdir()
-        return gone
+        found = sorted(path for path in directory.iterdir() if path.is_file()) if directory.exists() else []
+        contents = ((path.name, path.read_bytes()) for path in found)
+        return [(name, _sha256(content), len(content)) for name, content in contents]
+
+    def erase(self, place: str) -> None:
+        """Remove a place with all its versions; its manifest goes first, so that nobody reads a part."""
+        directory = self._path(place)
+        (directory / MANIFEST).unlink(missing_ok=True)
+        if directory.exists():
+            directory.fs.rm(directory.path, recursive=True)
 
     def holds(self, place: str) -> bool:
         """Is anything left of a place?"""

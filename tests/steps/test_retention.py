@@ -14,6 +14,7 @@ from include.kernel.references import ResultKey, SnapshotKey
 from include.steps.retention import retain
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
+from include.store.ledger import run_result, run_snapshot
 from include.store.warehouse import generation, writing
 
 TODAY = date(2026, 11, 29)
@@ -54,18 +55,28 @@ def scored(stores: Stores, district: str, day: date, members: list[list[str]]) -
     return result
 
 
+def brought_in(stores: Stores, day: date) -> None:
+    """Make everything in the ledger as old as its business date says, or as `day`."""
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    with writing(stores.engine) as connection:
+        connection.execute(sa.update(run_snapshot).values(landed_at=moment))
+        connection.execute(sa.update(run_result).values(scored_at=moment))
+
+
 def test_what_nothing_stands_on_goes_and_is_listed_with_its_digests(stores: Stores) -> None:
     old, kept = SnapshotKey("TAX_CIT", "320411", OLD), SnapshotKey("TAX_CIT", "320411", EDGE)
     for day in (OLD, EDGE):
         snapshot(stores, "TAX_CIT", "320411", day)
     digest = stores.lake.require(places.accepted(old)).tables["data"].sha256
-    counted = retain(TODAY, holder="test", dry=True)
-    assert counted["would_erase"] == 3
+    assert retain(TODAY, holder="test")["erased"] == 0  # brought in today, for a past date: a back-fill is not old
+    brought_in(stores, OLD)
+    assert retain(TODAY, holder="test", dry=True)["snapshots"] == 1
     assert stores.lake.holds(places.accepted(old))
     done = retain(TODAY, holder="test")
-    assert (done["erased"], stores.ledger.snapshot(old)) == (3, None)
+    assert (done["erased"], stores.ledger.snapshot(old)) == (1, None)
     assert not any(stores.lake.holds(place) for place in places.of_snapshot(old))
-    proof = stores.lake.read(places.erased(TODAY), "files", version=done["proof"])
+    assert retain(TODAY, holder="test")["files"] == done["files"]  # repeated, it adds nothing and loses nothing
+    proof = stores.lake.read(places.erased(TODAY), "files")
     assert (places.accepted(old), digest) in zip(proof["place"].to_pylist(), proof["sha256"].to_pylist(), strict=True)
     assert stores.lake.read(places.accepted(kept)).num_rows == 1
     assert retain(TODAY + timedelta(days=1), holder="test")["erased"] == 0  # the last accepted one is never too old
@@ -85,6 +96,7 @@ def test_what_the_last_result_or_a_generation_stands_on_stays_however_old(stores
                 created_at=datetime(2025, 11, 1, tzinfo=UTC),
             )
         )  # fmt: skip
+    brought_in(stores, OLD)
     limit = OLD + timedelta(days=2)
     retain(limit + timedelta(days=retention_days(TODAY)), holder="test")
     assert stores.lake.holds(places.points(first))  # the generation of that date shows it
@@ -98,8 +110,19 @@ def test_what_the_last_result_or_a_generation_stands_on_stays_however_old(stores
 def test_a_snapshot_that_somebody_works_on_is_left_for_the_next_time(stores: Stores) -> None:
     for day in (OLD, EDGE):
         snapshot(stores, "TAX_CIT", "320411", day)
+    brought_in(stores, OLD)
     key = SnapshotKey("TAX_CIT", "320411", OLD)
     with stores.lease(f"snapshot/{key}", "a backfill"):
         assert retain(TODAY, holder="test")["erased"] == 0
     assert stores.ledger.snapshot(key) is not None
-    assert retain(TODAY, holder="test")["erased"] == 3
+    assert retain(TODAY, holder="test")["erased"] == 1
+
+
+def test_a_result_that_stays_keeps_the_older_snapshots_it_stands_on(stores: Stores) -> None:
+    member = snapshot(stores, "ST_AWARD", "city", OLD)
+    snapshot(stores, "ST_AWARD", "city", TODAY)
+    scored(stores, "320411", EDGE, [member])
+    scored(stores, "320411", TODAY, [])
+    brought_in(stores, OLD)
+    assert retain(TODAY, holder="test")["erased"] == 0
+    assert stores.lake.read(places.accepted(SnapshotKey("ST_AWARD", "city", OLD))).num_rows == 1
