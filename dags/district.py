@@ -43,7 +43,7 @@ def plan() -> dict[str, str]:
     return planned(get_current_context())
 
 
-@task(pool=SHARED_POOL, execution_timeout=timedelta(hours=1))
+@task(pool=SHARED_POOL, execution_timeout=timedelta(hours=1), retries=1)  # the city's own run was the patient one
 def shared(run: dict[str, str]) -> dict[str, Any]:
     from include import steps
 

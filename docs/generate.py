@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date
 from pathlib import Path
 
 # This checkout's declarations, whatever else is installed.
@@ -13,6 +14,7 @@ from catalogue import HEAD, catalogue
 from pydantic import TypeAdapter
 
 from include.contracts import Contract, contracts
+from include.contracts.field_register import field_register
 from include.evidence.account import Account, Change
 from include.measures.registry import measures
 from include.schemes.model import require_scheme
@@ -63,6 +65,33 @@ def _drift(contract: Contract) -> str:
     return text + (f"; watched by {', '.join(watched)}." if watched else ".")
 
 
+def field_register_page() -> str:
+    """Every field that may be held, with its source, purpose, class, ground and retention."""
+    today = date.max
+    lines = [
+        HEAD,
+        "# Field register\n",
+        "Every other field is dropped before anything is written. Purposes: `identify` ",
+    ]
+    lines[-1] += "finds the enterprise, `order` tells versions apart, `compute` feeds a measure, `scope` proves whose "
+    lines[-1] += (
+        "district it is, `check` judges the row, `show` tells an officer which record it is. Of a `person` only a "
+    )
+    lines[-1] += "keyed hash is held.\n"
+    grounds: dict[tuple[str, str], int] = {}
+    rows = []
+    for field in field_register(today):
+        ground = grounds.setdefault((field.basis, field.reference), len(grounds) + 1)
+        rows.append(
+            f"| {field.dataset} | {field.column} | {field.native} | {field.zh} | {field.source} | {field.purpose} "
+            f"| {field.klass} | {ground} | {field.retention_days} |"
+        )
+    lines += [f"{number}. {basis}: {reference}" for (basis, reference), number in grounds.items()]
+    lines += ["", "| dataset | field | native | 中文 | source | purpose | class | ground | kept, days |"]
+    lines += ["|---|---|---|---|---|---|---|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
 def measures_page() -> str:
     """Every measure with its unit, decimals and the datasets it is taken from."""
     lines = [HEAD, "# Measures\n", "One exact number per enterprise; SQL in `include/measures/`.\n"]
@@ -90,6 +119,7 @@ def main() -> int:
     """Write the pages, or with --check compare them."""
     pages = {
         "datasets.md": datasets_page(),
+        "field-register.md": field_register_page(),
         "measures.md": measures_page(),
         "explain.schema.json": explain_schema(),
     }

@@ -115,6 +115,18 @@ def generations() -> None:
 
 
 @app.command()
+def retain(
+    as_of: AsOf = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+) -> None:
+    """Erase snapshots and results that nothing published stands on and the field register no longer allows."""
+    from include import steps
+
+    done = steps.retain(_date(as_of), holder="shell/retain", dry=dry_run)
+    _say(" ".join(f"{name}={value}" for name, value in done.items()))
+
+
+@app.command()
 def explain(
     uscc: Annotated[str, typer.Argument(help="Unified social credit code.")],
     indicator: Annotated[str | None, typer.Option("--indicator", help="Indicator id, such as INP-03.")] = None,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine
 
 from include.store.warehouse import create_engine, migrate
@@ -16,6 +18,11 @@ from include.store.warehouse import create_engine, migrate
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The seed with which the fault suite begins; a failure names the one that replays it."""
     parser.addoption("--faults-seed", type=int, default=0, metavar="N", help="first seed of the fault suite")
+
+
+# How long a draw takes says how busy the machine is, and nothing about what is tested.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,9 @@ _SEVERITY_OF_POLICY: dict[str, Severity] = {
     "discard_value": "warn",
     "evolve": "warn",
 }
+Purpose = Literal["identify", "order", "compute", "scope", "check", "show"]
+"""What a field is held for: to find its enterprise, to tell versions apart, for a measure, to prove whose district it
+is, to judge the row, or to show an officer which record it is."""
 
 DATASETS = Path(__file__).parent / "datasets"
 
@@ -38,6 +41,7 @@ class Column(_Strict):
     `type` says how the native text is read: `code` is folded and upper-cased text; `month` is YYYYMM or YYYY-MM, kept
     as its first day; `datetime` is wall time in Shanghai, without a zone (DuckDB reckons with none);
     `people` is a list of person names that landing replaces by keyed hashes before anything is written.
+    `purpose` is said where the field's part in the contract does not say it (`field_register.purpose`).
     `native_unit: 万元` with `unit: 元` multiplies by 10,000 when validation casts. `min`/`max` are inclusive.
     """
 
@@ -53,6 +57,7 @@ class Column(_Strict):
     min: str | None = None
     max: str | None = None
     severity: Severity = "quarantine_rows"
+    purpose: Purpose | None = None
     privacy: Literal["public", "business", "person"] = "business"
     note: str | None = None
 
@@ -206,8 +211,8 @@ class Contract(_Strict):
 
     @property
     def people(self) -> list[str]:
-        """Our names of the columns that hold person names."""
-        return [name for name, column in self.columns.items() if column.type == "people"]
+        """Our names of the columns that tell of persons, by name or by number: landing writes keyed hashes instead."""
+        return [name for name, column in self.columns.items() if column.privacy == "person"]
 
     def severity_of(self, column: Column, aspect: Literal["data_type", "codes"]) -> Severity:
         """What follows when a column's value is unreadable or unknown: its own severity, else the drift policy's."""

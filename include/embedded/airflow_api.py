@@ -26,6 +26,10 @@ class Airflow:
         """The DAGs with a tag that the scheduler knows."""
         return {dag["dag_id"] for dag in self._get("/dags", tags=tag, limit=100)["dags"]}
 
+    def pools(self) -> set[str]:
+        """The pools that exist; a task of another one would wait for ever."""
+        return {pool["name"] for pool in self._get("/pools", limit=100)["pools"]}
+
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any], note: str) -> None:
         """Start a run by hand."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf, "note": note}

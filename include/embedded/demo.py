@@ -117,6 +117,12 @@ def refresh(settings: Settings, airflow: Airflow, console: Console) -> bool:
         if time.monotonic() > deadline:
             raise TerminalError(f"Airflow does not show {min(missing)}", todo="`airflow dags list-import-errors`")
         time.sleep(1)
+    if unknown := environment.pools().keys() - airflow.pools():
+        raise TerminalError(
+            f"this Airflow was started before pool {min(unknown)} was declared",
+            kept="all that is published",
+            todo="`make down`, then `make demo`",
+        )
     console.print(f"refresh as of {as_of}, scheme {SCHEME}: the city, then {len(districts)} districts")
     run_id = f"demo__{as_of}__{datetime.now(UTC).strftime('%H%M%S%f')}"
     day = {"as_of": as_of.isoformat()}

@@ -8,6 +8,7 @@ from include.steps.city import due_publications, publish, rank
 from include.steps.conforming import conform, conform_city
 from include.steps.district import compute, measure, score
 from include.steps.release import blocked, release
+from include.steps.retention import retain
 from include.steps.snapshots import PRIVACY_CONNECTION, land, land_shared, validate
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "publish",
     "rank",
     "release",
+    "retain",
     "score",
     "validate",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import contracts
-from include.kernel.areas import areas
+from include.kernel.areas import CITY, areas
 from include.kernel.errors import TerminalError
-from include.kernel.references import ResultKey, SnapshotKey
+from include.kernel.references import SnapshotKey
 from include.schemes.paper_form import paper_form
 from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
@@ -41,15 +40,19 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     results = _results(stores, as_of, scheme)
 
     moved = _moved(stores, results)
+    stood_on = [_stood_on(stores, row) for row in results]
 
-    def gather(place: Callable[[ResultKey], str], table: str) -> pa.Table:
-        parts = [(stores.lake.read(place(row.result), table), moved[row.result.district]) for row in results]
-        return pa.concat_tables([part.filter(pc.invert(pc.is_in(part["uscc"], left))) for part, left in parts])
+    def gather(room: str, table: str) -> pa.Table:
+        parts = []
+        for row, stages in zip(results, stood_on, strict=True):
+            place, version = stages[room]
+            part = stores.lake.read(place, table, version=version)
+            parts.append(part.filter(pc.invert(pc.is_in(part["uscc"], moved[row.result.district]))))
+        return pa.concat_tables(parts)
 
-    profile, ledger = gather(places.points, "profile"), gather(places.points, "ledger")
-    points = rank_points(gather(places.points, "points"), profile)
-    values = gather(places.values, "values")
-    measures = gather(lambda result: places.measures(result.district, result.as_of), "measures")
+    profile, ledger = gather("points", "profile"), gather("points", "ledger")
+    points = rank_points(gather("points", "points"), profile)
+    values, measures = gather("values", "values"), gather("measures", "measures")
     tables = {
         "enterprise_profile": profile,
         "enterprise_points": with_category_columns(points, rules.scheme.category_ids),
@@ -62,7 +65,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
             profile=profile,
             values=values,
             measures=measures,
-            quarantined=gather(lambda result: places.conformed(result.district, result.as_of), "quarantined"),
+            quarantined=gather("conformed", "quarantined"),
             stale=_stale(results, as_of),
             datasets_of={name: measure.datasets for name, measure in catalogue().items()},
             form=paper_form(rules.scheme, as_of),
@@ -78,6 +81,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
         "last_good": older,
         "without_result": sorted(set(areas()) - {row.result.district for row in results}),
         "moved": sum(len(left) for left in moved.values()),
+        "behind": _behind(results, as_of),
     }
     with stores.lease("publish", holder):  # nobody publishes what is being replaced
         stores.lake.commit(places.ranked(as_of, scheme), tables, facts)
@@ -103,6 +107,7 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_ac
         notes.append("last good result of " + ", ".join(f"{d} ({on})" for d, on in ranked.facts["last_good"].items()))
     if ranked.facts["without_result"]:
         notes.append("no result of " + ", ".join(ranked.facts["without_result"]))
+    notes += [f"{district} stands on {which}" for district, which in ranked.facts.get("behind", {}).items()]
     with stores.lease("publish", holder) as lease:
         generation = publish_generation(
             stores.engine,
@@ -135,6 +140,45 @@ def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
     return results
 
 
+def _stood_on(stores: Stores, row: ResultRow) -> dict[str, tuple[str, str]]:
+    """Room → the place and the very version that a result came through, read off its manifests from the points down."""
+    result = row.result
+    found = {"points": (places.points(result), row.points_sha)}
+    steps = (
+        ("values", places.values(result)),
+        ("measures", places.measures(result.district, result.as_of)),
+        ("conformed", places.conformed(result.district, result.as_of)),
+    )
+    place, version = found["points"]
+    for room, before in steps:
+        place, version = before, stores.lake.require(place, version).facts[room]
+        found[room] = (place, version)
+    return found
+
+
+def _behind(results: list[ResultRow], as_of: date) -> dict[str, str]:
+    """Of the districts scored for the date, those that took an older snapshot of the city's than another did.
+
+    A department that answered again between two districts, or a dataset landed anew, leaves them on different grounds:
+    the publication says so, and clearing the district's `conform` mends it.
+    """
+    tonight = [row for row in results if row.result.as_of == as_of]
+    newest: dict[str, str] = {}
+    for dataset, scope, day, _ in (member for row in tonight for member in row.members):
+        if scope == CITY:
+            newest[dataset] = max(newest.get(dataset, day), day)
+    behind = {}
+    for row in tonight:
+        older = [
+            f"{member[0]} of {member[2]}"
+            for member in row.members
+            if member[1] == CITY and member[2] < newest[member[0]]
+        ]
+        if older:
+            behind[row.result.district] = ", ".join(older)
+    return behind
+
+
 def _moved(stores: Stores, results: list[ResultRow]) -> dict[str, pa.Array]:
     """Per district the enterprises that a newer result of another district has: they moved after its last good night.
 
@@ -144,7 +188,8 @@ def _moved(stores: Stores, results: list[ResultRow]) -> dict[str, pa.Array]:
     moved: dict[str, pa.Array] = {}
     newest_first = sorted(enumerate(results), key=lambda placed: (placed[1].result.as_of, placed[0]), reverse=True)
     for _, row in newest_first:
-        held = set(stores.lake.read(places.points(row.result), "points", ["uscc"])["uscc"].to_pylist())
+        table = stores.lake.read(places.points(row.result), "points", ["uscc"], version=row.points_sha)
+        held = set(table["uscc"].to_pylist())
         moved[row.result.district] = pa.array(sorted(held & seen), pa.string())
         seen |= held
     return moved

@@ -6,14 +6,17 @@ is known as such, and a name that two districts know links to neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+import include.conformed
 from include.conformed.conform import UNRESOLVED, quarantined_pairs
 from include.conformed.conform import conform as conform_dataset
 from include.conformed.enterprises import Directory, participants
@@ -58,8 +61,13 @@ class Frozen:
         return contracts()[self.key.dataset]
 
     def accepted(self, stores: Stores) -> pa.Table:
-        """The rows that passed."""
-        return stores.lake.read(places.accepted(self.key), version=self.sha256)
+        """The rows that passed, in the shape of today's contract: a column it has gained since is empty."""
+        rows, schema = stores.lake.read(places.accepted(self.key), version=self.sha256), self.contract.accepted_schema()
+        if rows.schema == schema:
+            return rows
+        held = {field.name: rows[field.name] for field in schema if field.name in rows.column_names}
+        gained = {field.name: pa.nulls(rows.num_rows, field.type) for field in schema if field.name not in held}
+        return pa.table([{**held, **gained}[name] for name in schema.names], schema.names).cast(schema)
 
     def held_back(self, stores: Stores) -> pa.Table:
         """What the rows in quarantine say about their enterprises (column `entity`)."""
@@ -80,18 +88,38 @@ class Register:
     directory: Directory
 
     @classmethod
-    def of(cls, registries: dict[str, pa.Table], as_of: date) -> Register:
-        """From the accepted registry of each district."""
-        return cls(
-            codes={district: rows["uscc"].combine_chunks().unique() for district, rows in registries.items()},
-            enterprises={district: participants(rows, district, as_of) for district, rows in registries.items()},
-            directory=Directory.of(pa.concat_tables(registries.values())),
-        )
+    def of(cls, registries: Mapping[str, pa.Table], as_of: date, dates: Mapping[str, date] | None = None) -> Register:
+        """From the accepted registry of each district; `dates`: of which day each is, if not all of one.
+
+        Who stands in two registries, having moved, is registered where the newer one says.
+        """
+        if not registries:
+            raise TerminalError(
+                "no district has an accepted registry",
+                where=f"{REGISTRY} as of {as_of}",
+                kept="the last published points",
+                todo="land a district's registry, then clear this task",
+            )
+        codes = {district: rows["uscc"].combine_chunks().unique() for district, rows in registries.items()}
+        enterprises = {district: participants(rows, district, as_of) for district, rows in registries.items()}
+        named = [rows.select(["uscc", "name", "former_names"]) for rows in registries.values()]
+        directory = Directory.of(pa.concat_tables(named))
+        if sum(map(len, codes.values())) > len(directory.codes):
+            newest_first = sorted(registries, key=lambda district: (dates or {}).get(district, as_of), reverse=True)
+            seen = pa.array([], pa.string())
+            for district in newest_first:
+                codes[district] = codes[district].filter(pc.invert(pc.is_in(codes[district], seen)))
+                held = pc.is_in(enterprises[district]["uscc"], codes[district])
+                enterprises[district] = enterprises[district].filter(held)
+                seen = pa.concat_arrays([seen, codes[district]])
+        return cls(codes, enterprises, directory)
 
     @classmethod
     def read(cls, stores: Stores, registries: Iterable[Frozen], as_of: date) -> Register:
         """From the registries of a snapshot set."""
-        return cls.of({frozen.key.scope: frozen.accepted(stores) for frozen in registries}, as_of)
+        chosen = {frozen.key.scope: frozen for frozen in registries}
+        dates = {district: frozen.key.as_of for district, frozen in chosen.items()}
+        return cls.of({district: frozen.accepted(stores) for district, frozen in chosen.items()}, as_of, dates)
 
     def within(self, district: str) -> Directory:
         """The city seen by one district: only its own registered enterprises are linked."""
@@ -201,10 +229,25 @@ def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) ->
         registries = [
             Frozen.of_row(row) for area in areas() if (row := stores.ledger.last_accepted(REGISTRY, area, as_of))
         ]  # of a district that did not deliver the last one known, however old: only its own night minds
-        facts = {"snapshot_set": sorted(frozen.member for frozen in [*datasets, *registries])}
+        chosen = [*datasets, *registries]
+        facts = {
+            "snapshot_set": sorted(frozen.member for frozen in chosen),
+            "rules": _rules({frozen.key.dataset for frozen in chosen}),
+        }
         held = stores.lake.manifest(place)
         if again or held is None or held.facts != facts:
             register = Register.read(stores, registries, as_of)
             tables = conformed(stores, datasets, register.directory, register.participating())
             held = stores.lake.commit(place, tables, facts)
         return held
+
+
+def _rules(datasets: Iterable[str]) -> str:
+    """A digest of all that decides what conforming makes of the same snapshots: code, rules and contracts."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(include.conformed.__path__[0]).iterdir()):
+        if path.suffix in (".py", ".yaml"):
+            digest.update(path.read_bytes())
+    for dataset in sorted(datasets):
+        digest.update(contracts()[dataset].model_dump_json().encode("utf-8"))
+    return digest.hexdigest()

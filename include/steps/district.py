@@ -43,8 +43,9 @@ def compute(district: str, as_of: date, scheme: str, *, holder: str) -> dict[str
 
     stores, result = open_stores(), ResultKey(as_of, require_area(district), scheme)
     measured = stores.lake.require(places.measures(district, as_of))
-    measures = stores.lake.read(places.measures(district, as_of), "measures")
-    quarantined = stores.lake.read(places.conformed(district, as_of), "quarantined")
+    measures = stores.lake.read(places.measures(district, as_of), "measures", version=measured.sha256)
+    conformed = places.conformed(district, as_of)
+    quarantined = stores.lake.read(conformed, "quarantined", version=measured.facts["conformed"])
     values = evaluate(compiled(scheme, as_of), measures, quarantined)
     facts = {"measures": measured.sha256, "snapshot_set": measured.facts["snapshot_set"]}
     stores.lake.commit(places.values(result), {"values": values}, facts)
@@ -57,11 +58,13 @@ def score(district: str, as_of: date, scheme: str, *, holder: str) -> dict[str, 
 
     stores, result = open_stores(), ResultKey(as_of, require_area(district), scheme)
     computed = stores.lake.require(places.values(result))
+    measured = stores.lake.require(places.measures(district, as_of), computed.facts["measures"])
+    conformed = measured.facts["conformed"]
     scored = score_points(
         compiled(scheme, as_of),
-        stores.lake.read(places.values(result), "values"),
-        stores.lake.read(places.measures(district, as_of), "measures"),
-        stores.lake.read(places.conformed(district, as_of), "enterprises"),
+        stores.lake.read(places.values(result), "values", version=computed.sha256),
+        stores.lake.read(places.measures(district, as_of), "measures", version=measured.sha256),
+        stores.lake.read(places.conformed(district, as_of), "enterprises", version=conformed),
     )
     facts = {"values": computed.sha256, "snapshot_set": computed.facts["snapshot_set"]}
     manifest = stores.lake.commit(places.points(result), scored.tables(), facts)

@@ -207,7 +207,12 @@ def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> Re
     """The newest result that has the enterprise: after a move its old district may still show it for a night."""
     rows = [stores.ledger.last_scored(district, scheme, as_of or date.max) for district in areas()]
     for row in sorted((row for row in rows if row), key=lambda row: row.result.as_of, reverse=True):
-        if code in stores.lake.read(places.points(row.result), "points", ["uscc"])["uscc"].to_pylist():
+        if (
+            code
+            in stores.lake.read(places.points(row.result), "points", ["uscc"], version=row.points_sha)[
+                "uscc"
+            ].to_pylist()
+        ):
             return row
     raise BadInput(
         f"no enterprise {code!r:.40} is scored under {scheme}",
@@ -217,7 +222,7 @@ def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> Re
 
 
 def _only(stores: Stores, row: ResultRow, table: str, code: str) -> list[dict[str, Any]]:
-    found = stores.lake.read(places.points(row.result), table)
+    found = stores.lake.read(places.points(row.result), table, version=row.points_sha)
     return found.filter(pc.equal(found["uscc"].cast(pa.string()), code)).to_pylist()
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from include.contracts import Contract, contracts, require_contract
 from include.kernel.connections import Connection, Lookup
 from include.kernel.errors import BadInput, InnopointsError, TerminalError, TransientError
+from include.kernel.identity import normal_code
 from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
 from include.sources.declaration import shared, source_of
@@ -146,31 +147,38 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
     """Land and validate what every district needs and nobody has brought in for this date.
 
     On an ordinary night all of it is there. What the night has judged already is left alone, also where it was
-    rejected; a department that does not answer is asked again by the next attempt.
+    rejected. A department that does not answer is not asked for its other datasets in the same attempt.
     """
     stores = open_stores()
-    counts = {"held": 0, "landed": 0, "refused": 0}
-    down: list[InnopointsError] = []
+    counts = {"held": 0, "landed": 0, "rejected": 0}
+    failed: dict[str, InnopointsError] = {}
     for dataset, scope in shared():
-        held = stores.ledger.snapshot(SnapshotKey(dataset, scope, as_of))
-        if held is not None and held.verdict is not None and held.contract_version == contracts()[dataset].version:
+        key, contract = SnapshotKey(dataset, scope, as_of), contracts()[dataset]
+        held = stores.ledger.snapshot(key)
+        if held is not None and held.verdict is not None and held.contract_version == contract.version:
             counts["held"] += 1
+            continue
+        if contract.source in failed:
             continue
         try:
             land(dataset, scope, as_of, holder=holder, lookup=lookup)
             validate(dataset, scope, as_of, holder=holder)
             counts["landed"] += 1
-        except TransientError as error:
-            down.append(error)
         except BadInput:
             raise
-        except InnopointsError:  # kept and counted in the ledger: the last good snapshot stays in use
-            counts["refused"] += 1
-    if down:
-        raise TransientError(
-            f"{len(down)} of {len(shared())} shared snapshots did not land, first: {down[0]}",
-            kept=f"{counts['held'] + counts['landed']} that did",
-            todo="wait: each attempt asks for the missing ones only",
+        except InnopointsError as error:
+            judged = stores.ledger.snapshot(key)
+            if judged is not None and judged.verdict == "rejected":
+                counts["rejected"] += 1  # kept and counted: the last good one stays in use
+            else:
+                failed[contract.source] = error
+    if failed:
+        waiting_helps = any(isinstance(error, TransientError) for error in failed.values())
+        kind = TransientError if waiting_helps else TerminalError
+        raise kind(
+            f"{len(failed)} departments did not deliver what all districts need, first: {next(iter(failed.values()))}",
+            kept=f"{counts['held'] + counts['landed']} of {len(shared())} snapshots; for the others the last good ones",
+            todo="nothing tonight; once they answer, clear this task and all after it",
         )
     return {"as_of": as_of.isoformat(), **counts}
 
@@ -183,7 +191,7 @@ def _period_floor(contract: Contract, as_of: date) -> date | None:
 def _landed(
     contract: Contract, row: dict[str, str | None], page: int, ordinal: int, pseudonym: Callable[[str], str] | None
 ) -> dict[str, Any]:
-    """Registered fields only; person names replaced by keyed hashes; nothing else changed."""
+    """Registered fields only; whatever tells of a person replaced by keyed hashes; nothing else changed."""
     landed: dict[str, Any] = {column.native: row.get(column.native) for column in contract.columns.values()}
     for name in contract.people:
         native = contract.columns[name].native
@@ -193,7 +201,10 @@ def _landed(
 
 
 def _pseudonym(connection: Connection) -> Callable[[str], str]:
-    """Names parted by `;` to keyed hashes, each led by the key's id. The key lives in a Connection only."""
+    """Names or numbers parted by `;` to keyed hashes of their one spelling, each led by the key's id.
+
+    The key lives in a Connection only.
+    """
     secret, key_id = connection.password.encode(), connection.login
     if len(secret) < 16 or not key_id:
         raise TerminalError(
@@ -203,7 +214,7 @@ def _pseudonym(connection: Connection) -> Callable[[str], str]:
         )
 
     def replace(text: str) -> str:
-        names = [name.strip() for name in re.split("[;；]", text) if name.strip()]
+        names = [normal_code(name) for name in re.split("[;；]", text) if name.strip()]
         digests = [hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:32] for name in names]
         return ";".join(f"{key_id}:{digest}" for digest in digests)
 

@@ -88,6 +88,23 @@ def ranked(as_of: date, scheme: str) -> str:
     return f"ranked/{scheme}/as_of={as_of.isoformat()}"
 
 
+def erased(as_of: date) -> str:
+    """What the retention job of a date removed: its proof, kept."""
+    return f"erased/as_of={as_of.isoformat()}"
+
+
+def of_snapshot(key: SnapshotKey) -> list[str]:
+    """Every place of a snapshot."""
+    return [_snapshot(room, key) for room in ("raw", "landing", "quarantine", "accepted", "reports")]
+
+
+def of_result(result: ResultKey) -> list[str]:
+    """Every place that a district's result came through, the city's share and the ranks included."""
+    district, as_of = result.district, result.as_of
+    shared = [conformed_city(as_of), ranked(as_of, result.scheme)]
+    return [*shared, conformed(district, as_of), measures(district, as_of), values(result), points(result)]
+
+
 def _snapshot(room: str, key: SnapshotKey) -> str:
     return f"{room}/{key.dataset}/{key.scope}/as_of={key.as_of.isoformat()}"
 
@@ -243,6 +260,24 @@ class Lake:
         for path in left:
             path.unlink()
         return sorted(path.name for path in left)
+
+    def files(self, place: str) -> list[tuple[str, str, int]]:
+        """The name, SHA-256 and length of each file of a place, of all its versions."""
+        directory = self._path(place)
+        found = sorted(path for path in directory.iterdir() if path.is_file()) if directory.exists() else []
+        contents = ((path.name, path.read_bytes()) for path in found)
+        return [(name, _sha256(content), len(content)) for name, content in contents]
+
+    def erase(self, place: str) -> None:
+        """Remove a place with all its versions; its manifest goes first, so that nobody reads a part."""
+        directory = self._path(place)
+        (directory / MANIFEST).unlink(missing_ok=True)
+        if directory.exists():
+            directory.fs.rm(directory.path, recursive=True)
+
+    def holds(self, place: str) -> bool:
+        """Is anything left of a place?"""
+        return self._path(place).exists()
 
     def _path(self, place: str) -> UPath:
         parts = PurePosixPath(place).parts

@@ -25,7 +25,7 @@ from include.kernel.areas import CITY
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.periods import SHANGHAI
 from include.kernel.references import ResultKey, SnapshotKey
-from include.store.warehouse import Moment, clock, metadata, reading, writing
+from include.store.warehouse import Moment, clock, generation, metadata, reading, writing
 
 log = logging.getLogger("innopoints")
 
@@ -434,6 +434,35 @@ class Ledger:
         found = self._results(run_result.c.district == district, run_result.c.as_of <= on_or_before)
         return found[-1].result.as_of if found else None
 
+    def snapshots_before(self, limit: date) -> list[SnapshotKey]:
+        """Every snapshot of a business date before `limit` that also landed before it: a back-fill is not old."""
+        named = sa.select(run_snapshot.c.dataset, run_snapshot.c.scope, run_snapshot.c.as_of).where(
+            run_snapshot.c.as_of < limit, run_snapshot.c.landed_at < _midnight(limit)
+        )
+        with reading(self.engine) as connection:
+            return [SnapshotKey(*row) for row in connection.execute(named)]
+
+    def results(self, *, before: date | None = None) -> list[ResultRow]:
+        """Every result, or those of a business date before `before` that were also scored before it."""
+        if before is None:
+            return self._results()
+        return self._results(run_result.c.as_of < before, run_result.c.scored_at < _midnight(before))
+
+    def members_published(self) -> list[Member]:
+        """The snapshots that the generations in the warehouse stand on."""
+        sets = sa.select(run_snapshot_set.c.members).where(
+            run_snapshot_set.c.id.in_(sa.select(generation.c.snapshot_set))
+        )
+        with reading(self.engine) as connection:
+            return [member for row in connection.execute(sets) for member in row.members]
+
+    def forget(self, key: SnapshotKey | ResultKey, *, lease: Lease) -> None:
+        """A snapshot or a result is erased: asked for again, its date is brought in or scored anew."""
+        table = run_snapshot if isinstance(key, SnapshotKey) else run_result
+        with writing(self.engine) as connection:
+            lease.assert_held(connection)
+            connection.execute(sa.delete(table).where(*_matches(table, _identity(key))))
+
     def due(self, *, districts: list[str], today: date, sweep: bool) -> list[tuple[date, str]]:
         """The (as_of, scheme) with a result that no publication of theirs covers, oldest first.
 
@@ -494,6 +523,10 @@ def _covers(publication: tuple[datetime, set[tuple[str, ...]]] | None, row: Resu
         return False
     covers_until, members = publication
     return row.scored_at <= covers_until and set(map(tuple, row.members)) <= members
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
 
 
 def _identity(key: SnapshotKey | ResultKey) -> dict[str, Any]:

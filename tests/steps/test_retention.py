@@ -1,0 +1,128 @@
+"""What the field register no longer allows goes, with a proof; what anything published stands on stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from include.contracts.field_register import retention_days
+from include.kernel.references import ResultKey, SnapshotKey
+from include.steps.retention import retain
+from include.steps.stores import Stores, open_stores
+from include.store import lake as places
+from include.store.ledger import run_result, run_snapshot
+from include.store.warehouse import generation, writing
+
+TODAY = date(2026, 11, 29)
+OLD = TODAY - timedelta(days=retention_days(TODAY) + 1)
+EDGE = TODAY - timedelta(days=retention_days(TODAY))
+SCHEME = "changzhou_v1"
+
+
+@pytest.fixture
+def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stores:
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
+    return open_stores()
+
+
+def snapshot(stores: Stores, dataset: str, scope: str, day: date) -> list[str]:
+    """An accepted snapshot of one row; gives its member of a snapshot set."""
+    key, rows = SnapshotKey(dataset, scope, day), pa.table({"uscc": [f"{dataset}{day}"]})
+    landed = stores.lake.commit(places.landing(key), {"data": rows}, {})
+    stores.lake.commit(places.quarantine(key), {"data": rows.slice(0, 0)}, {})
+    accepted = stores.lake.commit(places.accepted(key), {"data": rows}, {"landing": landed.sha256})
+    with stores.lease(f"snapshot/{key}", "test") as lease:
+        stores.ledger.record_landed(
+            key, lease=lease, contract_version=1, declared=1, received=1, landing_sha=landed.sha256
+        )
+        stores.ledger.record_verdict(
+            key, lease=lease, verdict="accepted", rows_in=1, duplicates=0, accepted=1, quarantined=0, reason=None,
+            checks=[], accepted_sha=accepted.sha256,
+        )  # fmt: skip
+    return [dataset, scope, day.isoformat(), accepted.sha256]
+
+
+def scored(stores: Stores, district: str, day: date, members: list[list[str]]) -> ResultKey:
+    """A result of one district that stands on these snapshots."""
+    result = ResultKey(day, district, SCHEME)
+    sha = stores.lake.commit(places.points(result), {"points": pa.table({"uscc": ["A"]})}, {}).sha256
+    with stores.lease(f"result/{result}", "test") as lease:
+        stores.ledger.record_scored(result, lease=lease, snapshot_set=members, enterprises=1, points_sha=sha)
+    return result
+
+
+def brought_in(stores: Stores, day: date) -> None:
+    """Make everything in the ledger as old as its business date says, or as `day`."""
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    with writing(stores.engine) as connection:
+        connection.execute(sa.update(run_snapshot).values(landed_at=moment))
+        connection.execute(sa.update(run_result).values(scored_at=moment))
+
+
+def test_what_nothing_stands_on_goes_and_is_listed_with_its_digests(stores: Stores) -> None:
+    old, kept = SnapshotKey("TAX_CIT", "320411", OLD), SnapshotKey("TAX_CIT", "320411", EDGE)
+    for day in (OLD, EDGE):
+        snapshot(stores, "TAX_CIT", "320411", day)
+    digest = stores.lake.require(places.accepted(old)).tables["data"].sha256
+    assert retain(TODAY, holder="test")["erased"] == 0  # brought in today, for a past date: a back-fill is not old
+    brought_in(stores, OLD)
+    assert retain(TODAY, holder="test", dry=True)["snapshots"] == 1
+    assert stores.lake.holds(places.accepted(old))
+    done = retain(TODAY, holder="test")
+    assert (done["erased"], stores.ledger.snapshot(old)) == (1, None)
+    assert not any(stores.lake.holds(place) for place in places.of_snapshot(old))
+    assert retain(TODAY, holder="test")["files"] == done["files"]  # repeated, it adds nothing and loses nothing
+    proof = stores.lake.read(places.erased(TODAY), "files")
+    assert (places.accepted(old), digest) in zip(proof["place"].to_pylist(), proof["sha256"].to_pylist(), strict=True)
+    assert stores.lake.read(places.accepted(kept)).num_rows == 1
+    assert retain(TODAY + timedelta(days=1), holder="test")["erased"] == 0  # the last accepted one is never too old
+
+
+def test_what_the_last_result_or_a_generation_stands_on_stays_however_old(stores: Stores) -> None:
+    newest = OLD + timedelta(days=9)
+    members = {day: snapshot(stores, "TAX_CIT", "320411", day) for day in (OLD, OLD + timedelta(days=1), newest)}
+    first = scored(stores, "320411", OLD, [members[OLD]])
+    between = scored(stores, "320411", OLD + timedelta(days=1), [members[OLD + timedelta(days=1)]])
+    last = scored(stores, "320412", OLD, [members[OLD]])
+    scored(stores, "320411", newest, [members[newest]])
+    with writing(stores.engine) as connection:
+        connection.execute(
+            sa.insert(generation).values(
+                as_of=OLD, scheme_id=SCHEME, scheme_version="1", snapshot_set="x", status="superseded",
+                created_at=datetime(2025, 11, 1, tzinfo=UTC),
+            )
+        )  # fmt: skip
+    brought_in(stores, OLD)
+    limit = OLD + timedelta(days=2)
+    retain(limit + timedelta(days=retention_days(TODAY)), holder="test")
+    assert stores.lake.holds(places.points(first))  # the generation of that date shows it
+    assert stores.lake.holds(places.points(last))  # the district's last one
+    assert stores.lake.read(places.accepted(SnapshotKey("TAX_CIT", "320411", OLD))).num_rows == 1
+    assert not stores.lake.holds(places.points(between))
+    assert stores.ledger.result(between) is None
+    assert not stores.lake.holds(places.accepted(SnapshotKey("TAX_CIT", "320411", OLD + timedelta(days=1))))
+
+
+def test_a_snapshot_that_somebody_works_on_is_left_for_the_next_time(stores: Stores) -> None:
+    for day in (OLD, EDGE):
+        snapshot(stores, "TAX_CIT", "320411", day)
+    brought_in(stores, OLD)
+    key = SnapshotKey("TAX_CIT", "320411", OLD)
+    with stores.lease(f"snapshot/{key}", "a backfill"):
+        assert retain(TODAY, holder="test")["erased"] == 0
+    assert stores.ledger.snapshot(key) is not None
+    assert retain(TODAY, holder="test")["erased"] == 1
+
+
+def test_a_result_that_stays_keeps_the_older_snapshots_it_stands_on(stores: Stores) -> None:
+    member = snapshot(stores, "ST_AWARD", "city", OLD)
+    snapshot(stores, "ST_AWARD", "city", TODAY)
+    scored(stores, "320411", EDGE, [member])
+    scored(stores, "320411", TODAY, [])
+    brought_in(stores, OLD)
+    assert retain(TODAY, holder="test")["erased"] == 0
+    assert stores.lake.read(places.accepted(SnapshotKey("ST_AWARD", "city", OLD))).num_rows == 1
