@@ -6,6 +6,7 @@ is known as such, and a name that two districts know links to neither.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 
 from include.conformed.conform import UNRESOLVED, quarantined_pairs
 from include.conformed.conform import conform as conform_dataset
+from include.conformed.correct import correct, in_force
 from include.conformed.enterprises import Directory, participants
 from include.contracts import Contract, contracts
 from include.kernel.areas import CITY, areas, require_area
@@ -26,6 +28,8 @@ from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.lake import Manifest
 from include.store.ledger import Member, SnapshotRow
+
+log = logging.getLogger("innopoints")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,16 @@ class Frozen:
         """The rows that passed."""
         return stores.lake.read(places.accepted(self.key), version=self.sha256)
 
+    def corrected(self, stores: Stores, as_of: date) -> pa.Table:
+        """The rows that passed, with the corrections that are declared for the night: what conforming begins with. A
+        correction that no longer fits its source is not applied, and said.
+        """
+        rows, outcomes = correct(self.contract, self.key.scope, self.accepted(stores), as_of)
+        for outcome in outcomes:
+            if outcome.state != "applied":
+                log.warning("%s: %s", self.key, outcome.text)
+        return rows
+
     def held_back(self, stores: Stores) -> pa.Table:
         """What the rows in quarantine say about their enterprises (column `entity`)."""
         facts = stores.lake.require(places.accepted(self.key), self.sha256).facts
@@ -91,7 +105,7 @@ class Register:
     @classmethod
     def read(cls, stores: Stores, registries: Iterable[Frozen], as_of: date) -> Register:
         """From the registries of a snapshot set."""
-        return cls.of({frozen.key.scope: frozen.accepted(stores) for frozen in registries}, as_of)
+        return cls.of({frozen.key.scope: frozen.corrected(stores, as_of) for frozen in registries}, as_of)
 
     def within(self, district: str) -> Directory:
         """The city seen by one district: only its own registered enterprises are linked."""
@@ -133,7 +147,7 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
     own += [frozen for frozen in registries if frozen.key.scope == district]
     register = Register.read(stores, registries, as_of)
     directory, taking_part = register.within(district), register.participating(district)
-    tables = conformed(stores, own, directory, taking_part)
+    tables = conformed(stores, own, directory, taking_part, as_of)
     for name in city.tables:
         rows = stores.lake.read(places.conformed_city(as_of), name, version=city.sha256)
         if name == "quarantined":
@@ -156,7 +170,7 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
 
 
 def conformed(
-    stores: Stores, snapshots: Iterable[Frozen], directory: Directory, participating: pa.Array
+    stores: Stores, snapshots: Iterable[Frozen], directory: Directory, participating: pa.Array, as_of: date
 ) -> dict[str, pa.Table]:
     """Each snapshot's conformed rows by lower-case dataset; beside them what links to nobody (`unresolved`, counted)
     and which enterprises have rows in quarantine (`quarantined`).
@@ -165,7 +179,7 @@ def conformed(
     unresolved: list[pa.Table] = [UNRESOLVED.empty_table()]
     quarantined: set[tuple[str, str]] = set()
     for frozen in sorted(snapshots, key=lambda frozen: frozen.key):
-        found = conform_dataset(frozen.contract, frozen.accepted(stores), directory, participating)
+        found = conform_dataset(frozen.contract, frozen.corrected(stores, as_of), directory, participating)
         tables[frozen.key.dataset.lower()] = found.table
         unresolved.append(found.unresolved)
         quarantined |= quarantined_pairs(frozen.contract, frozen.held_back(stores), directory)
@@ -201,10 +215,13 @@ def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) ->
         registries = [
             Frozen.of_row(row) for area in areas() if (row := stores.ledger.last_accepted(REGISTRY, area, as_of))
         ]  # of a district that did not deliver the last one known, however old: only its own night minds
-        facts = {"snapshot_set": sorted(frozen.member for frozen in [*datasets, *registries])}
+        facts = {
+            "snapshot_set": sorted(frozen.member for frozen in [*datasets, *registries]),
+            "corrections": sorted(line for scope in (CITY, *areas()) for line in in_force(scope, as_of)),
+        }
         held = stores.lake.manifest(place)
         if again or held is None or held.facts != facts:
             register = Register.read(stores, registries, as_of)
-            tables = conformed(stores, datasets, register.directory, register.participating())
+            tables = conformed(stores, datasets, register.directory, register.participating(), as_of)
             held = stores.lake.commit(place, tables, facts)
         return held
