@@ -127,6 +127,21 @@ def retain(
 
 
 @app.command()
+def difference(
+    before: Annotated[int, typer.Argument(help="Generation id.")],
+    after: Annotated[int, typer.Argument(help="Generation id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text, with every enterprise.")] = False,
+) -> None:
+    """Who has other points in one generation than in another, and by which record."""
+    import json
+
+    from include.steps.generation_difference import generation_difference, render
+
+    found = generation_difference(before, after)
+    _say(json.dumps(found, ensure_ascii=False, indent=1) if as_json else render(found))
+
+
+@app.command()
 def explain(
     uscc: Annotated[str, typer.Argument(help="Unified social credit code.")],
     indicator: Annotated[str | None, typer.Option("--indicator", help="Indicator id, such as INP-03.")] = None,

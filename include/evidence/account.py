@@ -17,7 +17,8 @@ class _Shape(BaseModel):
 
 class SourceField(_Shape):
     """One field of a record. `as_sent` is the text that landed, `value` what validation read from it. Fields about a
-    person are withheld. A field that conforming derived (from other records, or by counting) has no `native` name."""
+    person are withheld. A field that conforming derived (from other records, or by counting) has no `native` name.
+    `correction` names the declared correction that put the value right."""
 
     column: str
     native: str | None
@@ -25,6 +26,7 @@ class SourceField(_Shape):
     as_sent: str | None
     value: str | None
     withheld: bool
+    correction: str | None = None
 
 
 class Record(_Shape):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from include.evidence.account import Account, Change, Effects, LineAccount, MeasureUse, Record, RecordChange
+from include.evidence.account import (
+    Account,
+    Change,
+    Effects,
+    LineAccount,
+    MeasureUse,
+    Record,
+    RecordChange,
+    SourceField,
+)
 
 SHOWN_RECORDS = 15
 """So many records under one measure, or changes of one dataset, are printed; JSON has them all."""
@@ -93,16 +102,20 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
     for use in measure.uses[:SHOWN_RECORDS]:
         record = records[use.record]
         fields = {field.column: field for field in record.fields}
-        shown = [
-            f"{fields[c].zh} ({fields[c].native or c}) " + ("withheld" if fields[c].withheld else f"{fields[c].value}")
-            for c in use.columns
-        ]
+        shown = [f"{fields[c].zh} ({fields[c].native or c}) {_said(fields[c])}" for c in use.columns]
         key = " ".join(f"{name}={value}" for name, value in record.key.items())
         yield f"    {record.snapshot} {record.page} {record.counted} {record.line} {key}"
         if shown:
             yield f"      {'; '.join(shown)}"
     if len(measure.uses) > SHOWN_RECORDS:
         yield f"    … {len(measure.uses) - SHOWN_RECORDS} more, see --json"
+
+
+def _said(field: SourceField) -> str:
+    if field.withheld:
+        return "withheld"
+    sent = f" (sent as {field.as_sent}, corrected by {field.correction})" if field.correction else ""
+    return f"{field.value}{sent}"
 
 
 def render_change(change: Change) -> str:

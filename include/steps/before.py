@@ -8,25 +8,25 @@ from include.contracts import Contract
 from include.kernel.areas import CITY, areas
 from include.kernel.identity import normal_name
 from include.kernel.references import SnapshotKey
+from include.sources.declaration import REGISTRY
 from include.steps.stores import Stores
 from include.store import lake as places
 from include.store.ledger import SnapshotRow
 from include.validation.drift import SEASON_MAX_AGE, Before, Earlier, season_day
 
-REGISTRY = "REG_ENT"
-
 
 def before(stores: Stores, contract: Contract, key: SnapshotKey) -> Before:
     """The last accepted snapshot before `key`, and the one at the same place of the calendar if there is one.
 
-    A snapshot under another version of the contract has other columns and is not compared.
+    A snapshot of other columns (the contract has changed since) is not compared.
     """
-    last = stores.ledger.last_accepted(key.dataset, key.scope, key.as_of - timedelta(days=1))
-    if last is None or last.contract_version != contract.version:
+    held = stores.ledger.last_accepted(key.dataset, key.scope, key.as_of - timedelta(days=1))
+    last = _earlier(stores, contract, held, held.as_of) if held else None
+    if held is None or last is None:
         return Before()
-    landing = stores.lake.manifest(places.landing(last.key))
+    landing = stores.lake.manifest(places.landing(held.key))
     return Before(
-        last=_earlier(stores, last, last.as_of),
+        last=last,
         season=_season(stores, contract, key),
         fields=tuple(landing.facts.get("fields", [])) if landing else (),
         district_of=_district_of(stores, key.as_of) if key.scope == CITY else {},
@@ -39,13 +39,14 @@ def _season(stores: Stores, contract: Contract, key: SnapshotKey) -> Earlier | N
         return None
     same_place, not_after = wanted
     held = stores.ledger.last_accepted(key.dataset, key.scope, not_after)
-    if held is None or held.contract_version != contract.version or not_after - held.as_of > SEASON_MAX_AGE:
+    if held is None or not_after - held.as_of > SEASON_MAX_AGE:
         return None
-    return _earlier(stores, held, same_place)
+    return _earlier(stores, contract, held, same_place)
 
 
-def _earlier(stores: Stores, held: SnapshotRow, counted_from: date) -> Earlier:
-    return Earlier(counted_from, stores.lake.read(places.accepted(held.key)))
+def _earlier(stores: Stores, contract: Contract, held: SnapshotRow, counted_from: date) -> Earlier | None:
+    rows = stores.lake.read(places.accepted(held.key))
+    return Earlier(counted_from, rows) if rows.column_names == contract.accepted_schema().names else None
 
 
 def _district_of(stores: Stores, as_of: date) -> dict[str, str]:

@@ -7,6 +7,7 @@ is known as such, and a name that two districts know links to neither.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 import include.conformed
 from include.conformed.conform import UNRESOLVED, quarantined_pairs
 from include.conformed.conform import conform as conform_dataset
+from include.conformed.correct import correct, in_force
 from include.conformed.enterprises import Directory, participants
 from include.contracts import Contract, contracts
 from include.kernel.areas import CITY, areas, require_area
@@ -29,6 +31,8 @@ from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.lake import Manifest
 from include.store.ledger import Member, SnapshotRow
+
+log = logging.getLogger("innopoints")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,16 @@ class Frozen:
         held = {field.name: rows[field.name] for field in schema if field.name in rows.column_names}
         gained = {field.name: pa.nulls(rows.num_rows, field.type) for field in schema if field.name not in held}
         return pa.table([{**held, **gained}[name] for name in schema.names], schema.names).cast(schema)
+
+    def corrected(self, stores: Stores, as_of: date) -> pa.Table:
+        """The rows that passed, with the corrections that are declared for the night: what conforming begins with. A
+        correction that no longer fits its source is not applied, and said.
+        """
+        rows, outcomes = correct(self.contract, self.key.scope, self.accepted(stores), as_of)
+        for outcome in outcomes:
+            if outcome.state != "applied":
+                log.warning("%s: %s", self.key, outcome.text)
+        return rows
 
     def held_back(self, stores: Stores) -> pa.Table:
         """What the rows in quarantine say about their enterprises (column `entity`)."""
@@ -119,7 +133,8 @@ class Register:
         """From the registries of a snapshot set."""
         chosen = {frozen.key.scope: frozen for frozen in registries}
         dates = {district: frozen.key.as_of for district, frozen in chosen.items()}
-        return cls.of({district: frozen.accepted(stores) for district, frozen in chosen.items()}, as_of, dates)
+        rows = {district: frozen.corrected(stores, as_of) for district, frozen in chosen.items()}
+        return cls.of(rows, as_of, dates)
 
     def within(self, district: str) -> Directory:
         """The city seen by one district: only its own registered enterprises are linked."""
@@ -161,7 +176,7 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
     own += [frozen for frozen in registries if frozen.key.scope == district]
     register = Register.read(stores, registries, as_of)
     directory, taking_part = register.within(district), register.participating(district)
-    tables = conformed(stores, own, directory, taking_part)
+    tables = conformed(stores, own, directory, taking_part, as_of)
     for name in city.tables:
         rows = stores.lake.read(places.conformed_city(as_of), name, version=city.sha256)
         if name == "quarantined":
@@ -184,7 +199,7 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
 
 
 def conformed(
-    stores: Stores, snapshots: Iterable[Frozen], directory: Directory, participating: pa.Array
+    stores: Stores, snapshots: Iterable[Frozen], directory: Directory, participating: pa.Array, as_of: date
 ) -> dict[str, pa.Table]:
     """Each snapshot's conformed rows by lower-case dataset; beside them what links to nobody (`unresolved`, counted)
     and which enterprises have rows in quarantine (`quarantined`).
@@ -193,7 +208,7 @@ def conformed(
     unresolved: list[pa.Table] = [UNRESOLVED.empty_table()]
     quarantined: set[tuple[str, str]] = set()
     for frozen in sorted(snapshots, key=lambda frozen: frozen.key):
-        found = conform_dataset(frozen.contract, frozen.accepted(stores), directory, participating)
+        found = conform_dataset(frozen.contract, frozen.corrected(stores, as_of), directory, participating)
         tables[frozen.key.dataset.lower()] = found.table
         unresolved.append(found.unresolved)
         quarantined |= quarantined_pairs(frozen.contract, frozen.held_back(stores), directory)
@@ -232,12 +247,13 @@ def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) ->
         chosen = [*datasets, *registries]
         facts = {
             "snapshot_set": sorted(frozen.member for frozen in chosen),
+            "corrections": sorted(line for scope in (CITY, *areas()) for line in in_force(scope, as_of)),
             "rules": _rules({frozen.key.dataset for frozen in chosen}),
         }
         held = stores.lake.manifest(place)
         if again or held is None or held.facts != facts:
             register = Register.read(stores, registries, as_of)
-            tables = conformed(stores, datasets, register.directory, register.participating())
+            tables = conformed(stores, datasets, register.directory, register.participating(), as_of)
             held = stores.lake.commit(place, tables, facts)
         return held
 

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.conformed.correct import correct, in_force
 from include.contracts import Contract, contracts
 from include.evidence.account import (
     Account,
@@ -58,7 +59,7 @@ PROVED = [
     "the accepted snapshots are the ones that were scored (digests)",
     "the measures, run again on the enterprise's records in them, give every value, status, raw point and point",
     "the records named under a measure give its number alone",
-    "each of these records, read again from the text that landed, is the accepted one",
+    "each of these records, read again from the text that landed, is the accepted one, but for corrections it names",
     "lines add up to categories, categories to the total",
 ]
 PROVED_OF_CHANGE = [
@@ -238,7 +239,8 @@ def _conformed_again(stores: Stores, row: ResultRow, code: str) -> tuple[dict[st
     }
     quarantined: set[str] = set()
     for scope, directory in ((district, register.within(district)), (CITY, register.directory)):
-        found = conformed(stores, (m for m in members if m.key.scope == scope), directory, alone)
+        chosen = (m for m in members if m.key.scope == scope)
+        found = conformed(stores, chosen, directory, alone, row.result.as_of)
         held_back = found.pop("quarantined")
         quarantined |= set(held_back.filter(pc.equal(held_back["uscc"], code))["dataset"].to_pylist())
         tables |= {name: table for name, table in found.items() if name != "unresolved"}
@@ -429,6 +431,7 @@ class _Records:
         self._rows = {name: table.to_pylist() for name, table in scored.tables.items()}
         self._found: dict[tuple[str, int], Record] = {}
         self._landed: dict[str, tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]] = {}
+        self._corrected: dict[str, dict[tuple[int, int], dict[str, str]]] = {}
 
     def uses(self, support: Support) -> list[Use]:
         """The records that a measure stands on, registration first, each with the columns that matter."""
@@ -458,7 +461,8 @@ class _Records:
         dataset, row = contract.dataset, self._rows[contract.dataset.lower()][place]
         snapshot, at = self._scored.snapshots[dataset].key, (row["_page"], row["_ordinal"])
         labels, landed = self._landing(contract)
-        _hold_landed(contract, landed[at], row)
+        corrected = self._corrections(contract).get(at, {})
+        _hold_landed(contract, landed[at], row, corrected)
         fields = []
         for name, described in _columns(contract).items():
             withheld = described.privacy == "person" or described.type == "people"
@@ -471,6 +475,7 @@ class _Records:
                     as_sent=None if withheld or native is None else landed[at][native],
                     value=None if withheld or row[name] is None else str(row[name]),
                     withheld=withheld,
+                    correction=corrected.get(name),
                 )
             )
         page = labels[row["_page"] - 1]
@@ -485,6 +490,19 @@ class _Records:
             key={contract.columns[name].native: str(row[name]) for name in contract.key},
             fields=fields,
         )
+
+    def _corrections(self, contract: Contract) -> dict[tuple[int, int], dict[str, str]]:
+        """Place of a record → its fields that a declared correction changed, and the correction's id."""
+        dataset = contract.dataset
+        if dataset not in self._corrected:
+            frozen, of_place = self._scored.snapshots[dataset], self._corrected.setdefault(dataset, {})
+            as_of = self._scored.row.result.as_of
+            if any(line.startswith(f"{dataset}/") for line in in_force(frozen.key.scope, as_of)):
+                _, outcomes = correct(contract, frozen.key.scope, frozen.accepted(self._stores), as_of)
+                for outcome in outcomes:
+                    for place in outcome.places:
+                        of_place.setdefault(place, {})[outcome.field] = outcome.id
+        return self._corrected[dataset]
 
     def _landing(self, contract: Contract) -> tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]:
         """The pages of a dataset's landing, and the enterprise's rows in it as the department wrote them."""
@@ -516,13 +534,19 @@ def _columns(contract: Contract) -> dict[str, Any]:
     return {**contract.columns, **added_columns}
 
 
-def _hold_landed(contract: Contract, landed: dict[str, str | None], row: dict[str, Any]) -> None:
-    """The accepted record is what validation reads from the landed text, column by column."""
+def _hold_landed(
+    contract: Contract, landed: dict[str, str | None], row: dict[str, Any], corrected: Mapping[str, str]
+) -> None:
+    """The accepted record is what validation reads from the landed text, column by column; but for declared corrections
+    and codes that the contract discards.
+    """
     from include.validation.cast import cast
 
     for name, column in contract.columns.items():
-        if name == "uscc":
-            continue  # conforming resolved it
+        if name == "uscc" or name in corrected:
+            continue  # conforming resolved it, or put it right
+        if row[name] is None and column.allowed and contract.drift.codes == "discard_value":
+            continue
         again = cast(column, pa.array([landed[column.native]], pa.string())).value[0].as_py()
         if again != row[name]:
             raise TerminalError(f"{name} read again from the landed text differs", where=contract.dataset)

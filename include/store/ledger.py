@@ -397,6 +397,14 @@ class Ledger:
         with writing(self.engine) as connection:
             return _keep_set(connection, members)
 
+    def members(self, set_id: str) -> list[Member]:
+        """The accepted snapshots of a set."""
+        with reading(self.engine) as connection:
+            members = connection.scalar(sa.select(run_snapshot_set.c.members).where(run_snapshot_set.c.id == set_id))
+        if members is None:
+            raise TerminalError(f"snapshot set {set_id:.16} is not known", todo="choose a generation of this warehouse")
+        return members
+
     def record_scored(
         self, result: ResultKey, *, lease: Lease, snapshot_set: list[Member], enterprises: int, points_sha: str
     ) -> None:

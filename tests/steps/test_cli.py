@@ -53,6 +53,7 @@ def innopoints(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             2,
             "unknown dataset",
         ),
+        (["difference", "1", "2"], 2, "generation 1 is not kept"),
         (["rollback", "--to", "7"], 2, "generation 7 does not exist"),
         (["sandbox", "generate", "--enterprises", "0"], 2, "at least 1 enterprise"),
     ],
