@@ -36,6 +36,7 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
     with stores.lease(f"snapshot/{key}", holder) as lease:
         held = stores.ledger.snapshot(key)
         if held and held.contract_version == contract.version and held.verdict != "rejected":
+            stores.lake.drop_raw(places.raw(key))  # left by an attempt that was killed once its landing was recorded
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
         source = source_of(contract)
         request = Request(dataset, scope, as_of, arrival_cutoff(as_of), _period_floor(contract, as_of))
