@@ -169,7 +169,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     env = {**os.environ, "INNOPOINTS_HOME": str(folder)}
     server = subprocess.Popen([*command, "--port", str(port)], env=env, stdout=subprocess.DEVNULL)
     try:
-        for _ in range(240):
+        for _ in range(1200):
             try:
                 if requests.get(f"http://127.0.0.1:{port}/health", timeout=1).ok:
                     break
