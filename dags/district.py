@@ -40,7 +40,11 @@ days: *Trigger → Backfill*, or `airflow backfill create --dag-id innopoints_{c
 
 @task
 def plan() -> dict[str, str]:
-    return planned(get_current_context())
+    from include.steps.district import compiled
+
+    run = planned(get_current_context())
+    compiled(run["scheme"], date.fromisoformat(run["as_of"]))  # a broken rule file is said before anything lands
+    return run
 
 
 @task(pool=SHARED_POOL, execution_timeout=timedelta(hours=1), retries=1)  # the city's own run was the patient one

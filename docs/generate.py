@@ -10,6 +10,7 @@ from pathlib import Path
 # This checkout's declarations, whatever else is installed.
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
+import yaml
 from catalogue import HEAD, catalogue
 from pydantic import TypeAdapter
 
@@ -115,6 +116,25 @@ def explain_schema() -> str:
     return json.dumps({**head, **union}, ensure_ascii=False, indent=1) + "\n"
 
 
+def faults_page() -> str:
+    """The fault table: each fault, its target, the tests that hold it, and what they measured."""
+    table = yaml.safe_load((Path(__file__).parent / "faults.yaml").read_text(encoding="utf-8"))
+    lines = [
+        HEAD,
+        "# Faults\n",
+        f"What may break, what must hold then, and what `make test-faults` measured on {table['measured_on']}. "
+        "How to run it and replay a seed: [test the faults](../how-to/test-the-faults.md).\n",
+        "| row | fault | target | tests | measured |",
+        "|---|---|---|---|---|",
+    ]
+    for row in table["rows"]:
+        tests = "<br>".join(f"`{test.split('::')[1]}`" for test in row.get("tests", []))
+        measured = [row["measured"]] if "measured" in row else []
+        measured += [f"*open:* {row['open']}"] if "open" in row else []
+        lines.append(f"| {row['row']} | {row['fault']} | {row['target']} | {tests} | {'; '.join(measured)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Write the pages, or with --check compare them."""
     pages = {
@@ -122,6 +142,7 @@ def main() -> int:
         "field-register.md": field_register_page(),
         "measures.md": measures_page(),
         "explain.schema.json": explain_schema(),
+        "faults.md": faults_page(),
     }
     for scheme in SCHEMES:
         pages |= catalogue(require_scheme(scheme))

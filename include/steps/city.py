@@ -117,7 +117,7 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_ac
             scheme_version=ranked.facts["scheme_version"],
             snapshot_set=stores.ledger.snapshot_set(ranked.facts["snapshot_set"]),
             content_sha=ranked.sha256,
-            tables={name: stores.lake.read(place, name) for name in ranked.tables},
+            tables={name: stores.lake.read(place, name, version=ranked.sha256) for name in ranked.tables},
             reason="; ".join(notes),
             drift_accepted_by=drift_accepted_by,
         )

@@ -10,8 +10,8 @@ from typing import Any
 from include import steps
 from include.kernel.connections import Lookup
 from include.kernel.errors import BadInput, InnopointsError
-from include.schemes.model import require_scheme
 from include.sources.declaration import of_district, shared, sources
+from include.steps.district import compiled
 
 
 def refresh(
@@ -22,7 +22,7 @@ def refresh(
     A dataset that fails tonight is reported and its last accepted snapshot stays in use; a district that cannot be
     scored keeps its last good result; the publication says so.
     """
-    require_scheme(scheme)
+    compiled(scheme, as_of)  # a rule file that is broken is said before anything is asked for
     for conn_id in [*(source.connection for source in sources().values()), steps.PRIVACY_CONNECTION]:
         lookup(conn_id)  # a Connection that nobody configured is said once, before anything starts
     for dataset, scope in shared():

@@ -10,7 +10,7 @@ from include.kernel.areas import CITY, require_area
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import SnapshotKey
 from include.steps.snapshots import validate
-from include.steps.stores import open_stores
+from include.steps.stores import lock_of, open_stores
 from include.store.ledger import SnapshotRow
 
 NOBODY_RELEASES = "snapshot.min_rows"
@@ -48,7 +48,7 @@ def release(dataset: str, scope: str, as_of: date, *, person: str, reason: str, 
     held = stores.ledger.snapshot(key)
     if held is None or held.verdict is not None or stores.ledger.release_of(key, held.landing_sha) is None:
         held = require_blocked(dataset, scope, as_of)
-        with stores.lease(f"snapshot/{key}", holder) as lease:
+        with stores.lease(lock_of(key), holder) as lease:
             stores.ledger.record_release(key, lease=lease, landing_sha=held.landing_sha, person=person, reason=reason)
     return validate(dataset, key.scope, as_of, holder=holder)
 

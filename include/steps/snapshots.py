@@ -19,7 +19,7 @@ from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
 from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
-from include.steps.stores import open_stores
+from include.steps.stores import lock_of, open_stores
 from include.store import lake as places
 
 PRIVACY_CONNECTION = "innopoints_privacy"
@@ -34,9 +34,10 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
     contract = require_contract(dataset)
     key = SnapshotKey(dataset, scope, as_of)
     stores = open_stores()
-    with stores.lease(f"snapshot/{key}", holder) as lease:
+    with stores.lease(lock_of(key), holder) as lease:
         held = stores.ledger.snapshot(key)
         if held and held.contract_version == contract.version and held.verdict != "rejected":
+            stores.lake.drop_raw(places.raw(key))  # left by an attempt that was killed once its landing was recorded
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
         source = source_of(contract)
         request = Request(dataset, scope, as_of, arrival_cutoff(as_of), _period_floor(contract, as_of))
@@ -88,7 +89,7 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
     contract = require_contract(dataset)
     key = SnapshotKey(dataset, scope, as_of)
     stores = open_stores()
-    with stores.lease(f"snapshot/{key}", holder) as lease:
+    with stores.lease(lock_of(key), holder) as lease:
         held = stores.ledger.snapshot(key)
         if held is None:
             raise TerminalError("nothing has landed", where=str(key), todo="run its land step first")

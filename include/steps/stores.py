@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from include.kernel.errors import TransientError
+from include.kernel.references import SnapshotKey
 from include.kernel.settings import settings
 from include.store.lake import Lake
-from include.store.ledger import Lease, Ledger
+from include.store.ledger import Held, Lease, Ledger
 from include.store.warehouse import create_engine, migrate
 
 LEASE_SECONDS = 900  # as long as a task may run: a department that makes us wait must not cost us the lock
@@ -35,7 +35,7 @@ class Stores:
             try:
                 lease = self.ledger.acquire(name, holder, LEASE_SECONDS)
                 break
-            except TransientError:
+            except Held:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
@@ -43,6 +43,11 @@ class Stores:
             yield lease
         finally:
             lease.release()
+
+
+def lock_of(key: SnapshotKey) -> str:
+    """One at a time works on a dataset in a scope, whatever the date: night and back-fill wait for each other."""
+    return f"snapshot/{key.dataset}/{key.scope}"
 
 
 def open_stores() -> Stores:

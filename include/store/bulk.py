@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from sqlalchemy import Connection, Table
 
+from include.kernel.crash import crash_point
 from include.store.warehouse import SQLITE_DIGITS, ExactDecimal
 
 
@@ -31,6 +32,7 @@ def fill(connection: Connection, table: Table, rows: pa.Table) -> None:
         connection.exec_driver_sql(
             f"INSERT INTO {table.name} ({columns}) VALUES ({places})", list(zip(*values, strict=True))
         )
+    crash_point("rows filled in")
 
 
 def _bound(connection: Connection, table: Table, name: str, column: pa.ChunkedArray) -> list:

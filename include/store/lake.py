@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from include.kernel.crash import crash_point
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import ResultKey, SnapshotKey
 
@@ -193,13 +194,9 @@ class Lake:
             last = self.manifest(place)
             return last if last and last.sha256 == version else None
         try:
-            manifest = Manifest.from_bytes(path.read_bytes())
+            manifest = self._manifest_in(path, place)
         except FileNotFoundError:
             return None
-        except ValueError:
-            raise _damaged(path, "the manifest is damaged") from None
-        if manifest.place != place:
-            raise _damaged(path, f"the manifest belongs to {manifest.place}")
         if version not in (None, manifest.sha256):
             raise _damaged(path, "the manifest is that of another version")
         return manifest
@@ -237,6 +234,7 @@ class Lake:
         path = self._path(place)
         if path.exists():
             path.fs.rm(path.path, recursive=True)
+            crash_point("raw replies dropped")
 
     def write_text(self, place: str, text: str) -> None:
         """A file for people, such as a report; replaced as a whole."""
@@ -253,12 +251,14 @@ class Lake:
         named = {MANIFEST}
         for path in found:
             if match := _VERSION.fullmatch(path.name):
-                manifest = Manifest.from_bytes(path.read_bytes())
+                manifest = self._manifest_in(path, place)
                 named |= {path.name, *(entry.file for entry in manifest.tables.values())}
-                assert manifest.sha256.startswith(match[1])
+                if not manifest.sha256.startswith(match[1]):
+                    raise _damaged(path, "the manifest is that of another version")
         left = [path for path in found if path.name not in named]
         for path in left:
             path.unlink()
+            crash_point("swept")
         return sorted(path.name for path in left)
 
     def files(self, place: str) -> list[tuple[str, str, int]]:
@@ -278,6 +278,15 @@ class Lake:
     def holds(self, place: str) -> bool:
         """Is anything left of a place?"""
         return self._path(place).exists()
+
+    def _manifest_in(self, path: UPath, place: str) -> Manifest:
+        try:
+            manifest = Manifest.from_bytes(path.read_bytes())
+        except ValueError:
+            raise _damaged(path, "the manifest is damaged") from None
+        if manifest.place != place:
+            raise _damaged(path, f"the manifest belongs to {manifest.place}")
+        return manifest
 
     def _path(self, place: str) -> UPath:
         parts = PurePosixPath(place).parts
@@ -314,10 +323,12 @@ def _replace_durably(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         for part, content in zip(beside.values(), files.values(), strict=True):
             part.write_bytes(content)
+            crash_point("written beside")
         for part in beside.values():
             _to_disk(part)
         for path, part in beside.items():
             os.replace(part, path)
+            crash_point("renamed over")
     except BaseException:
         for part in beside.values():
             part.unlink(missing_ok=True)

@@ -184,6 +184,10 @@ class ResultRow:
         return [member for member in self.members if member[1] in (CITY, self.result.district)]
 
 
+class Held(TransientError):
+    """Somebody else has the lock."""
+
+
 @dataclass(frozen=True)
 class Lease:
     """A held lock. `token` grows with each holder: whoever carries a lower one has been replaced."""
@@ -237,7 +241,7 @@ class Ledger:
     def acquire(self, name: str, holder: str, seconds: float) -> Lease:
         """Take the lock `name`; as a context manager the lease releases it.
 
-        Held by somebody else and not expired: TransientError saying by whom and until when. The same holder is a retry
+        Held by somebody else and not expired: `Held` says by whom and until when. The same holder is a retry
         of the same task and takes over at once; its earlier attempt is fenced off by the higher token.
         """
         now = clock()
@@ -245,7 +249,7 @@ class Ledger:
             _insert_missing(connection, run_lease, {"name": name, "holder": "", "token": 0, "expires_at": now})
             held = connection.execute(sa.select(run_lease).where(run_lease.c.name == name).with_for_update()).one()
             if held.holder != holder and held.expires_at > now:
-                raise TransientError(
+                raise Held(
                     f"held by {held.holder} until {held.expires_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",
                     where=f"lock {name}",
                     kept="the work of the holder",

@@ -31,6 +31,7 @@ from sqlalchemy.types import (
     UserDefinedType,
 )
 
+from include.kernel.crash import crash_point
 from include.kernel.errors import BadInput, InnopointsError, TerminalError, TransientError
 from include.kernel.exact import to_scaled
 
@@ -350,6 +351,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.connect().execution_options(writing=True) as connection, connection.begin():
             yield connection
+            crash_point("about to commit")
+        crash_point("committed")
     except (StatementError, psycopg.Error) as error:  # COPY raises the driver's own
         raise _in_one_line(error) from None
 

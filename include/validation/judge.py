@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 
 from include.contracts import Contract
 from include.contracts.fields import field_difference
+from include.contracts.model import Severity
 from include.kernel.errors import TerminalError
 from include.validation.cast import Cast, cast
 from include.validation.drift import Before, drift
+from include.validation.poison import RULE_ERROR, apart
 from include.validation.result import CheckResult
 from include.validation.suite import Check, checks_of, expectation_suite, frame, unique_key
 
@@ -64,6 +66,13 @@ def judge(
     `before`: the accepted snapshots of the same scope that this one is held against. `fields`: the native names that
     came, in their order, as far as the source has one; what was not registered was never landed.
     """
+    poison, judgement = apart(
+        landed, lambda rows: _judge(contract, rows, as_of=as_of, before=before, fields=fields), contract.dataset
+    )
+    return _with_poison(contract, judgement, landed.take(pa.array(poison))) if poison else judgement
+
+
+def _judge(contract: Contract, landed: pa.Table, *, as_of: date, before: Before, fields: Sequence[str]) -> Judgement:
     landed = landed.combine_chunks()
     rows = _without_duplicates(contract, landed)
     columns = {name: cast(column, rows[column.native].combine_chunks()) for name, column in contract.columns.items()}
@@ -86,6 +95,23 @@ def judge(
     results += drift(contract, accepted, before, as_of)
     reason = _reason(results, rows.num_rows)
     return Judgement(accepted, quarantine, duplicates, "rejected" if reason else "accepted", reason, results)
+
+
+def _with_poison(contract: Contract, judgement: Judgement, rows: pa.Table) -> Judgement:
+    """Rows on which a rule crashed wait with the others in quarantine, where they count like them."""
+    waiting = _quarantine(contract, rows, pa.array([[RULE_ERROR]] * rows.num_rows, pa.list_(pa.string())))
+    quarantine = pa.concat_tables([judgement.quarantine, waiting])
+    quarantine = quarantine.sort_by([("_page", "ascending"), ("_ordinal", "ascending")])
+    standing = judgement.accepted.num_rows + quarantine.num_rows
+    too_many = quarantine.num_rows > contract.max_quarantined_share * standing
+    severity: Severity = "reject_snapshot" if too_many else "quarantine_rows"
+    told = f"{rows.num_rows} rows; {quarantine.num_rows} of {standing} in quarantine"
+    check = CheckResult(RULE_ERROR, "规则可执行", "", severity, standing, rows.num_rows, False, told)
+    checks = [*judgement.checks, check]
+    reason = _reason(checks, standing)
+    return replace(
+        judgement, quarantine=quarantine, checks=checks, verdict="rejected" if reason else "accepted", reason=reason
+    )
 
 
 def _fields(contract: Contract, fields: Sequence[str], last: Sequence[str]) -> CheckResult:

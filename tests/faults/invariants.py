@@ -8,15 +8,77 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from decimal import Decimal
+from pathlib import Path
 
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from include.store.ledger import run_publication, run_snapshot, run_snapshot_set
-from include.store.warehouse import PUBLISHED, generation, pointer, reading
+from include.contracts import contracts
+from include.kernel.references import SnapshotKey
+from include.store import lake as places
+from include.store.lake import MANIFEST, Lake
+from include.store.ledger import run_lease, run_publication, run_snapshot, run_snapshot_set
+from include.store.warehouse import PUBLISHED, Moment, create_engine, generation, metadata, pointer, reading
 
 NEVER_EMPTY = ("enterprise_profile", "enterprise_points", "points_ledger", "stage_distribution", "source_quality")
 LISTS = ("honours", "project_recommendation", "credit_list", "ladder", "once_only_gap")
+
+
+def of_home(home: Path) -> None:
+    """I1 to I6 and I10 of the stores under `home`."""
+    lake, engine = _stores(home)
+    no_step_skipped(engine)
+    of_publications(engine)
+    with reading(engine) as connection:
+        for row in connection.execute(sa.select(run_snapshot)):
+            if row.verdict:
+                every_row_is_in_one_place(lake, row)
+    engine.dispose()
+
+
+def nothing_half_visible(home: Path) -> None:
+    """What is committed can be read, whatever was interrupted: every table of every place, and one generation."""
+    lake, engine = _stores(home)
+    for place in _committed(lake):
+        for table in lake.require(place).tables:
+            lake.read(place, table)
+    of_publications(engine)
+    engine.dispose()
+
+
+def content(home: Path) -> dict[str, str]:
+    """I7: what the stores say, without the moments at which it was written and the locks: equal for equal inputs."""
+    lake, engine = _stores(home)
+    held = {place: lake.require(place).sha256 for place in _committed(lake)}
+    held["raw replies kept"] = str(sorted(path.name for path in Path(str(lake.root)).glob("raw/**/*.gz")))
+    with reading(engine) as connection:
+        for table in metadata.sorted_tables:
+            columns = [column for column in table.c if not isinstance(column.type, Moment)]
+            if table is not run_lease:
+                held[table.name] = str(sorted(map(str, connection.execute(sa.select(*columns)))))
+    engine.dispose()
+    return held
+
+
+def every_row_is_in_one_place(lake: Lake, row: sa.Row) -> None:
+    """I1 to I3: each landed row is accepted, in quarantine as it came, or an exact repetition of one that is."""
+    key, contract = SnapshotKey(row.dataset, row.scope, row.as_of), contracts()[row.dataset]
+    natives = [column.native for column in contract.columns.values()]
+    landed = _by_place(lake.read(places.landing(key)), natives)
+    waiting = _by_place(lake.read(places.quarantine(key)), natives)
+    passed = set(_by_place(lake.read(places.accepted(key)), [])) if row.verdict == "accepted" else None
+    assert len(landed) == row.received
+    assert len(waiting) == row.quarantined
+    assert all(landed[at] == text for at, text in waiting.items()), f"{key}: a quarantined row is not as it came"
+    if passed is None:
+        return
+    assert len(passed) == row.accepted
+    assert not passed & set(waiting), f"{key}: a row is accepted and in quarantine"
+    kept = {landed[at] for at in passed | set(waiting)}
+    gone = set(landed) - passed - set(waiting)
+    assert len(gone) == row.duplicates
+    assert all(landed[at] in kept for at in gone), f"{key}: a row is nowhere"
 
 
 def of_publications(engine: Engine) -> None:
@@ -123,3 +185,20 @@ def _count(connection: Connection, name: str, generation_id: int) -> int:
     return connection.scalar(
         sa.select(sa.func.count()).select_from(table).where(table.c.generation_id == generation_id)
     )
+
+
+def _stores(home: Path) -> tuple[Lake, Engine]:
+    return Lake(str(home / "lake")), create_engine(f"sqlite:///{home / 'warehouse.sqlite'}")
+
+
+def _committed(lake: Lake) -> list[str]:
+    root = Path(str(lake.root))
+    return sorted(str(path.parent.relative_to(root)) for path in root.rglob(MANIFEST))
+
+
+def _by_place(rows: pa.Table, natives: list[str]) -> dict[tuple[int, int], tuple]:
+    at = zip(rows["_page"].to_pylist(), rows["_ordinal"].to_pylist(), strict=True)
+    texts = zip(*(rows[name].to_pylist() for name in natives), strict=True) if natives else ((),) * rows.num_rows
+    found = dict(zip(at, texts, strict=True))
+    assert len(found) == rows.num_rows
+    return found

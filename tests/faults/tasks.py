@@ -1,0 +1,117 @@
+"""Tasks in processes of their own, which can be killed at any point, starved of disk, and tried again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import Any
+
+import include.conformed.conform
+import include.measures.run
+import include.points.lists
+import include.points.once_only
+import include.points.score
+import include.publish.generations
+import include.sources.database
+import include.sources.filedrop
+import include.sources.rest
+import include.validation.judge
+import include.validation.report  # noqa: F401 - what the tasks import, so that a process of theirs starts at once
+from include import steps
+from include.kernel import crash
+from include.kernel.connections import Connection, missing
+from include.kernel.errors import InnopointsError
+
+# A server without threads, with everything imported, whose children are the tasks.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([__name__])
+
+Connections = dict[str, Connection]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step of the pipeline with its arguments; a retry is the same holder."""
+
+    step: str
+    arguments: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return "-".join([self.step, *(str(one) for one in self.arguments if not isinstance(one, date))])
+
+    def run(self, connections: Connections) -> None:
+        """As Airflow's task wrapper runs it."""
+
+        def lookup(conn_id: str) -> Connection:
+            if conn_id not in connections:
+                raise missing(conn_id)
+            return connections[conn_id]
+
+        options = {"lookup": lookup} if self.step in ("land", "land_shared") else {}
+        getattr(steps, self.step)(*self.arguments, holder=f"task/{self}", **options)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended: killed, or with the one line of its error, or well (empty)."""
+
+    killed: bool
+    said: str
+    seconds: float
+
+
+def attempt(
+    task: Task,
+    home: Path,
+    connections: Connections,
+    *,
+    crash_at: int | None = None,
+    most_bytes: int | None = None,
+    kill_after: float | None = None,
+) -> Outcome:
+    """Run a task on the stores of `home`: killed at its n-th crash point, allowed files of at most so many bytes, or
+    killed from outside after so many seconds.
+    """
+    here, there = _processes.Pipe()
+    child = _processes.Process(target=_child, args=(task, str(home), connections, crash_at, most_bytes, there))
+    started = time.monotonic()
+    child.start()
+    if kill_after is not None:
+        child.join(kill_after)
+        child.kill()
+    child.join(120)
+    assert child.exitcode is not None, f"{task} did not end"
+    there.close()
+    said = ""
+    with suppress(EOFError):
+        said = here.recv() if here.poll() else ""
+    killed = child.exitcode == -signal.SIGKILL
+    if not killed and child.exitcode:
+        raise AssertionError(f"{task} ended with {child.exitcode}: {said}")
+    return Outcome(killed, said, time.monotonic() - started)
+
+
+def _child(
+    task: Task, home: str, connections: Connections, crash_at: int | None, most_bytes: int | None, there: Pipe
+) -> None:
+    os.environ["INNOPOINTS_HOME"] = home
+    if crash_at:
+        os.environ[crash.VARIABLE] = str(crash_at)
+    if most_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
+    try:
+        task.run(connections)
+    except InnopointsError as error:
+        there.send(str(error))
+    except BaseException as error:  # noqa: BLE001 - told to the test
+        there.send(f"unforeseen {type(error).__name__}: {error}")
+        sys.exit(70)
