@@ -179,7 +179,7 @@ class Lake:
             manifest = Manifest.from_bytes(path.read_bytes())
         except FileNotFoundError:
             return None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _damaged(path, "the manifest is damaged") from None
         if manifest.place != place:
             raise _damaged(path, f"the manifest belongs to {manifest.place}")
