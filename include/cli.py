@@ -14,7 +14,7 @@ import typer
 
 from include.kernel.areas import areas, require_area
 from include.kernel.connections import from_environment
-from include.kernel.errors import BadInput, InnopointsError
+from include.kernel.errors import BadInput, InnopointsError, unforeseen
 from include.kernel.periods import business_date, parse_as_of, require_begun
 from include.kernel.settings import settings
 
@@ -294,6 +294,9 @@ def main() -> None:
     except InnopointsError as error:
         sys.stderr.write(f"innopoints: {error}\n")
         raise SystemExit(error.exit_code) from None
+    except Exception as error:  # noqa: BLE001 - its text may quote a record: only its kind and place are said
+        sys.stderr.write(f"innopoints: {unforeseen(error)}\n")
+        raise SystemExit(1) from None
 
 
 def _date(text: str | None) -> date:

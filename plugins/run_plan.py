@@ -11,7 +11,7 @@ from airflow.sdk import Asset, Param
 
 import include
 from include.kernel.areas import areas, require_area
-from include.kernel.errors import BadInput
+from include.kernel.errors import BadInput, shown
 from include.kernel.periods import business_date, parse_as_of, require_begun
 
 TIMEZONE = "Asia/Shanghai"
@@ -72,7 +72,7 @@ def planned(context: Mapping[str, Any]) -> dict[str, str]:
     """The business date and the scheme of a district's run."""
     day, scheme = planned_day(context), context["params"]["scheme"]
     if scheme not in SCHEMES:
-        raise BadInput(f"unknown nightly scheme {scheme!r:.40}", todo=f"use one of {', '.join(SCHEMES)}")
+        raise BadInput(f"unknown nightly scheme {shown(scheme)}", todo=f"use one of {', '.join(SCHEMES)}")
     return {**day, "scheme": scheme}
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseHook, ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.kernel.connections import Connection, missing
-from include.kernel.errors import BadInput, InnopointsError, TerminalError
+from include.kernel.errors import BadInput, InnopointsError, TerminalError, unforeseen
 
 log = logging.getLogger("innopoints")
 
@@ -50,13 +48,9 @@ def run_step(step: Callable[..., dict[str, Any]], /, *arguments: Any, **options:
         log.error("%s", error)
         raise error.with_traceback(None) from None
     except Exception as error:  # noqa: BLE001 - its text may quote a record: only its kind and place are said
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        at = f"{place.name} ({Path(place.filename).name}:{place.lineno})"
-        unforeseen = InnopointsError(
-            f"unforeseen {type(error).__name__}", where=at, kept="what was committed before", todo="report this line"
-        )
-        log.error("%s", unforeseen)
-        raise unforeseen from None
+        said = unforeseen(error)
+        log.error("%s", said)
+        raise said from None
     log.info("%s: %s", step.__name__, " ".join(f"{name}={value}" for name, value in counts.items()))
     return counts
 

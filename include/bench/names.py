@@ -12,11 +12,12 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from include.bench.town import Asked, Town
+from include.kernel.cells import write_csv
 from include.kernel.errors import TerminalError
 
 SEED = 20210430
@@ -32,8 +33,8 @@ def bench_names(enterprises: int, asked: int, *, seed: int = SEED) -> dict[str, 
 
 def _resolved(town: Town, folder: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
     names, registry, out = (folder / f"{name}.csv" for name in ("names", "registry", "resolved"))
-    _write(names, ["name"], ([one.text] for one in town.asked))
-    _write(registry, ["uscc", "name", "former_names"], _registered(town))
+    write_csv(names, ["name"], ([one.text] for one in town.asked))
+    write_csv(registry, ["uscc", "name", "former_names"], _registered(town))
     started = time.perf_counter()
     command = [sys.executable, "-m", "include", "resolve"]
     command += ["--names", str(names), "--registry", str(registry), "--out", str(out)]
@@ -90,10 +91,3 @@ def _registered(town: Town) -> Iterator[list[str]]:
         former = town.former.get(uscc, [])
         years = range(2023 - len(former), 2023)
         yield [uscc, str(name), ";".join(f"{old}@{year}-06-30" for old, year in zip(former, years, strict=True))]
-
-
-def _write(path: Path, header: list[str], rows: Iterable[list[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as sink:
-        writer = csv.writer(sink, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-import yaml
+from include.kernel.documents import read_yaml
 
 _SHARES = {
     "exact": 20, "spelling": 16, "former": 10,
@@ -26,7 +26,7 @@ _EQUAL = ("exact", "spelling", "former")
 
 _IN_FRONT, _AFTER_CORE, _AFTER_TRADE = "{0}{1}{2}{3}", "{1}（{0}）{2}{3}", "{1}{2}（{0}）{3}"
 _WITHOUT_PLACE = "{1}{2}{3}"
-_WORDS: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+_WORDS: dict[str, Any] = read_yaml(Path(__file__).with_suffix(".yaml"))
 
 
 class Name(NamedTuple):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 
+from include.kernel.documents import read_yaml
 from include.kernel.errors import TerminalError
 from include.kernel.identity import is_code_shape, normal_code, normal_name
 
@@ -36,7 +36,7 @@ _PLAINLY_SPELT = r"^[!-~\x{4E00}-\x{9FFF}（）]*$"
 
 @cache
 def _participation() -> dict[str, list[dict[str, Any]]]:
-    return yaml.safe_load(Path(__file__).with_name("participation.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(__file__).with_name("participation.yaml"))
 
 
 def _rule(name: str, as_of: date) -> Any:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import opencc
-import yaml
 
+from include.kernel.documents import read_yaml
 from include.kernel.identity import normal_name
 
 FIRM, INSTITUTION, PERSON, FOREIGN, BRANCH = "firm", "institution", "person", "foreign", "branch"
@@ -129,7 +129,7 @@ def _short(place: str) -> str:
 
 @cache
 def _file() -> dict[str, Any]:
-    return yaml.safe_load(Path(__file__).with_name("names.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(__file__).with_name("names.yaml"))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from include.kernel.documents import read_yaml
 from include.kernel.errors import BadInput, TerminalError
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def _read(name: str) -> dict[str, Any]:
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in CODES.glob("*.yaml")))
         raise BadInput(f"no code list {name!r}", todo=f"use one of {known}")
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = read_yaml(path)
     allowed = {"rows"}, {"editions"}
     if set(document) not in allowed:
         raise BadInput(f"found the keys {sorted(document)}", where=path.name, todo="give either `rows` or `editions`")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -22,9 +22,9 @@ class FieldDifference:
         return bool(self.missing or self.added or self.reordered)
 
     def __str__(self) -> str:
-        parts = [f"fields are missing: {', '.join(self.missing)}"] if self.missing else []
+        parts = [f"fields are missing: {listed(self.missing)}"] if self.missing else []
         if self.added:
-            parts.append(f"unregistered fields came: {', '.join(self.added)}")
+            parts.append(f"unregistered fields came: {listed(self.added)}")
         if self.renamed:
             parts.append("perhaps renamed: " + ", ".join(f"{old} -> {new}" for old, new in self.renamed))
         if self.reordered:
@@ -52,3 +52,10 @@ def field_difference(
     common = [name for name in came if name in known and name in last]
     reordered = common != [name for name in last if name in common]
     return FieldDifference(gone, added, renamed, reordered)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names of fields as they may stand in one line: the first ten, none longer than 40 characters."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 10} more" if len(ordered) > 10 else ""
+    return ", ".join(name[:40] for name in ordered[:10]) + more

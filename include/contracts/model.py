@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from include.kernel.documents import read_yaml
 from include.kernel.errors import BadInput
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ Purpose = Literal["identify", "order", "compute", "scope", "check", "show"]
 is, to judge the row, or to show an officer which record it is."""
 
 DATASETS = Path(__file__).parent / "datasets"
+_OTHERS = "the project's other contracts"
 
 
 class _Strict(BaseModel):
@@ -255,16 +256,11 @@ class Contract(_Strict):
 def load_contract(path: Path) -> Contract:
     """Read one contract file; errors name the file, the key, what was found and what is allowed."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        contract = Contract.model_validate(raw)
-    except yaml.YAMLError as error:
-        raise BadInput("not readable YAML: " + " ".join(str(error).split()), where=str(path)) from None
+        contract = Contract.model_validate(read_yaml(path, kept=_OTHERS))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(file)"
-        raise BadInput(
-            f"key {key}: {first['msg']}", where=str(path), kept="the project's other contracts", todo="correct the file"
-        ) from None
+        raise BadInput(f"key {key}: {first['msg']}", where=str(path), kept=_OTHERS, todo="correct the file") from None
     if contract.dataset != path.stem:
         raise BadInput(f"dataset {contract.dataset!r} does not match the file name", where=str(path))
     return contract

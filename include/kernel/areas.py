@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
-from include.kernel.errors import BadInput
+from include.kernel.documents import read_yaml
+from include.kernel.errors import BadInput, shown
 
 CITY = "city"
 
@@ -27,7 +26,7 @@ class Area:
 @cache
 def areas() -> dict[str, Area]:
     """Area code → area, in the order of the table."""
-    rows = yaml.safe_load(Path(__file__).with_name("areas.yaml").read_text(encoding="utf-8"))["areas"]
+    rows = read_yaml(Path(__file__).with_name("areas.yaml"))["areas"]
     return {row["code"]: Area(**row) for row in rows}
 
 
@@ -35,6 +34,6 @@ def require_area(code: str) -> str:
     """Return `code` if it is a known district; else one line that lists what is known."""
     if not isinstance(code, str) or code not in areas():
         raise BadInput(
-            f"unknown district {code!r:.40}", todo=f"use one of {', '.join(areas())}", kept="nothing was started"
+            f"unknown district {shown(code)}", todo=f"use one of {', '.join(areas())}", kept="nothing was started"
         )
     return code

@@ -59,7 +59,7 @@ def from_environment(conn_id: str) -> Connection:
             password=raw.get("password") or "",
             extra=json.loads(extra) if isinstance(extra, str) else dict(extra),
         )
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise TerminalError(
             f"Connection {conn_id!r} is not readable JSON", todo="write it in Airflow's JSON form"
         ) from None

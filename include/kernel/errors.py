@@ -6,6 +6,9 @@ a person must act on the system or the department (`TerminalError`). No text her
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class InnopointsError(Exception):
     """Base of all errors the project raises on purpose; its text is one line, ready for a log or a terminal."""
@@ -19,7 +22,13 @@ class InnopointsError(Exception):
             parts.append(f"kept: {kept}")
         if todo:
             parts.append(f"do: {todo}")
-        super().__init__(" | ".join(" ".join(part.split()) for part in parts))
+        super().__init__(_line(parts))
+
+
+def _line(parts: list[str]) -> str:
+    """One line of printable text: what would steer a terminal or turn the writing round is written as its number."""
+    text = " | ".join(" ".join(part.split()) for part in parts)
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 class BadInput(InnopointsError):
@@ -34,3 +43,19 @@ class TransientError(InnopointsError):
 
 class TerminalError(InnopointsError):
     """Waiting will not help: credentials refused, a contract broken, a snapshot rejected, a writer fenced off."""
+
+
+def shown(value: object) -> str:
+    """What was given, as it may stand in one line: the first 40 characters of a text, of anything else its kind (it may
+    be nested so deep that even writing it out would fail).
+    """
+    return f"{value!r:.40}" if isinstance(value, str) else f"({type(value).__name__})"
+
+
+def unforeseen(error: Exception) -> InnopointsError:
+    """An error that nobody raised on purpose. Its text may quote a record, so only its kind and place are said."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    at = f"{place.name} ({Path(place.filename).name}:{place.lineno})"
+    return InnopointsError(
+        f"unforeseen {type(error).__name__}", where=at, kept="what was committed before", todo="report this line"
+    )

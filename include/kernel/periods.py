@@ -10,7 +10,7 @@ import re
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from include.kernel.errors import BadInput
+from include.kernel.errors import BadInput, shown
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -26,7 +26,7 @@ def parse_as_of(text: str) -> date:
         return date.fromisoformat(text)
     except (ValueError, TypeError):
         raise BadInput(
-            f"malformed date {text!r:.40}", todo="write it as YYYY-MM-DD", kept="nothing was started"
+            f"malformed date {shown(text)}", todo="write it as YYYY-MM-DD", kept="nothing was started"
         ) from None
 
 

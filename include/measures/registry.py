@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from include.contracts import contracts
 from include.contracts.code_lists import CODES
+from include.kernel.documents import parse_yaml
 from include.kernel.errors import BadInput
 
 SQL = Path(__file__).parent
@@ -92,10 +91,7 @@ def read_subject(path: Path) -> Subject:
     if parts is None:
         raise BadInput("no header: the file must begin with a YAML block comment", where=where)
     try:
-        raw: Any = yaml.safe_load(parts[1])
-        header = _Header.model_validate(raw)
-    except yaml.YAMLError as error:
-        raise BadInput("header is not readable YAML: " + " ".join(str(error).split()), where=where) from None
+        header = _Header.model_validate(parse_yaml(parts[1], where))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(header)"

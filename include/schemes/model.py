@@ -446,7 +446,7 @@ def schemes() -> dict[str, Scheme]:
 def require_scheme(scheme_id: str) -> Scheme:
     """An installed scheme, or one line that lists what is installed."""
     installed = sorted(schemes())
-    if (ROOT / scheme_id / "scheme.yaml").exists() and scheme_id not in installed:
+    if scheme_id not in installed and scheme_id in {path.parent.name for path in ROOT.glob("*/scheme.yaml")}:
         raise BadInput(
             f"scheme {scheme_id} is for supplied measures only",
             todo=f"use `innopoints score`, or one of {', '.join(installed)}",

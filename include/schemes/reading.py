@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Hashable
 from decimal import Decimal
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from include.kernel import documents
+from include.kernel.documents import Loader
 from include.kernel.errors import BadInput
 from include.kernel.exact import parse_decimal
 
 KEPT = "the schemes already in use; nothing was scored"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(Loader):
     """YAML without numbers: `0.1` stays the text "0.1", so that no float ever decides a threshold or a weight."""
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in Loader.yaml_implicit_resolvers.items()
 }
-
-
-def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping_without_repeats)
 
 
 def _exact(raw: object) -> object:
@@ -95,20 +82,7 @@ def ordered(rules: list[DatedRule]) -> list[DatedRule]:
 
 def read_yaml(path: Path) -> Any:
     """The file as text, lists and mappings; a broken file gives one line with its name."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError:
-        raise BadInput("file is missing", where=str(path), kept=KEPT, todo="add it") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        what = f"not readable YAML: {_one_line(error)}"
-        raise BadInput(what, where=str(path), kept=KEPT, todo="correct the file") from None
-
-
-def _one_line(error: Exception) -> str:
-    """What the reader of YAML complains about, with the line of the file but without an excerpt of it."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split())
+    return documents.read_yaml(path, kept=KEPT, loader=_Loader)
 
 
 def parse(model: type[Model], raw: object, where: str) -> Model:

@@ -1,11 +1,15 @@
-"""No exchange with a department outlasts its deadline, however slowly its bytes come.
+"""No exchange with a department outlasts its deadline, however slowly its bytes come, and none goes where it may not.
 
 A read timeout starts anew with every byte: a status line, a header, a chunk's length or a body that trickles could
 hold a task for hours. So the sockets themselves are shut when the time is up, and whoever waits on them wakes.
+
+An address that means the machine's own cloud (its metadata, with credentials) or no single machine is never spoken to,
+whatever name led there: it is looked at after the name is resolved, and again once the socket is open.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,6 +20,11 @@ from weakref import WeakSet
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+
+from include.kernel.errors import TerminalError
+
+# Metadata services that stand outside the link-local networks: Alibaba Cloud's, and EC2's in IPv6.
+_METADATA = {ipaddress.ip_address("100.100.100.200"), ipaddress.ip_address("fd00:ec2::254")}
 
 
 class Session(requests.Session):
@@ -69,11 +78,29 @@ class _Adapter(HTTPAdapter):
 
 def _telling(pool: Any, opened: Any) -> Any:
     class Connection(pool.ConnectionCls):
+        def _new_conn(self) -> socket.socket:
+            for *_, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
+                _require_allowed(str(address[0]))
+            made = super()._new_conn()
+            _require_allowed(made.getpeername()[0])
+            return made
+
         def connect(self) -> None:
             super().connect()
             opened(self.sock)
 
     return type("Pool", (pool,), {"ConnectionCls": Connection})
+
+
+def _require_allowed(address: str) -> None:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    found = getattr(found, "ipv4_mapped", None) or found
+    if found.is_link_local or found.is_multicast or found.is_unspecified or found in _METADATA:
+        raise TerminalError(
+            "its host leads to a link-local or metadata address, which no department has",
+            kept="nothing was sent to it; the last accepted snapshot stays in use",
+            todo="correct the host in the source's Connection, and ask who changed it",
+        )
 
 
 def _shut(opened: socket.socket) -> None:

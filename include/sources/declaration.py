@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from include.contracts import Contract, contracts
 from include.kernel.areas import CITY, areas
+from include.kernel.documents import read_yaml
 from include.kernel.errors import BadInput
 
 FOLDER = Path(__file__).parent
@@ -31,7 +31,9 @@ class _Strict(BaseModel):
     @classmethod
     def _known_keys(cls, raw: Any) -> Any:
         if isinstance(raw, dict) and (unknown := [key for key in raw if key not in cls.model_fields]):
-            raise ValueError(f"found {', '.join(map(repr, unknown))}, allowed {', '.join(cls.model_fields)}")
+            raise ValueError(
+                f"found {', '.join(repr(key)[:40] for key in unknown[:5])}, allowed {', '.join(cls.model_fields)}"
+            )
         return raw
 
 
@@ -143,13 +145,11 @@ _KINDS: dict[str, type[RestSource] | type[DatabaseSource] | type[FileDropSource]
 def load_source(path: Path) -> Source:
     """Read one `source.yaml`; errors name the file, the key, what was found and what is allowed."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(raw, dict) or raw.get("kind") not in _KINDS:
-            found = raw.get("kind") if isinstance(raw, dict) else raw
-            raise BadInput(f"key kind: found {found!r:.40}, allowed {', '.join(_KINDS)}", where=str(path))
-        source = _KINDS[raw["kind"]].model_validate(raw)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput("not readable YAML: " + " ".join(str(error).split()), where=str(path)) from None
+        raw = read_yaml(path)
+        kind = raw.get("kind") if isinstance(raw, dict) else raw
+        if not isinstance(raw, dict) or not isinstance(kind, str) or kind not in _KINDS:
+            raise BadInput(f"key kind: found {kind!r:.40}, allowed {', '.join(_KINDS)}", where=str(path))
+        source = _KINDS[kind].model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(file)"

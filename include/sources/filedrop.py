@@ -8,31 +8,27 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import zipfile
 from collections.abc import Generator
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import python_calamine
 
+from include.contracts.fields import listed
 from include.kernel.connections import Connection
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.identity import fold
 from include.sources.declaration import FileDropSource, Files
 from include.sources.encoding import decode
 from include.sources.reply import KEPT, Fields, Page, Request
+from include.sources.workbook import Cells, Unreadable, filled_sheets
 
 LARGEST_FILE = 512 * 1024 * 1024
-# A workbook is a zip: 1.7 MB of it can unpack to more than a gigabyte, so its directory is read before it is opened.
-LARGEST_ENTRY, LARGEST_WORKBOOK, MOST_ENTRIES = 512 * 1024 * 1024, 2 * 1024 * 1024 * 1024, 10_000
-# Excel keeps 15 digits. A longer number has lost the rest and must not look like an identifier.
-_EXACT_IN_EXCEL = 10**15
+LARGEST_MARKER = 64 * 1024
+MOST_COLUMNS = 1000
+_NO_TEXT = {b"PK": "a workbook or another archive", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _TOTALS = ("合计", "总计")
-
-Cells = list[list[str | None]]
 
 
 def pages(
@@ -89,6 +85,8 @@ def _found(folder: Path, kinds: list[Files], as_of: date, where: str) -> list[tu
 def _marked(path: Path, at: str) -> tuple[int, bytes]:
     """The rows that the marker declares and the file's bytes, read once and proved by the marker's SHA-256."""
     marker = path.with_name(path.name + ".ok")
+    if marker.is_symlink() or (marker.exists() and marker.stat().st_size > LARGEST_MARKER):
+        raise _refused("its marker is no plain small file", at)
     if not marker.is_file():
         todo = "wait for the department to finish copying"
         raise TransientError("has no .ok marker yet", where=at, kept=KEPT, todo=todo)
@@ -110,9 +108,17 @@ def _marked(path: Path, at: str) -> tuple[int, bytes]:
 
 
 def _csv(raw: bytes, kind: Files, at: str) -> Cells:
+    for magic, what in _NO_TEXT.items():
+        if raw.startswith(magic):
+            raise _refused(f"{what} under the name of a CSV in {kind.encoding}", at)
+    if b"\0" in raw:
+        raise _refused(f"a NUL byte at {raw.index(0)} of {len(raw)}: no text in {kind.encoding}", at)
     try:
+        text = decode(raw, kind.encoding)
+        if any(line.count(",") >= MOST_COLUMNS for line in text.split("\n", 20)[:20]):
+            raise _refused(f"a line of more than {MOST_COLUMNS} columns", at)
         frame = pd.read_csv(
-            io.StringIO(decode(raw, kind.encoding)),
+            io.StringIO(text),
             header=None,
             skiprows=kind.title_rows,
             dtype=str,
@@ -128,26 +134,12 @@ def _csv(raw: bytes, kind: Files, at: str) -> Cells:
 
 def _workbook(raw: bytes, kind: Files, at: str) -> Cells:
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            sizes = [entry.file_size for entry in archive.infolist()]
-    except zipfile.BadZipFile:
-        raise _refused("not an XLSX workbook (encrypted ones are none)", at) from None
-    if len(sizes) > MOST_ENTRIES or max(sizes, default=0) > LARGEST_ENTRY or sum(sizes) > LARGEST_WORKBOOK:
-        raise _refused("it would unpack to more than a list can be", at)
-    try:
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(raw))
-        visible = [
-            sheet.name
-            for sheet in book.sheets_metadata
-            if sheet.visible == python_calamine.SheetVisibleEnum.Visible
-            and sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
-        ]
-        filled = [rows for name in visible if (rows := book.get_sheet_by_name(name).to_python(skip_empty_area=False))]
-    except python_calamine.CalamineError as error:
-        raise _refused(f"not a readable workbook ({type(error).__name__})", at) from None
+        filled = filled_sheets(raw)
+    except Unreadable as error:
+        raise _refused(str(error), at) from None
     if len(filled) != 1:
         raise _refused(f"{len(filled)} visible sheets hold something, one was agreed", at)
-    cells = [[_text(value) for value in row] for row in filled[0]]
+    cells = filled[0]
     while cells and not any(cells[-1]):
         cells.pop()
     return cells[kind.title_rows :]
@@ -164,9 +156,12 @@ def _rows(cells: Cells, kind: Files, fields: Fields, at: str) -> list[dict[str, 
     missing, unexpected = sorted(agreed - held), sorted(held - agreed - ignored)
     twice = sorted({name for name in held if names.count(name) > 1})
     if missing or unexpected or len(names) != len(held):
+        if 2 * len(missing) > len(agreed):  # no header at all, perhaps: its cells may be somebody's data
+            what = f"{len(agreed) - len(missing)} of {len(agreed)} agreed columns stand in its header"
+            raise _refused(f"{what}, beside {len(unexpected)} others", at)
         parts = [("missing", missing), ("unexpected", unexpected), ("twice", twice)]
-        listed = "; ".join(f"{what}: {', '.join(which)}" for what, which in parts if which)
-        raise _refused(f"other columns than agreed ({listed or 'a column without a name'})", at)
+        told = "; ".join(f"{what}: {listed(which)}" for what, which in parts if which)
+        raise _refused(f"other columns than agreed ({told or 'a column without a name'})", at)
     if any(any(row[len(names) :]) for row in body):
         raise _refused("cells beyond the last named column", at)
     if kind.total_row:
@@ -200,25 +195,6 @@ def _lowest(column: tuple[str | None, ...]) -> str | None:
 
 def _number(cell: str | None) -> Decimal | None:
     return Decimal(cell) if cell and re.fullmatch(r"-?\d+(\.\d+)?", cell, re.ASCII) else None
-
-
-def _text(value: Any) -> str | None:
-    """A cell as text: 3.0 is 3, a day is YYYY-MM-DD, and a number that Excel has cut keeps its exponent."""
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        if abs(value) >= _EXACT_IN_EXCEL:
-            return f"{float(value):.14E}"
-        return str(int(value)) if value == int(value) else format(Decimal(repr(value)), "f")
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S").removesuffix(" 00:00:00")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return str(value)
-    raise TypeError(f"a cell of the type {type(value).__name__}")
 
 
 def _refused(what: str, at: str) -> TerminalError:

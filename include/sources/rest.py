@@ -40,6 +40,7 @@ from include.sources.reply import KEPT, Fields, Page, Patience, Request
 LARGEST_PAGE = 128 * 1024 * 1024
 _BLOCK = 64 * 1024
 READINGS = 3
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # what fits in a header, and nothing that could end it
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -120,13 +121,13 @@ class _Gateway:
         self._source, self._request, self._connection = source, request, connection
         self._fields, self._patience, self._where = fields, patience, where
         self._base = connection.host.rstrip("/") + (f":{connection.port}" if connection.port else "")
-        if urlsplit(self._base).scheme not in ("http", "https") or not urlsplit(self._base).hostname:
-            raise self._misconfigured("its host is no http(s) address")
-        if not (connection.login and connection.password):
+        if not _is_address(self._base):
+            raise self._misconfigured("its host is no plain http(s) address")
+        if not (_TOKEN.fullmatch(connection.login) and connection.password):
             raise self._misconfigured("it lacks the appKey (login) or the secret (password)")
         self._session = Session()
         self._session.trust_env = False
-        self._session.verify = connection.extra.get("ca", True)
+        self._session.verify = connection.extra.get("ca") or True  # never unchecked
         self._token: str | None = None
         self._next_at = 0.0
 
@@ -173,13 +174,15 @@ class _Gateway:
                 parse_float=str,
                 parse_int=str,
                 parse_constant=str,
+                object_pairs_hook=_object,
             )
         except UnicodeDecodeError as error:
             raise _Later(f"not {self._source.encoding} at byte {error.start} of {len(raw)}", where=where) from None
         except (json.JSONDecodeError, RecursionError):
             raise _Later(f"not whole JSON ({len(raw)} bytes)", where=where) from None
         if self._scalar(document, envelope.ok.path, where) != envelope.ok.equals:
-            raise _Later(f"the department reports a failure: {_harmless(_at(document, envelope.message))}", where=where)
+            code, message = self._scalar(document, envelope.ok.path, where), _at(document, envelope.message)
+            raise _Later(f"the department reports a failure: {_harmless(code, message)}", where=where)
         total = self._scalar(document, envelope.total, where) or ""
         if not re.fullmatch(r"\d{1,12}", total, re.ASCII):
             raise self._other_envelope(envelope.total, where)
@@ -254,9 +257,9 @@ class _Gateway:
             raise self._refused(where)
         try:
             token = json.loads(reply)["token"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise _Later("the token reply came broken", where=where) from None
-        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise _Later("the token reply came broken", where=where)
         return token
 
@@ -291,6 +294,13 @@ class _Gateway:
                     )
                 answer = _body(response, where)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise TerminalError(
+                    "its TLS certificate does not hold: expired, for another name, or signed by nobody we trust",
+                    where=where,
+                    kept=KEPT,
+                    todo=f"ask the department, or correct the extra `ca` in Connection {self._connection.conn_id!r}",
+                ) from None
             if not self._session.late:
                 raise _Later(f"the connection failed ({type(error).__name__})", where=where) from None
         if self._session.late:
@@ -350,6 +360,28 @@ def _body(response: requests.Response, where: str) -> bytes:
     return b"".join(pieces)
 
 
+def _is_address(text: str) -> bool:
+    """http(s), a host and perhaps a path: no credentials, no query, nothing that ends a line."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and text.isprintable()
+            and not set(text) & set("@?# ")
+        )
+    except ValueError:
+        return False
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key that stands twice nobody could say which value is meant."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise json.JSONDecodeError("a key stands twice", "", 0)
+    return found
+
+
 def _now() -> str:
     """The moment a request is signed: protocol, not business; nothing that lands depends on it."""
     return datetime.now(SHANGHAI).isoformat(timespec="seconds")
@@ -373,6 +405,7 @@ def _text(value: Any) -> str | None:
     raise TypeError("not a plain value")
 
 
-def _harmless(message: Any) -> str:
-    """A department's message, short, one line, digits masked: it may quote what was asked for."""
-    return re.sub(r"\d", "#", " ".join(message.split()))[:80] if isinstance(message, str) and message else "no message"
+def _harmless(code: str | None, message: Any) -> str:
+    """A department's verdict. Its words may name whoever was asked about, so only their number is repeated."""
+    told = code if code and re.fullmatch(r"[A-Za-z0-9_-]{1,20}", code) else "unreadable"
+    return f"code {told}, with a message of {len(message) if isinstance(message, str) else 0} characters"

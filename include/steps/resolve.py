@@ -21,6 +21,7 @@ import pyarrow as pa
 from include.conformed.candidates import Candidates
 from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, head, kind, split
 from include.conformed.register import ALIAS, AMBIGUOUS, EXACT, NONE, OUTDATED, Register
+from include.kernel.cells import write_csv
 from include.kernel.errors import BadInput
 from include.kernel.identity import normal_code
 
@@ -29,7 +30,6 @@ REVIEW = "review"
 TIERS = (EXACT, ALIAS, REVIEW, BRANCH, INSTITUTION, PERSON, NONE)
 _NOTHING = "nothing was written"
 _OF_KIND = {FIRM: NONE, FOREIGN: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, PERSON: PERSON}
-_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 _FORMER_NAME = re.compile(r"[^@]+(@\d{4}-\d{2}-\d{2})?")
 
 
@@ -47,14 +47,7 @@ def resolve_file(names: Path, registry: Path, out: Path) -> Counter[str]:
     known = _registry(registry)
     asked = [name for line in _rows(names, ["name"]) for name in _each(line.row["name"])]
     answers = resolve_names(asked, known)
-    try:
-        with out.open("w", encoding="utf-8", newline="") as sink:
-            writer = csv.writer(sink, lineterminator="\n")
-            writer.writerow(RESULT)
-            for one in answers:
-                writer.writerow([_harmless(one.name), one.uscc, one.tier, ";".join(one.candidates)])
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", where=str(out), kept=_NOTHING) from None
+    write_csv(out, RESULT, ((one.name, one.uscc, one.tier, ";".join(one.candidates)) for one in answers))
     return Counter(one.tier for one in answers)
 
 
@@ -141,8 +134,3 @@ def _is_day(text: str) -> bool:
         return not text or bool(date.fromisoformat(text))
     except ValueError:
         return False
-
-
-def _harmless(cell: str) -> str:
-    """A spreadsheet would compute a cell that begins like a formula; a leading apostrophe makes it a text."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell

@@ -8,6 +8,7 @@ categories or nodes, its total and, where the scheme has a tree, coverage, inter
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +19,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from include.kernel.cells import write_csv
 from include.kernel.errors import BadInput
 from include.kernel.exact import parse_decimal, to_scaled
 from include.schemes.compile import Compiled, compile_scheme
@@ -65,13 +67,7 @@ def score_file(scheme: str, measures: Path, out: Path, as_of: date) -> int:
             "no row of measures", where=str(measures), kept=_NOTHING, todo=f"write {', '.join(COLUMNS)} rows"
         )
     rows = list(score_supplied(compiled, supplied, str(measures)))
-    try:
-        with out.open("w", encoding="utf-8", newline="") as sink:
-            writer = csv.DictWriter(sink, RESULT, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", where=str(out), kept=_NOTHING) from None
+    write_csv(out, RESULT, ([row[column] for column in RESULT] for row in rows))
     return len(rows)
 
 
@@ -95,7 +91,7 @@ def compile_for_supplied(scheme: str, as_of: date) -> Compiled | CompiledTree:
     from include.measures.registry import measures
 
     directory = Path(scheme)
-    if directory.is_dir():
+    if os.path.isdir(scheme):  # unlike Path.is_dir, it answers for names that no file could have
         if has_tree(directory):
             return compile_tree(load_tree(directory), as_of)
         return compile_scheme(load_scheme(directory), as_of, measures())
@@ -246,7 +242,8 @@ def _value(text: str, measure: str, quantity: Quantity, declared: MeasureDeclara
         value = parse_decimal(text)
         to_scaled(value, quantity.decimals)
     except ValueError as error:
-        raise BadInput(f"{measure}: {error}", where=at, kept=_NOTHING, todo="write a plain decimal") from None
+        what = str(error).partition(":")[0]  # without the figure, which may be somebody's amount
+        raise BadInput(f"{measure}: {what}", where=at, kept=_NOTHING, todo="write a plain decimal") from None
     if declared is not None:
         if declared.least is not None and value < declared.least:
             raise BadInput(f"{measure} lies below {declared.least}", where=at, kept=_NOTHING, todo="correct the value")

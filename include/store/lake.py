@@ -282,7 +282,7 @@ class Lake:
     def _manifest_in(self, path: UPath, place: str) -> Manifest:
         try:
             manifest = Manifest.from_bytes(path.read_bytes())
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _damaged(path, "the manifest is damaged") from None
         if manifest.place != place:
             raise _damaged(path, f"the manifest belongs to {manifest.place}")

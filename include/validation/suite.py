@@ -36,6 +36,8 @@ _TEXT_TYPES = ("string", "code", "people")
 _EPOCH = date(1970, 1, 1)
 _LARGEST = 2**63 - 1
 _ASPECT: dict[str, Literal["data_type", "codes"]] = {"cast": "data_type", "allowed": "codes"}
+# The characters that XML 1.0 leaves out: PostgreSQL refuses NUL, a workbook all of them.
+_UNWRITABLE = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
 _GX_SEVERITY = {"reject_snapshot": "critical", "quarantine_rows": "warning", "warn": "info"}
 
 
@@ -49,6 +51,12 @@ class Check:
     severity: Severity
     expectation: str
     arguments: dict[str, Any]
+
+
+_CHARACTERS = Check(
+    "row.characters", "文字可写入数据库与表格", "", "quarantine_rows", "expect_column_values_to_be_in_set",
+    {"column": "plain", "value_set": [True]},
+)  # fmt: skip
 
 
 def checks_of(contract: Contract, as_of: date) -> list[Check]:
@@ -65,7 +73,7 @@ def checks_of(contract: Contract, as_of: date) -> list[Check]:
     checks.append(
         _check(contract, contract.arrival, "arrived", "早于数据截止时刻", "expect_column_values_to_be_between", arrived)
     )
-    return [*checks, _not_empty(contract)]
+    return [*checks, _CHARACTERS, _not_empty(contract)]
 
 
 def expectation_suite(contract: Contract, checks: list[Check]) -> gx.ExpectationSuite:
@@ -95,6 +103,8 @@ def frame(contract: Contract, columns: dict[str, Cast]) -> pd.DataFrame:
             series[name] = held.text.to_pandas().astype("str")
             series[f"readable:{name}"] = held.readable.to_pandas()
             series[f"value:{name}"] = _positions(column, held.value)
+    texts = [columns[name].text for name, column in contract.columns.items() if column.type == "string"]
+    series["plain"] = _plain(texts, len(columns[contract.arrival].text))
     return pd.DataFrame(series)
 
 
@@ -182,6 +192,14 @@ def _positions(column: Column, value: pa.Array) -> pd.Series:
     elif column.type == "datetime":
         value = pc.cast(value, pa.int64())
     return value.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+
+
+def _plain(texts: list[pa.Array], rows: int) -> pd.Series:
+    """False for a row one of whose texts holds a character that no database, workbook or XML file can hold."""
+    plain = pa.array([True] * rows, pa.bool_())
+    for text in texts:
+        plain = pc.and_(plain, pc.invert(pc.fill_null(pc.match_substring_regex(text, _UNWRITABLE), False)))
+    return plain.to_pandas()
 
 
 def _check_digits(codes: pa.Array) -> pd.Series:

@@ -1,0 +1,132 @@
+"""Workbooks that departments hand over, opened by a process of their own.
+
+A workbook is a zip: 1.7 MB of it can unpack to more than a gigabyte, and one cell in the last corner of a sheet of 5 kB
+makes its reader hold 17,000 million cells. So its directory is judged before anything is unpacked, and it is opened by
+a child with bounded memory and time, with no environment (which holds secrets) and no right to write a file: whatever
+a workbook does, it does to the child. This file is that child too; it imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import stat
+import subprocess
+import sys
+import zipfile
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+LARGEST_ENTRY, LARGEST_WORKBOOK, MOST_ENTRIES = 512 * 1024 * 1024, 2 * 1024 * 1024 * 1024, 10_000
+# Lists of the sandbox pack to a tenth; what packs to less than a 200th, and is not small, is no list.
+MOST_PACKED, SMALL = 200, 64 * 1024 * 1024
+MEMORY_BYTES, CPU_SECONDS = 3 * 1024 * 1024 * 1024, 300
+_ARCHIVES = {".zip", ".xlsx", ".xlsm", ".xlsb", ".rar", ".7z", ".gz", ".bz2", ".xz", ".tar", ".jar"}
+# Excel keeps 15 digits. A longer number has lost the rest and must not look like an identifier.
+_EXACT_IN_EXCEL = 10**15
+
+Cells = list[list[str | None]]
+
+
+class Unreadable(Exception):
+    """Why a workbook is not read."""
+
+
+def filled_sheets(raw: bytes) -> list[Cells]:
+    """Every visible sheet that holds something, each cell as text."""
+    _judge_directory(raw)
+    command = [sys.executable, "-I", str(Path(__file__))]
+    try:
+        child = subprocess.run(command, input=raw, capture_output=True, env={}, timeout=2 * CPU_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unreadable("it takes longer to open than a list can") from None
+    if child.returncode:
+        raise Unreadable("opening it takes more memory or time than a list can need")
+    said = json.loads(child.stdout)
+    if "refused" in said:
+        raise Unreadable(f"not a readable workbook ({said['refused']})")
+    return said["sheets"]
+
+
+def _judge_directory(raw: bytes) -> None:
+    """Refuse by what the zip says of itself; a zip that lies about it meets the bounds of the child."""
+    if raw.startswith(b"\xd0\xcf\x11\xe0"):
+        raise Unreadable("not an XLSX workbook: it is encrypted, or an old XLS")
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        raise Unreadable("not an XLSX workbook") from None
+    sizes, names = [entry.file_size for entry in entries], [entry.filename for entry in entries]
+    if len(sizes) > MOST_ENTRIES or max(sizes, default=0) > LARGEST_ENTRY or sum(sizes) > LARGEST_WORKBOOK:
+        raise Unreadable("it would unpack to more than a list can be")
+    if sum(sizes) > max(SMALL, MOST_PACKED * len(raw)):
+        raise Unreadable(f"it would unpack to more than {MOST_PACKED} times its size")
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise Unreadable("it is encrypted")
+    if any(_leads_out(name) for name in names) or any(stat.S_ISLNK(entry.external_attr >> 16) for entry in entries):
+        raise Unreadable("an entry of it leads out of it")
+    if any(PurePosixPath(name).suffix.lower() in _ARCHIVES for name in names):
+        raise Unreadable("it holds another archive")
+    if any(name.lower().endswith("vbaproject.bin") for name in names):
+        raise Unreadable("it holds macros")
+    if len(set(names)) != len(names):
+        raise Unreadable("an entry stands in it twice")
+    if "[Content_Types].xml" not in names:
+        raise Unreadable("a zip, but no XLSX workbook")
+
+
+def _leads_out(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or ":" in name
+
+
+def _open(raw: bytes) -> dict[str, Any]:
+    """In the child: the sheets, or what kind of error there was."""
+    import python_calamine
+
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(raw))
+        visible = [
+            sheet.name
+            for sheet in book.sheets_metadata
+            if sheet.visible == python_calamine.SheetVisibleEnum.Visible
+            and sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
+        ]
+        filled = [rows for name in visible if (rows := book.get_sheet_by_name(name).to_python(skip_empty_area=False))]
+    except python_calamine.CalamineError as error:
+        return {"refused": type(error).__name__}
+    return {"sheets": [[[_text(value) for value in row] for row in rows] for rows in filled]}
+
+
+def _text(value: Any) -> str | None:
+    """A cell as text: 3.0 is 3, a day is YYYY-MM-DD, and a number that Excel has cut keeps its exponent."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        if abs(value) >= _EXACT_IN_EXCEL:
+            return f"{float(value):.14E}"
+        return str(int(value)) if value == int(value) else format(Decimal(repr(value)), "f")
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S").removesuffix(" 00:00:00")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    raise TypeError(f"a cell of the type {type(value).__name__}")
+
+
+if __name__ == "__main__":
+    for limit, bound in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (bound, bound))
+    sys.stdout.buffer.write(json.dumps(_open(sys.stdin.buffer.read())).encode("utf-8"))
