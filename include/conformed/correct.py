@@ -116,7 +116,7 @@ def _apply(contract: Contract, one: Correction, rows: pa.Table) -> tuple[pa.Tabl
     return rows, Outcome(contract.dataset, one.id, one.field, state, places, f"correction {name}: {said}")
 
 
-def in_force(scope: str, as_of: date) -> list[str]:
+def corrections_in_force(scope: str, as_of: date) -> list[str]:
     """The corrections that a night in this scope looks at, each by dataset, id and what it says."""
     return [
         f"{dataset}/{one.id} {hashlib.sha256(one.model_dump_json().encode()).hexdigest()[:8]}"

@@ -113,6 +113,7 @@ _QUARANTINE = (
     ("negative_amount", "POL_CASH", "JE", "-5000.00"),
     ("unknown_code", "POL_CASH", "ZT", "在途"),
 )
+_NAME_LINGERS = 360 * 86400  # seconds after a renaming in which people still write the former name
 _QUARANTINE_RATE = 0.0015  # of a dataset's records, per line above
 _CODE_COLUMNS = {
     "TAX_CIT": "SHXYDM",
@@ -420,7 +421,7 @@ def _misspelt(code: str, number: int) -> str:
 
 
 def _names(ground: Soil) -> None:
-    """Other brackets in names, and the former name where the enterprise has long had a new one."""
+    """Other brackets in names, and the former name in the year after the enterprise got a new one."""
     firms = ground.firms
     brackets = np.array(["（" in name for name in firms.name.tolist()])
     for dataset, columns in {
@@ -466,8 +467,8 @@ def _names(ground: Soil) -> None:
     }.items():
         table = ground.tables[dataset]
         firm = table["_firm"].to_numpy()
-        renamed_before = table["_arrival"].to_numpy() > firms.renamed_on[firm].astype("datetime64[s]").astype(np.int64)
-        renamed_before &= ~np.isnat(firms.renamed_on[firm])
+        since = table["_arrival"].to_numpy() - firms.renamed_on[firm].astype("datetime64[s]").astype(np.int64)
+        renamed_before = ~np.isnat(firms.renamed_on[firm]) & (since > 0) & (since < _NAME_LINGERS)
         current = pc.equal(pc.list_element(pc.split_pattern(table[columns[0]], ";"), 0), pa.array(firms.name[firm]))
         own = pc.equal(table[columns[0]], table[columns[-1]]).to_numpy()
         rows = ground.pick(dataset, 0.3, renamed_before & own & current.to_numpy())

@@ -18,17 +18,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import include.conformed
-from include.conformed.conform import UNRESOLVED, quarantined_pairs
 from include.conformed.conform import conform as conform_dataset
-from include.conformed.correct import correct, in_force
-from include.conformed.enterprises import Directory, participants
+from include.conformed.conform import quarantined_pairs
+from include.conformed.correct import correct, corrections_in_force
+from include.conformed.enterprises import participants, rule
+from include.conformed.register import Register
+from include.conformed.unresolved import REVIEWED, UNRESOLVED, Decided, number_of
 from include.contracts import Contract, contracts
 from include.kernel.areas import CITY, areas, require_area
 from include.kernel.errors import TerminalError
+from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
 from include.sources.declaration import REGISTRY
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
+from include.store.decisions import decisions, in_force
 from include.store.lake import Manifest
 from include.store.ledger import Member, SnapshotRow
 
@@ -94,15 +98,15 @@ class Frozen:
 
 
 @dataclass(frozen=True)
-class Register:
+class Registries:
     """Who is registered (`codes`) and takes part (`enterprises`) in each district as of one date, and who is who."""
 
     codes: dict[str, pa.Array]
     enterprises: dict[str, pa.Table]
-    directory: Directory
+    register: Register
 
     @classmethod
-    def of(cls, registries: Mapping[str, pa.Table], as_of: date, dates: Mapping[str, date] | None = None) -> Register:
+    def of(cls, registries: Mapping[str, pa.Table], as_of: date, dates: Mapping[str, date] | None = None) -> Registries:
         """From the accepted registry of each district; `dates`: of which day each is, if not all of one.
 
         Who stands in two registries, having moved, is registered where the newer one says.
@@ -116,9 +120,8 @@ class Register:
             )
         codes = {district: rows["uscc"].combine_chunks().unique() for district, rows in registries.items()}
         enterprises = {district: participants(rows, district, as_of) for district, rows in registries.items()}
-        named = [rows.select(["uscc", "name", "former_names"]) for rows in registries.values()]
-        directory = Directory.of(pa.concat_tables(named))
-        if sum(map(len, codes.values())) > len(directory.codes):
+        register = Register.of(pa.concat_tables(registries.values()), rule("name_lag_days", as_of))
+        if sum(map(len, codes.values())) > len(register.codes):
             newest_first = sorted(registries, key=lambda district: (dates or {}).get(district, as_of), reverse=True)
             seen = pa.array([], pa.string())
             for district in newest_first:
@@ -126,19 +129,19 @@ class Register:
                 held = pc.is_in(enterprises[district]["uscc"], codes[district])
                 enterprises[district] = enterprises[district].filter(held)
                 seen = pa.concat_arrays([seen, codes[district]])
-        return cls(codes, enterprises, directory)
+        return cls(codes, enterprises, register)
 
     @classmethod
-    def read(cls, stores: Stores, registries: Iterable[Frozen], as_of: date) -> Register:
+    def read(cls, stores: Stores, registries: Iterable[Frozen], as_of: date) -> Registries:
         """From the registries of a snapshot set."""
         chosen = {frozen.key.scope: frozen for frozen in registries}
         dates = {district: frozen.key.as_of for district, frozen in chosen.items()}
         rows = {district: frozen.corrected(stores, as_of) for district, frozen in chosen.items()}
         return cls.of(rows, as_of, dates)
 
-    def within(self, district: str) -> Directory:
+    def within(self, district: str) -> Register:
         """The city seen by one district: only its own registered enterprises are linked."""
-        return self.directory.within(self.codes[district])
+        return self.register.within(self.codes[district])
 
     def participating(self, *districts: str) -> pa.Array:
         """The codes of those who take part in these districts, in all without an argument."""
@@ -157,7 +160,8 @@ def conform_city(as_of: date, *, holder: str) -> dict[str, Any]:
         "snapshots": len(members),
         "older_snapshots": sum(day != as_of.isoformat() for _, _, day, _ in members),
         "rows": sum(table.rows for name, table in city.tables.items() if name.upper() in contracts()),
-        "unresolved_rows": sum(unresolved["rows"].to_pylist()),
+        "unresolved_rows": number_of(unresolved),
+        "rows_for_review": number_of(unresolved, *REVIEWED),
     }
 
 
@@ -174,17 +178,17 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
     registries = [frozen for frozen in members if frozen.key.dataset == REGISTRY]
     own = [frozen for frozen in own if frozen.key.dataset != REGISTRY]
     own += [frozen for frozen in registries if frozen.key.scope == district]
-    register = Register.read(stores, registries, as_of)
-    directory, taking_part = register.within(district), register.participating(district)
-    tables = conformed(stores, own, directory, taking_part, as_of)
+    known = Registries.read(stores, registries, as_of)
+    register, taking_part = known.within(district), known.participating(district)
+    tables = conformed(stores, own, register, taking_part, decided(stores, as_of), as_of)
     for name in city.tables:
         rows = stores.lake.read(places.conformed_city(as_of), name, version=city.sha256)
         if name == "quarantined":
-            held_back = pa.concat_tables([tables[name], rows.filter(pc.is_in(rows["uscc"], directory.codes))])
+            held_back = pa.concat_tables([tables[name], rows.filter(pc.is_in(rows["uscc"], known.codes[district]))])
             tables[name] = held_back.sort_by([("uscc", "ascending"), ("dataset", "ascending")])
         elif name != "unresolved":
             tables[name] = rows.filter(pc.is_in(rows["uscc"], taking_part))
-    tables["enterprises"] = register.enterprises[district]
+    tables["enterprises"] = known.enterprises[district]
     used = {*own, *members}
     facts = {"snapshot_set": sorted(frozen.member for frozen in used)}
     stores.lake.commit(places.conformed(district, as_of), tables, facts)
@@ -194,24 +198,36 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
         "enterprises": tables["enterprises"].num_rows,
         "datasets": len(contracts()),
         "older_snapshots": sum(frozen.key.as_of < as_of for frozen in used),
-        "unresolved_rows": sum(tables["unresolved"]["rows"].to_pylist()),
+        "unresolved_rows": number_of(tables["unresolved"]),
+        "rows_for_review": number_of(tables["unresolved"], *REVIEWED),
     }
 
 
+def decided(stores: Stores, as_of: date) -> dict[str, dict[tuple[str, str], str | None]]:
+    """What people had decided before `as_of` began, by dataset: the same however often the date is run again."""
+    return in_force(decisions(stores.engine, before=arrival_cutoff(as_of)))
+
+
 def conformed(
-    stores: Stores, snapshots: Iterable[Frozen], directory: Directory, participating: pa.Array, as_of: date
+    stores: Stores,
+    snapshots: Iterable[Frozen],
+    register: Register,
+    participating: pa.Array,
+    decided: Mapping[str, Decided],
+    as_of: date,
 ) -> dict[str, pa.Table]:
-    """Each snapshot's conformed rows by lower-case dataset; beside them what links to nobody (`unresolved`, counted)
-    and which enterprises have rows in quarantine (`quarantined`).
+    """Each snapshot's conformed rows by lower-case dataset; beside them what links to nobody (`unresolved`, listed
+    and counted) and which enterprises have rows in quarantine (`quarantined`).
     """
     tables: dict[str, pa.Table] = {}
     unresolved: list[pa.Table] = [UNRESOLVED.empty_table()]
     quarantined: set[tuple[str, str]] = set()
     for frozen in sorted(snapshots, key=lambda frozen: frozen.key):
-        found = conform_dataset(frozen.contract, frozen.corrected(stores, as_of), directory, participating)
-        tables[frozen.key.dataset.lower()] = found.table
+        dataset, rows = frozen.key.dataset, frozen.corrected(stores, as_of)
+        found = conform_dataset(frozen.contract, rows, register, participating, decided.get(dataset, {}))
+        tables[dataset.lower()] = found.table
         unresolved.append(found.unresolved)
-        quarantined |= quarantined_pairs(frozen.contract, frozen.held_back(stores), directory)
+        quarantined |= quarantined_pairs(frozen.contract, frozen.held_back(stores), register)
     pairs = sorted(quarantined)
     tables["unresolved"] = pa.concat_tables(unresolved)
     tables["quarantined"] = pa.table(
@@ -247,13 +263,14 @@ def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) ->
         chosen = [*datasets, *registries]
         facts = {
             "snapshot_set": sorted(frozen.member for frozen in chosen),
-            "corrections": sorted(line for scope in (CITY, *areas()) for line in in_force(scope, as_of)),
+            "corrections": sorted(line for scope in (CITY, *areas()) for line in corrections_in_force(scope, as_of)),
             "rules": _rules({frozen.key.dataset for frozen in chosen}),
         }
         held = stores.lake.manifest(place)
         if again or held is None or held.facts != facts:
-            register = Register.read(stores, registries, as_of)
-            tables = conformed(stores, datasets, register.directory, register.participating(), as_of)
+            known = Registries.read(stores, registries, as_of)
+            people = decided(stores, as_of)
+            tables = conformed(stores, datasets, known.register, known.participating(), people, as_of)
             held = stores.lake.commit(place, tables, facts)
         return held
 

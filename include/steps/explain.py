@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.conformed.correct import correct, in_force
+from include.conformed.correct import correct, corrections_in_force
 from include.contracts import Contract, contracts
 from include.evidence.account import (
     Account,
@@ -49,7 +49,7 @@ from include.schemes.model import POINT_DECIMALS, require_scheme
 from include.schemes.reading import nearest
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, VALUE
 from include.sources.declaration import REGISTRY, place_of
-from include.steps.conforming import Frozen, Register, conformed
+from include.steps.conforming import Frozen, Registries, conformed, decided
 from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
@@ -232,15 +232,14 @@ def _conformed_again(stores: Stores, row: ResultRow, code: str) -> tuple[dict[st
     that hold rows of it in quarantine.
     """
     members, district = [Frozen.of(member) for member in row.members], row.result.district
-    register = Register.read(stores, (m for m in members if m.key.dataset == REGISTRY), row.result.as_of)
+    known = Registries.read(stores, (m for m in members if m.key.dataset == REGISTRY), row.result.as_of)
     alone = pa.array([code], pa.string())
-    tables = {
-        ENTERPRISES: register.enterprises[district].filter(pc.equal(register.enterprises[district]["uscc"], code))
-    }
+    tables = {ENTERPRISES: known.enterprises[district].filter(pc.equal(known.enterprises[district]["uscc"], code))}
+    known_decisions = decided(stores, row.result.as_of)
     quarantined: set[str] = set()
-    for scope, directory in ((district, register.within(district)), (CITY, register.directory)):
+    for scope, register in ((district, known.within(district)), (CITY, known.register)):
         chosen = (m for m in members if m.key.scope == scope)
-        found = conformed(stores, chosen, directory, alone, row.result.as_of)
+        found = conformed(stores, chosen, register, alone, known_decisions, row.result.as_of)
         held_back = found.pop("quarantined")
         quarantined |= set(held_back.filter(pc.equal(held_back["uscc"], code))["dataset"].to_pylist())
         tables |= {name: table for name, table in found.items() if name != "unresolved"}
@@ -497,7 +496,7 @@ class _Records:
         if dataset not in self._corrected:
             frozen, of_place = self._scored.snapshots[dataset], self._corrected.setdefault(dataset, {})
             as_of = self._scored.row.result.as_of
-            if any(line.startswith(f"{dataset}/") for line in in_force(frozen.key.scope, as_of)):
+            if any(line.startswith(f"{dataset}/") for line in corrections_in_force(frozen.key.scope, as_of)):
                 _, outcomes = correct(contract, frozen.key.scope, frozen.accepted(self._stores), as_of)
                 for outcome in outcomes:
                     for place in outcome.places:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from include.conformed.correct import in_force
+from include.conformed.correct import corrections_in_force
 from include.contracts import contracts
 from include.evidence.account import RecordChange
 from include.evidence.change import record_changes
@@ -27,7 +27,7 @@ from include.kernel.errors import BadInput
 from include.publish.generations import Generation, generations
 from include.schemes.engine import session
 from include.sources.declaration import REGISTRY
-from include.steps.conforming import Frozen, Register, conformed
+from include.steps.conforming import Frozen, Registries, conformed, decided
 from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
 from include.store.warehouse import PUBLISHED, reading
@@ -125,12 +125,12 @@ class _Side:
     def conformed(self, stores: Stores, chosen: Iterable[tuple[str, str]]) -> dict[str, pa.Table]:
         """The chosen members as they conform under this side's own register."""
         registries = [member for (dataset, _), member in self.members.items() if dataset == REGISTRY]
-        register = Register.read(stores, registries, self.as_of)
+        known, people = Registries.read(stores, registries, self.as_of), decided(stores, self.as_of)
         found: dict[str, list[pa.Table]] = defaultdict(list)
         for place in chosen:
             if place in self.members:
-                everybody = register.participating()
-                tables = conformed(stores, [self.members[place]], register.directory, everybody, self.as_of)
+                everybody, member = known.participating(), [self.members[place]]
+                tables = conformed(stores, member, known.register, everybody, people, self.as_of)
                 found[place[0]].append(tables[place[0].lower()])
         return {dataset: pa.concat_tables(parts) for dataset, parts in found.items()}
 
@@ -156,7 +156,7 @@ def _records(stores: Stores, old: Generation, new: Generation) -> dict[str, list
 def _made_of(side: _Side, place: tuple[str, str]) -> tuple[str | None, list[str]]:
     """The digest of a member, and the corrections that are declared for it on that side's night."""
     dataset, scope = place
-    corrected = [line for line in in_force(scope, side.as_of) if line.startswith(f"{dataset}/")]
+    corrected = [line for line in corrections_in_force(scope, side.as_of) if line.startswith(f"{dataset}/")]
     return side.members[place].sha256 if place in side.members else None, corrected
 
 

@@ -29,6 +29,7 @@ RESULT = ["name", "uscc", "tier", "candidates"]
 REVIEW = "review"
 TIERS = (EXACT, ALIAS, REVIEW, BRANCH, INSTITUTION, PERSON, NONE)
 _NOTHING = "nothing was written"
+_TIERS = {EXACT: EXACT, ALIAS: ALIAS, AMBIGUOUS: REVIEW, OUTDATED: REVIEW}
 _OF_KIND = {FIRM: NONE, FOREIGN: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, PERSON: PERSON}
 _FORMER_NAME = re.compile(r"[^@]+(@\d{4}-\d{2}-\d{2})?")
 
@@ -53,16 +54,21 @@ def resolve_file(names: Path, registry: Path, out: Path) -> Counter[str]:
 
 def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
     """An answer per name, in order, against a table `uscc, name, former_names`."""
-    register = Register.of(
-        registry, lag_days=0
-    )  # a list of names has no date: a former name is believed whenever it was
-    answers = {name: _by_equality(name, register) for name in dict.fromkeys(names)}
+    register = Register.of(registry, lag_days=0)  # a list of names has no date: former names are believed
+    different = list(dict.fromkeys(names))
+    uscc, tier = register.by_names(pa.array(different, pa.string()), pa.nulls(len(different), pa.date32()))
+    answers = {}
+    for name, code, why in zip(different, uscc.to_pylist(), tier.to_pylist(), strict=True):
+        answers[name] = Answer(name, _TIERS[why] if why != NONE else _OF_KIND[kind(name)], code or "")
+    shared = [name for name, answer in answers.items() if answer.tier == REVIEW]
+    for name, among in zip(shared, register.meant([None] * len(shared), shared), strict=True):
+        answers[name] = answers[name]._replace(candidates=among)
     unlike = [name for name, answer in answers.items() if answer.tier in (NONE, BRANCH)]
     if unlike:
-        candidates = Candidates((name, held.uscc) for name, holders in register.holders.items() for held in holders)
+        candidates = Candidates(register.carried())
         for name, found in zip(unlike, candidates.of([head(name) for name in unlike]), strict=True):
-            tier = REVIEW if found and answers[name].tier == NONE else answers[name].tier
-            answers[name] = Answer(name, tier, candidates=found)
+            reviewed = found and answers[name].tier == NONE
+            answers[name] = answers[name]._replace(candidates=found, tier=REVIEW if reviewed else answers[name].tier)
     return [answers[name] for name in names]
 
 
@@ -70,15 +76,6 @@ def _each(cell: str) -> list[str]:
     """The names in a cell; one alone stays as it is written."""
     several = split(cell)
     return several if len(several) > 1 else [cell]
-
-
-def _by_equality(name: str, register: Register) -> Answer:
-    link = register.by_name(name)
-    if link.uscc:
-        return Answer(name, link.tier, link.uscc)
-    if link.tier in (AMBIGUOUS, OUTDATED):
-        return Answer(name, REVIEW, candidates=link.among)
-    return Answer(name, _OF_KIND[kind(name)])
 
 
 class _Line(NamedTuple):

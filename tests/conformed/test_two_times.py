@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pytest
 
 from include.conformed.conform import conform
-from include.conformed.enterprises import Directory
+from include.conformed.enterprises import rule
+from include.conformed.register import Register
 from include.contracts import Contract, require_contract
 from include.kernel.areas import CITY
 from tests.validation.nights import Nights
@@ -22,16 +23,16 @@ SAMPLE = 3
 
 
 @cache
-def directory() -> Directory:
+def register() -> Register:
     """Everybody who is registered in any district by the end."""
     registry = require_contract("REG_ENT")
     rows = [NIGHTS.accepted(registry, scope, LAST.date()) for scope in NIGHTS.scopes(registry)]
-    return Directory.of(pa.concat_tables(rows))
+    return Register.of(pa.concat_tables(rows), rule("name_lag_days", LAST.date()))
 
 
 def conformed(contract: Contract, scope: str, as_of: date) -> pa.Table:
     accepted = NIGHTS.accepted(contract, scope, as_of)
-    return conform(contract, accepted, directory(), directory().codes).table
+    return conform(contract, accepted, register(), register().codes).table
 
 
 def planted(dataset: str, conclusion: str) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from include.kernel.errors import TerminalError, TransientError
 from include.kernel.references import SnapshotKey
 from include.sources.declaration import shared
 from include.steps import conforming, snapshots
-from include.steps.conforming import Frozen, Register
+from include.steps.conforming import Frozen, Registries
 from include.steps.stores import open_stores
 from include.store import lake as places
 
@@ -95,7 +95,7 @@ def test_who_stands_in_two_registries_is_registered_where_the_newer_one_says() -
         "320402": accepted("REG_ENT", [firm("MOVED", "常州迁有限公司"), firm("A", "常州甲有限公司")]),
         "320411": accepted("REG_ENT", [firm("MOVED", "常州迁有限公司"), firm("B", "常州乙有限公司")]),
     }
-    register = Register.of(registries, AS_OF, {"320402": AS_OF, "320411": date(2026, 11, 19)})
+    register = Registries.of(registries, AS_OF, {"320402": AS_OF, "320411": date(2026, 11, 19)})
     assert register.codes["320402"].to_pylist() == ["MOVED", "A"]
     assert register.codes["320411"].to_pylist() == ["B"]
     assert register.participating().to_pylist() == ["A", "MOVED", "B"]
@@ -103,7 +103,7 @@ def test_who_stands_in_two_registries_is_registered_where_the_newer_one_says() -
 
 def test_no_registry_at_all_is_one_line() -> None:
     with pytest.raises(TerminalError, match=r"^REG_ENT as of 2026-11-20: no district has .*kept.*do: land"):
-        Register.of({}, AS_OF)
+        Registries.of({}, AS_OF)
 
 
 def test_a_snapshot_of_an_older_contract_is_read_in_todays_shape() -> None:
