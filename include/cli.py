@@ -15,12 +15,14 @@ import typer
 from include.kernel.areas import areas, require_area
 from include.kernel.connections import from_environment
 from include.kernel.errors import BadInput, InnopointsError
-from include.kernel.periods import business_date, parse_as_of, require_begun
+from include.kernel.periods import SHANGHAI, business_date, parse_as_of, require_begun
 from include.kernel.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 scheme_app = typer.Typer(no_args_is_help=True, help="Schemes: the rules as data.")
 app.add_typer(scheme_app, name="scheme")
+review_app = typer.Typer(no_args_is_help=True, help="Records whose enterprise waits for a person to decide.")
+app.add_typer(review_app, name="review")
 
 DEFAULT_SCHEME = "changzhou_v1"
 AsOf = Annotated[
@@ -248,6 +250,72 @@ def scheme_list() -> None:
         _say(f"{scheme.id:<20} {scheme.version:<8} nightly   {scheme.title_zh}")
     for tree in tree_schemes().values():
         _say(f"{tree.id:<20} {tree.version:<8} supplied  {tree.title_zh}")
+
+
+Evidence = Annotated[str, typer.Option("--evidence", help="On what it is decided; kept with it.")]
+By = Annotated[str, typer.Option("--by", help="Who decides; kept with it.")]
+
+
+@review_app.command("list")
+def review_list(
+    as_of: AsOf = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Only this dataset.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV file instead of text.")] = None,
+) -> None:
+    """What waits after the last night, most rows first, with those it may mean."""
+    from include.steps.review import queue, write_queue
+
+    night, waiting, names = queue(_date(as_of), dataset)
+    if out is not None:
+        write_queue(out, waiting, names)
+    else:
+        for one in waiting:
+            meant = "; ".join(f"{code} {names.get(code, '')}" for code in one.among)
+            _say(f"{one.dataset:<12} {one.tier:<16} {one.rows:>6} rows  {one.code} {one.name}  <- {meant}")
+    _say(f"{len(waiting)} wait as of {night}, {sum(one.rows for one in waiting)} rows")
+
+
+@review_app.command("decide")
+def review_decide(
+    dataset: Annotated[str, typer.Option("--dataset", help="Whose records.")],
+    evidence: Evidence,
+    by: By,
+    code: Annotated[str, typer.Option("--code", help="The code as the records write it.")] = "",
+    name: Annotated[str, typer.Option("--name", help="The name as the records write it.")] = "",
+    uscc: Annotated[str | None, typer.Option("--uscc", help="Who is meant.")] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Nobody who is registered here is meant.")] = False,
+    as_of: AsOf = None,
+) -> None:
+    """Decide who is meant where equality leaves it open; holds from tomorrow's business date on."""
+    from include.steps.review import decide
+
+    if (uscc is None) != nobody:
+        raise BadInput("give either --uscc or --nobody", kept="all decisions")
+    taken, since = decide(_date(as_of), dataset, code, name, uscc, evidence=evidence, by=by)
+    _say(f"decision {taken.id} holds for refreshes as of {since} and later")
+
+
+@review_app.command("revoke")
+def review_revoke(
+    decision: Annotated[int, typer.Argument(help="The number of the decision.")], evidence: Evidence, by: By
+) -> None:
+    """Take a decision back: what held before it holds again."""
+    from include.steps.review import revoke
+
+    taken, since = revoke(decision, evidence=evidence, by=by)
+    _say(f"decision {taken.id} revokes {decision} for refreshes as of {since} and later")
+
+
+@review_app.command("decisions")
+def review_decisions() -> None:
+    """Everything that was decided, in its order."""
+    from include.steps.review import decisions
+
+    for one in decisions():
+        what = f"revokes {one.revokes}" if one.revokes else f"means {one.uscc or 'nobody'}"
+        when = one.decided_at.astimezone(SHANGHAI)
+        _say(f"{one.id:>5}  {when:%Y-%m-%d %H:%M}  {one.decided_by}: {one.dataset} {one.code} {one.name} {what}")
+        _say(f"       {one.evidence}")
 
 
 @app.command(

@@ -18,7 +18,7 @@ from include.measures.run import measure
 from include.points.rank import rank
 from include.points.score import score
 from include.sources.declaration import REGISTRY
-from include.steps.conforming import Register
+from include.steps.conforming import Registries
 from include.steps.district import compiled
 from include.store.lake import Lake
 
@@ -28,9 +28,9 @@ def run(world: World, scheme: str, out: Path, meter: Meter) -> None:
     lake, rules = Lake(str(out)), compiled(scheme, world.as_of)
     nothing_held_back = pa.table({"uscc": pa.array([], pa.string()), "dataset": pa.array([], pa.string())})
     profiles, points = [], []
-    register, city = _city(world, meter)
+    known, city = _city(world, meter)
     for district in world.districts:
-        tables = _conformed(world, district, register, city, meter)
+        tables = _conformed(world, district, known, city, meter)
         with meter.phase("measure"):
             measures = measure(tables, world.as_of)
         enterprises = tables.pop("enterprises")
@@ -51,13 +51,13 @@ def run(world: World, scheme: str, out: Path, meter: Meter) -> None:
         lake.commit("ranked", {"points": ranked}, {})
 
 
-def _city(world: World, meter: Meter) -> tuple[Register, dict[str, pa.Table]]:
+def _city(world: World, meter: Meter) -> tuple[Registries, dict[str, pa.Table]]:
     """What is conformed once for all districts, cut to what the measures read."""
     with meter.phase("read"):
         registries = {district: world.read(REGISTRY, district) for district in world.districts}
     with meter.phase("conform"):
-        register = Register.of(registries, world.as_of)
-        participating = register.participating()
+        known = Registries.of(registries, world.as_of)
+        participating = known.participating()
     del registries
     tables = {}
     for dataset, contract in contracts().items():
@@ -65,23 +65,23 @@ def _city(world: World, meter: Meter) -> tuple[Register, dict[str, pa.Table]]:
             with meter.phase("read"):
                 accepted = world.read(dataset, CITY)
             with meter.phase("conform"):
-                found = conform(contract, accepted, register.directory, participating).table
+                found = conform(contract, accepted, known.register, participating).table
                 tables[dataset.lower()] = found.select(columns_read(dataset))
-    return register, tables
+    return known, tables
 
 
 def _conformed(
-    world: World, district: str, register: Register, city: dict[str, pa.Table], meter: Meter
+    world: World, district: str, known: Registries, city: dict[str, pa.Table], meter: Meter
 ) -> dict[str, pa.Table]:
     with meter.phase("conform"):
-        directory, participating = register.within(district), register.participating(district)
+        register, participating = known.within(district), known.participating(district)
         tables = {name: rows.filter(pc.is_in(rows["uscc"], participating)) for name, rows in city.items()}
-        tables["enterprises"] = register.enterprises[district]
+        tables["enterprises"] = known.enterprises[district]
     for dataset, contract in contracts().items():
         if contract.scope != CITY:
             with meter.phase("read"):
                 accepted = world.read(dataset, district)
             with meter.phase("conform"):
-                found = conform(contract, accepted, directory, participating).table
+                found = conform(contract, accepted, register, participating).table
                 tables[dataset.lower()] = found.select(columns_read(dataset))
     return tables

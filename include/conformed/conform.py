@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.conformed.enterprises import NOT_REGISTERED_HERE, Directory
+from include.conformed.names import SEPARATORS, split
+from include.conformed.register import Links, Register
+from include.conformed.unresolved import Decided, settled, unresolved
 from include.contracts import Contract, Versions
-from include.kernel.identity import CODE_SHAPE
 
-UNRESOLVED = pa.schema([pa.field("dataset", pa.string()), pa.field("tier", pa.string()), pa.field("rows", pa.int64())])
-_SEPARATORS = re.compile("[;；]")
+_NOTHING_DECIDED: Decided = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Conformed:
     """`table`: the contract's columns with `uscc` resolved (and `owners` for name lists), sorted by uscc and key.
-    `unresolved`: rows of this dataset that link to no enterprise of the district, counted per tier (`UNRESOLVED`).
+    `unresolved`: its rows that link to no enterprise, listed and counted per tier (`UNRESOLVED`).
     """
 
     table: pa.Table
@@ -60,130 +59,95 @@ class _Rows:
         return chosen.append_column("_row", self.places)
 
 
-def conform(contract: Contract, accepted: pa.Table, directory: Directory, participating: pa.Array) -> Conformed:
+def conform(
+    contract: Contract,
+    accepted: pa.Table,
+    register: Register,
+    participating: pa.Array,
+    decided: Decided = _NOTHING_DECIDED,
+) -> Conformed:
     """Conform one dataset: a district's rows for that district, the city's for the whole city.
 
-    `directory` knows who is meant; enterprises that are not among `participating` (codes) are left out. Until the last
-    step a row is its place in `accepted`; then each row that stays is copied once, whole.
+    `register` knows who is meant, `decided` what people said of this dataset where equality left it open; enterprises
+    that are not among `participating` (codes) are left out. Until the last step a row is its place in `accepted`; then
+    each row that stays is copied once, whole.
     """
     rows = _last_editions(contract, _Rows(accepted))
-    if contract.entity.names:
-        links, tiers = _link_names(contract, rows, directory)
-    elif contract.entity.roles:
-        links, tiers = _link_roles(contract, rows, directory)
-    else:
-        links, tiers = _link(contract, rows, directory)
-    unresolved = pa.Table.from_pylist(
-        [{"dataset": contract.dataset, "tier": tier, "rows": n} for tier, n in sorted(tiers.items())], UNRESOLVED
-    )
+    link = _link_names if contract.entity.names else _link_roles if contract.entity.roles else _link
+    links, open_ = link(contract, rows, register, decided)
     taking_part = links.filter(pc.is_in(links["uscc"], value_set=participating))
-    return Conformed(_latest(contract, accepted, taking_part), unresolved)
+    return Conformed(_latest(contract, accepted, taking_part), open_)
 
 
-def quarantined_pairs(contract: Contract, quarantine: pa.Table, directory: Directory) -> set[tuple[str, str]]:
+def quarantined_pairs(contract: Contract, quarantine: pa.Table, register: Register) -> set[tuple[str, str]]:
     """(uscc, dataset) of enterprises that have rows in quarantine, as far as those rows can be read."""
-    found: set[tuple[str, str]] = set()
-    for text in quarantine["entity"].to_pylist():
-        for part in _SEPARATORS.split(text or ""):
-            uscc, _ = directory.resolve((part,), part)
-            if uscc:
-                found.add((uscc, contract.dataset))
-    return found
+    texts = [part for text in quarantine["entity"].to_pylist() for part in split(text or "")]
+    parts = pa.array(texts, pa.string())
+    uscc, _ = register.resolve([parts], parts, pa.nulls(len(parts), pa.date32()))
+    return {(code, contract.dataset) for code in uscc.drop_null().to_pylist()}
 
 
-def _link(contract: Contract, rows: _Rows, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
-    """Which row (`_row`) is whose (`uscc`, null: nobody's here); so do `_link_roles` and `_link_names`."""
-    resolved, tiers = _resolved(rows, contract.entity.codes, contract.entity.name, directory)
-    return pa.table({"_row": rows.places, "uscc": resolved}), tiers
+def _link(contract: Contract, rows: _Rows, register: Register, decided: Decided) -> tuple[pa.Table, pa.Table]:
+    """Which row (`_row`) is whose (`uscc`, null: nobody's here), and what is unresolved; so do the other two."""
+    uscc, open_ = _resolved(contract, rows, contract.entity.codes, contract.entity.name, register, decided)
+    return pa.table({"_row": rows.places, "uscc": uscc}), open_
 
 
-def _resolved(
-    accepted: _Rows, codes: list[str], name: str | None, directory: Directory
-) -> tuple[pa.Array, dict[str, int]]:
-    """The enterprise that these columns name in each row, and how many name none, per tier.
-
-    Codes in their one spelling are decided by the column, and so are names where no code is given; whatever is left, as
-    a code spelt otherwise, one by one.
-    """
-    registered = directory.codes
-    at = pa.nulls(accepted.num_rows, pa.int32())
-    elsewhere = pa.repeat(pa.scalar(False), accepted.num_rows)
-    undecided = pa.repeat(pa.scalar(True), accepted.num_rows)
-    for column in codes:  # a code is tried where all before it are empty
-        code = accepted[column]
-        at = pc.if_else(undecided, pc.index_in(code, value_set=registered), at)
-        plain = pc.fill_null(pc.match_substring_regex(code, f"^{CODE_SHAPE}$"), False)
-        elsewhere = pc.or_(elsewhere, pc.and_(undecided, pc.and_(plain, pc.is_null(at))))
-        undecided = pc.and_(undecided, pc.is_null(code))
-    resolved, tiers = registered.take(at), Counter({NOT_REGISTERED_HERE: pc.sum(elsewhere).as_py() or 0})
-    left = pc.and_not(pc.is_null(at), elsewhere)
-    if name:
-        text = accepted[name]
-        named = pc.and_(undecided, pc.greater(pc.fill_null(pc.binary_length(text), 0), 0))
-        found, unknown = _by_name(text.filter(named), directory)
-        resolved, tiers, left = pc.replace_with_mask(resolved, named, found), tiers + unknown, pc.and_not(left, named)
-    found, unknown = _one_by_one(accepted.filter(left), codes, name, directory)
-    return pc.replace_with_mask(resolved, left, found), dict(tiers + unknown)
-
-
-def _by_name(texts: pa.Array, directory: Directory) -> tuple[pa.Array, Counter[str]]:
-    """Every different name is looked up once."""
-    coded = texts.dictionary_encode()
-    uscc, tiers = directory.by_names(coded.dictionary)
-    resolved = uscc.take(coded.indices)
-    unlinked = tiers.take(coded.indices).filter(resolved.is_null())
-    return resolved, Counter(unlinked.to_pylist())
-
-
-def _one_by_one(
-    accepted: _Rows, codes: list[str], name: str | None, directory: Directory
-) -> tuple[pa.Array, Counter[str]]:
-    columns = [accepted[code].to_pylist() for code in codes]
-    names = accepted[name].to_pylist() if name else [None] * accepted.num_rows
-    known: dict[tuple, tuple[str | None, str]] = {}
-    resolved: list[str | None] = []
-    tiers: Counter[str] = Counter()
-    for i, text in enumerate(names):
-        identifiers = (*(column[i] for column in columns), text)
-        if identifiers not in known:
-            known[identifiers] = directory.resolve(identifiers[:-1], text)
-        uscc, tier = known[identifiers]
-        resolved.append(uscc)
-        if uscc is None:
-            tiers[tier] += 1
-    return pa.array(resolved, pa.string()), tiers
-
-
-def _link_roles(contract: Contract, rows: _Rows, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
+def _link_roles(contract: Contract, rows: _Rows, register: Register, decided: Decided) -> tuple[pa.Table, pa.Table]:
     """One link per party that is an enterprise here; who deals with itself has one in each role."""
     current = _current(contract, rows)
-    parts = []
-    tiers: Counter[str] = Counter()
+    links, open_ = [], []
     for role, party in contract.entity.roles.items():
-        resolved, unknown = _resolved(current, party.codes, party.name, directory)
+        uscc, left = _resolved(contract, current, party.codes, party.name, register, decided)
         of_role = pa.array([role] * current.num_rows, pa.string())
-        parts.append(pa.table({"_row": current.places, "uscc": resolved, "role": of_role}))
-        tiers.update(unknown)
-    return pa.concat_tables(parts), dict(tiers)
+        links.append(pa.table({"_row": current.places, "uscc": uscc, "role": of_role}))
+        open_.append(left)
+    return pa.concat_tables(links), pa.concat_tables(open_)
 
 
-def _link_names(contract: Contract, rows: _Rows, directory: Directory) -> tuple[pa.Table, dict[str, int]]:
-    """Each current row once per enterprise among its names; every different name is looked up once."""
+def _link_names(contract: Contract, rows: _Rows, register: Register, decided: Decided) -> tuple[pa.Table, pa.Table]:
+    """Each current row once per enterprise among its names."""
     assert contract.entity.names
     current = _current(contract, rows)
-    lists = pc.split_pattern_regex(current[contract.entity.names], _SEPARATORS.pattern)
+    lists = pc.split_pattern_regex(current[contract.entity.names], SEPARATORS.pattern)
     parts = pc.utf8_trim_whitespace(pc.list_flatten(lists)).dictionary_encode()
     names = parts.dictionary
     row, name = pc.list_parent_indices(lists).to_numpy(), parts.indices.to_numpy()
     said = pc.greater(pc.utf8_length(names), 0).to_numpy(zero_copy_only=False)[name]
     pairs = np.sort(row[said].astype(np.int64) * len(names) + name[said], kind="stable")  # in order but for a few
     row, name = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], max(len(names), 1))
-    owners = np.bincount(row, minlength=current.num_rows)
-    uscc, tiers = directory.by_names(names)
-    linked = uscc.is_valid().to_numpy(zero_copy_only=False)[name]
-    unlinked = Counter(tiers.take(pa.array(name[~linked])).to_pylist())
-    places, whose = current.places.take(pa.array(row[linked])), uscc.take(pa.array(name[linked]))
-    return pa.table({"_row": places, "uscc": whose, "owners": owners[row[linked]]}), dict(unlinked)
+    owners = np.bincount(row, minlength=current.num_rows)[row]
+    written = pa.DictionaryArray.from_arrays(pa.array(name.astype(np.int32)), names)
+    links = register.by_names(written, _days(contract, current).take(pa.array(row)))
+    no_codes = pa.nulls(len(row), pa.string())
+    uscc, open_ = _left_open(contract, links, no_codes, written, register, decided)
+    table = pa.table({"_row": current.places.take(pa.array(row)), "uscc": uscc, "owners": owners})
+    return table.filter(uscc.is_valid()), open_
+
+
+def _resolved(
+    contract: Contract, rows: _Rows, codes: list[str], name: str | None, register: Register, decided: Decided
+) -> tuple[pa.Array, pa.Table]:
+    """The enterprise that these columns name in each row, and what is unresolved."""
+    given = [rows[code] for code in codes]
+    names = rows[name] if name else pa.nulls(rows.num_rows, pa.string())
+    links = register.resolve(given, names, _days(contract, rows))
+    first = pc.coalesce(*given) if given else pa.nulls(rows.num_rows, pa.string())
+    return _left_open(contract, links, first, names, register, decided)
+
+
+def _left_open(
+    contract: Contract, links: Links, codes: pa.Array, names: pa.Array, register: Register, decided: Decided
+) -> tuple[pa.Array, pa.Table]:
+    links = settled(links, codes, names, decided, register)
+    return links[0], unresolved(contract.dataset, links, codes, names, register)
+
+
+def _days(contract: Contract, rows: _Rows) -> pa.Array:
+    """The day on which each record named its enterprise."""
+    arrival = rows[contract.arrival].cast(pa.date32())
+    named_on = contract.entity.named_on
+    return pc.coalesce(rows[named_on].cast(pa.date32()), arrival) if named_on else arrival
 
 
 def _current(contract: Contract, rows: _Rows) -> _Rows:

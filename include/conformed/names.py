@@ -13,14 +13,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import opencc
 import yaml
 
 from include.kernel.identity import normal_name
 
 FIRM, INSTITUTION, PERSON, FOREIGN, BRANCH = "firm", "institution", "person", "foreign", "branch"
 
-_SEPARATORS = re.compile("[;；]")
+SEPARATORS = re.compile("[;；]")
 _HAN = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af]")
 _KANA_OR_HANGUL = re.compile("[\u3041-\u30ff\uac00-\ud7a3]")
 _BRACKETED = re.compile(r"\(([^()]*)\)")
@@ -45,43 +44,36 @@ class Parts:
         return self.core + self.trade
 
 
-def normal(text: str) -> str:
-    """A name in its one spelling: width, blanks, invisible characters and brackets folded, upper case, simplified.
-
-    Two registered firms that differ only in this are held to have the same name, and neither is linked by it.
-    """
-    return normal_name(text).translate(_simplified())
-
-
 def split(text: str) -> list[str]:
     """The names in a cell that lists several, as written, in order, without the blanks around them."""
-    return [name for part in _SEPARATORS.split(text) if (name := part.strip())]
+    return [name for part in SEPARATORS.split(text) if (name := part.strip())]
 
 
 def kind(text: str) -> str:
     """Whose name this is. What has no legal form and is no institution and no person is a firm's short name."""
-    name = normal(text)
+    name = normal_name(text)
     if not _HAN.search(name) or _KANA_OR_HANGUL.search(name) or any(form in name for form in _words("foreign").all):
         return FOREIGN
     whole = _BRACKETED.sub("", name)
-    if _ending(whole, "branches") or _BELONGING.fullmatch(name):
+    institution = _ending(whole, "institutions")
+    if len(_ending(whole, "branches")) > len(institution) or _BELONGING.fullmatch(name):
         return BRANCH
     if _ending(name, "forms") or _ending(whole, "forms"):
         return FIRM
-    if _ending(whole, "institutions"):
+    if institution:
         return INSTITUTION
     return PERSON if _is_person(whole) else FIRM
 
 
 def head(text: str) -> str:
     """The firm that a branch belongs to: its name up to the legal form; any other name as it is."""
-    found = _BELONGING.fullmatch(normal(text))
+    found = _BELONGING.fullmatch(normal_name(text))
     return found[1] if found else text
 
 
 def parts(text: str) -> Parts:
     """A firm's name in place, core (字号), trade and legal form; brackets go to the part they belong to."""
-    name = normal(text)
+    name = normal_name(text)
     places: list[str] = []
     forms: list[str] = []
     for inner in _BRACKETED.findall(name):
@@ -149,32 +141,12 @@ def _text(key: str) -> str:
 
 
 @cache
-def _simplified() -> dict[int, str]:
-    """Traditional characters to simplified ones, one by one: only what no simplified text contains."""
-    letters = [chr(code) for block in (range(0x3400, 0x4DC0), range(0x4E00, 0xA000)) for code in block]
-    converted = opencc.OpenCC("t2s").convert("\n".join(letters)).split("\n")
-    return {
-        ord(old): new
-        for old, new in zip(letters, converted, strict=True)
-        if new != old and not _in_gb2312(old) and old not in _text("stays")
-    }
-
-
-def _in_gb2312(letter: str) -> bool:
-    try:
-        letter.encode("gb2312")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-@cache
 def _places() -> dict[str, str]:
     """Every province, city and county, past and present, with and without its rank, to the name without it."""
     places = {"中国": "中国"}
     for found in re.findall(r'(?:province|county)="([^"]+)"', (files("stdnum.cn") / "loc.dat").read_text("utf-8")):
         for dated in found.split(","):
-            place = normal(re.sub(r"\[[^]]*\]", "", dated))
+            place = normal_name(re.sub(r"\[[^]]*\]", "", dated))
             short = re.sub("(特别行政区|(壮族|回族|维吾尔)?自治区|省|市|地区|盟|区|县|旗)$", "", place)
             short = short if len(short) >= 2 else place
             if short not in ("市辖", "市", "直辖", "郊", "城"):

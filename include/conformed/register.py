@@ -1,35 +1,35 @@
 """Who is who: every registered enterprise by its codes and by the names it carries and carried, each with its time.
 
 Only equality links: a code, the present name in its one spelling, or a former name that is believed on the record's
-day. Everything else is told by its tier, with the enterprises it may mean, for people to decide.
+day. Everything else is told apart by its tier, for people to decide. Whole columns at a time: only names that take a
+day to tell, and codes in an odd spelling, are looked at one by one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from include.conformed.names import normal
-from include.kernel.identity import check_digit_holds, is_code_shape, normal_code
+from include.kernel.identity import check_digit_holds, is_code_shape, normal_code, normal_name, normal_names
 
 CODE, EXACT, ALIAS = "code", "exact", "alias"
 TWO_ENTERPRISES, AMBIGUOUS, OUTDATED = "two_enterprises", "ambiguous", "outdated_name"
 NOT_REGISTERED_HERE, CODE_FAILS_CHECK = "code_not_registered_here", "code_fails_check"
 NONE, NO_IDENTIFIER = "none", "no_identifier"
-LINKED = frozenset({CODE, EXACT, ALIAS})
+_TIERS = [CODE, EXACT, ALIAS, TWO_ENTERPRISES, AMBIGUOUS, OUTDATED]
+_TIERS += [NOT_REGISTERED_HERE, CODE_FAILS_CHECK, NONE, NO_IDENTIFIER]
 
-
-class Link(NamedTuple):
-    """What a record's identifiers come to: an enterprise and by which tier, or none and whom they may mean."""
-
-    uscc: str | None
-    tier: str
-    among: tuple[str, ...] = ()
+Links = tuple[pa.Array, pa.Array]
+"""Of each record the enterprise (null: no link) and the tier."""
+_Found = tuple[pa.Array, pa.Array]
+"""The same in numbers, which are quicker than texts: places in `Register.codes` and in `_TIERS`."""
 
 
 class Holder(NamedTuple):
@@ -41,102 +41,228 @@ class Holder(NamedTuple):
 
 
 @dataclass(frozen=True)
+class _Nearby:
+    """A part of a column that most texts are in: a smaller index is quicker to build and to ask."""
+
+    texts: pa.Array
+    places: pa.Array
+
+    @classmethod
+    def of(cls, texts: pa.Array, chosen: pa.Array) -> _Nearby:
+        return cls(texts.filter(chosen), pc.indices_nonzero(chosen).cast(pa.int32()))
+
+    def find(self, texts: pa.Array) -> pa.Array:
+        """Where each text stands in the whole column, null for one that is not in this part."""
+        return self.places.take(pc.index_in(texts, value_set=self.texts))
+
+
+@dataclass(frozen=True)
 class Register:
     """All registered enterprises, in business or not, so that a record of a closed firm never drifts to a namesake.
 
-    `holders` goes by the name's one spelling; `numbers` are the identifiers from before 2015: the organisation number
-    (GB 11714, nine characters, part of the credit code) and the registration number of 15 digits.
+    `names` holds every name once, in its one spelling; `whose` the place in `codes` of its enterprise if nobody else
+    carries or carried it and it is no former name, else null: then `holders` says who and when. With `here` (one answer
+    per code) only those are linked and all others are registered elsewhere; `near` are their codes and names, looked
+    through first.
     """
 
-    codes: frozenset[str]
-    numbers: dict[str, str]
+    codes: pa.Array
+    older_numbers: pa.Table
+    names: pa.Array
+    whose: pa.Array
     holders: dict[str, tuple[Holder, ...]]
     lag: timedelta
+    here: pa.Array | None = None
+    near: tuple[_Nearby, _Nearby] | None = None
 
     @classmethod
     def of(cls, registry: pa.Table, lag_days: int) -> Register:
         """Read `uscc`, `name`, `former_names` (`name@YYYY-MM-DD;…`) and, where there is one, `registration_no`."""
-        holders: dict[str, dict[Holder, None]] = defaultdict(dict)
-        numbers: dict[str, str | None] = {}
-        columns = ["uscc", "name", "former_names"]
-        dated = "registration_no" in registry.column_names
-        rows = registry.select([*columns, "registration_no"] if dated else columns).to_pylist()
-        for row in rows:
-            uscc = row["uscc"]
-            for name, holder in _names(uscc, row["name"], row["former_names"]):
-                holders[normal(name)][holder] = None
-            for number in (uscc[8:17], row.get("registration_no")):
-                if number and numbers.setdefault(number, uscc) != uscc:
-                    numbers[number] = None  # of two enterprises: of neither
+        uscc, name = registry["uscc"].combine_chunks(), normal_names(registry["name"].combine_chunks())
+        carried = pa.table({"name": name, "uscc": uscc}).filter(pc.not_equal(name, ""))
+        former: dict[str, list[Holder]] = defaultdict(list)
+        since: dict[str, date] = {}
+        renamed = registry.filter(pc.greater(pc.utf8_length(pc.fill_null(registry["former_names"], "")), 0))
+        for row in renamed.select(["uscc", "former_names"]).to_pylist():
+            for old, holder in _former(row["uscc"], row["former_names"]):
+                former[normal_name(old)].append(holder)
+                if holder.until is not None and date.min < holder.until < date.max:
+                    since[row["uscc"]] = holder.until
+        once = carried.group_by("name", use_threads=False).aggregate([("uscc", "min"), ("uscc", "max")])
+        names, first = once["name"].combine_chunks(), once["uscc_min"].combine_chunks()
+        take_a_day = pc.or_(
+            pc.not_equal(first, once["uscc_max"].combine_chunks()),
+            pc.is_in(names, value_set=pa.array(list(former), pa.string())),
+        )
+        dated = carried.filter(pc.is_in(carried["name"], value_set=names.filter(take_a_day)))
+        for row in dated.to_pylist():
+            former[row["name"]].append(Holder(row["uscc"], since.get(row["uscc"]), None))
+        only_former = pa.array(sorted(former.keys() - set(dated["name"].to_pylist())), pa.string())
+        codes = uscc.unique()
+        only = pc.if_else(take_a_day, pa.scalar(None, pa.string()), first)
         return cls(
-            frozenset(row["uscc"] for row in rows),
-            {number: uscc for number, uscc in numbers.items() if uscc},
-            {name: tuple(held) for name, held in holders.items()},
-            timedelta(days=lag_days),
+            codes=codes,
+            older_numbers=_older_numbers(registry),
+            names=pa.concat_arrays([names, only_former]),
+            whose=pa.concat_arrays([pc.index_in(only, value_set=codes), pa.nulls(len(only_former), pa.int32())]),
+            holders={name: tuple(held) for name, held in former.items()},
+            lag=timedelta(days=lag_days),
         )
 
-    def by_name(self, text: str, on: date | None = None) -> Link:
-        """Who carries this name on a day, or who ever did when the record has none. One enterprise, or no link."""
-        held = self.holders.get(normal(text), ())
-        if not held:
-            return Link(None, NONE)
-        believed = [holder for holder in held if self._believed(holder, on)]
-        if on is not None and not believed:  # a later name on an earlier record
-            believed = [holder for holder in held if holder.until is None]
-        meant = tuple(sorted({holder.uscc for holder in believed or held}))
-        if not believed:
-            return Link(None, OUTDATED, meant)
-        if len(meant) > 1:
-            return Link(None, AMBIGUOUS, meant)
-        carries = any(holder.uscc == meant[0] and holder.until is None for holder in held)
-        return Link(meant[0], EXACT if carries else ALIAS)
+    def within(self, codes: pa.Array) -> Register:
+        """The same register seen by one district: only these `codes` are linked, the others are known as others'."""
+        here = pc.is_in(self.codes, value_set=codes)
+        theirs = pc.fill_null(here.take(self.whose), True)
+        return replace(self, here=here, near=(_Nearby.of(self.codes, here), _Nearby.of(self.names, theirs)))
 
-    def by_code(self, text: str) -> Link:
-        """Whose code or older number this is. `no_identifier` means that it is neither: then a name may decide."""
-        code = normal_code(text)
-        if code in self.codes:
-            return Link(code, CODE)
-        if is_code_shape(code):
-            return Link(None, NOT_REGISTERED_HERE if check_digit_holds(code) else CODE_FAILS_CHECK)
-        number = self.numbers.get(code.replace("-", ""))
-        return Link(number, CODE) if number else Link(None, NO_IDENTIFIER)
+    def resolve(self, codes: Sequence[pa.Array], names: pa.Array, days: pa.Array) -> Links:
+        """Who each record is about, by its codes (a later one where those before are empty) and its name on its day.
 
-    def resolve(self, codes: tuple[str | None, ...], name: str | None, on: date | None = None) -> Link:
-        """Who a record is about. A name never overrules a well-formed code; a code and another's name link to neither.
-
-        A code that fails its check digit links to nobody; the name says whom it may mean.
+        A name never overrules a well-formed code; the code of one with the name of another links to neither.
         """
-        named = self.by_name(name, on) if name else Link(None, NO_IDENTIFIER)
-        for text in codes:
-            coded = self.by_code(text) if text else Link(None, NO_IDENTIFIER)
-            if coded.uscc and named.uscc and coded.uscc != named.uscc:
-                return Link(None, TWO_ENTERPRISES, (coded.uscc, named.uscc))
-            if coded.tier == CODE_FAILS_CHECK:
-                return Link(None, CODE_FAILS_CHECK, (named.uscc,) if named.uscc else named.among)
-            if coded.tier != NO_IDENTIFIER:
-                return coded
-        return named
+        at, tier = pa.nulls(len(names), pa.int32()), pa.repeat(_tier(NO_IDENTIFIER), len(names))
+        undecided = pa.repeat(pa.scalar(True), len(names))
+        for texts in codes:
+            if at.null_count:
+                at, tier = self._by_codes(texts, at, tier, undecided)
+                undecided = pc.equal(tier, _tier(NO_IDENTIFIER))
+        named, by_name = self._by_names(names, days)
+        wanted = pc.and_(undecided, names.is_valid())
+        two = pc.fill_null(pc.not_equal(at, named), False)
+        at = pc.if_else(two, pa.scalar(None, pa.int32()), pc.if_else(wanted, named, at))
+        tier = pc.if_else(two, _tier(TWO_ENTERPRISES), pc.if_else(wanted, by_name, tier))
+        return self._told(at, tier)
 
-    def _believed(self, holder: Holder, on: date | None) -> bool:
-        if on is None:
+    def by_names(self, names: pa.Array, days: pa.Array) -> Links:
+        """Who carries each name on its day, or who ever did where the day is null. One enterprise, or no link."""
+        return self._told(*self._by_names(names, days))
+
+    def carried(self) -> Iterator[tuple[str, str]]:
+        """Every name, now and before, with each enterprise that carries or carried it."""
+        for name, uscc in zip(self.names.to_pylist(), self.codes.take(self.whose).to_pylist(), strict=True):
+            yield from (
+                ((name, holder.uscc) for holder in self.holders.get(name, ())) if uscc is None else [(name, uscc)]
+            )
+
+    def meant(self, codes: Sequence[str | None], names: Sequence[str | None]) -> list[tuple[str, ...]]:
+        """Of each record everybody whose code it gives or who carries or carried its name, for people to choose."""
+        spelt = [normal_name(name or "") for name in names]
+        whose = self.whose.take(self._places_of_names(pa.array(spelt, pa.string())))
+        coded, _ = self._spelt_codes(pa.array([code or "" for code in codes], pa.string()))
+        found = []
+        for name, *one in zip(spelt, *(self.codes.take(at).to_pylist() for at in (whose, coded)), strict=True):
+            found.append(tuple(sorted({*filter(None, one), *(holder.uscc for holder in self.holders.get(name, ()))})))
+        return found
+
+    def linked_here(self, uscc: pa.Array, tier: pa.Array) -> Links:
+        """The links, but for those to enterprises that are not registered, or not among `here`."""
+        at = pc.index_in(uscc, value_set=self.codes)
+        known = at.is_valid() if self.here is None else pc.fill_null(self.here.take(at), False)
+        elsewhere = pc.and_not(uscc.is_valid(), known)
+        return (
+            pc.if_else(elsewhere, pa.scalar(None, pa.string()), uscc),
+            pc.if_else(elsewhere, NOT_REGISTERED_HERE, tier),
+        )
+
+    def _told(self, at: pa.Array, tier: pa.Array) -> Links:
+        if self.here is not None:
+            elsewhere = pc.fill_null(pc.invert(self.here.take(at)), False)
+            at = pc.if_else(elsewhere, pa.scalar(None, pa.int32()), at)
+            tier = pc.if_else(elsewhere, _tier(NOT_REGISTERED_HERE), tier)
+        return self.codes.take(at), pa.DictionaryArray.from_arrays(tier, pa.array(_TIERS))
+
+    def _by_codes(self, texts: pa.Array, at: pa.Array, tier: pa.Array, undecided: pa.Array) -> _Found:
+        """Whose codes or older numbers these are. `no_identifier`: neither, so that a name may decide."""
+        found = pc.index_in(texts, value_set=self.codes) if self.near is None else self.near[0].find(texts)
+        at = pc.if_else(undecided, found, at)
+        tier = pc.if_else(pc.and_(undecided, found.is_valid()), _tier(CODE), tier)
+        odd = pc.and_(pc.and_(undecided, found.is_null()), texts.is_valid())
+        coded = texts.filter(odd).dictionary_encode()
+        place, why = (part.take(coded.indices) for part in self._spelt_codes(coded.dictionary))
+        return pc.replace_with_mask(at, odd, place), pc.replace_with_mask(tier, odd, why)
+
+    def _spelt_codes(self, texts: pa.Array) -> _Found:
+        """Codes in any spelling, or older numbers, one by one."""
+        spelt = [normal_code(text) for text in texts.to_pylist()]
+        uscc = [code if is_code_shape(code) else self._numbers.get(code.replace("-", "")) for code in spelt]
+        at = pc.index_in(pa.array(uscc, pa.string()), value_set=self.codes)
+        why = []
+        for code, known in zip(spelt, at.is_valid().to_pylist(), strict=True):
+            unknown = NOT_REGISTERED_HERE if check_digit_holds(code) else CODE_FAILS_CHECK
+            why.append(CODE if known else unknown if is_code_shape(code) else NO_IDENTIFIER)
+        return at, pa.array(map(_TIERS.index, why), pa.int8())
+
+    def _places_of_names(self, texts: pa.Array) -> pa.Array:
+        """Where each name stands in `names`: most are written in the one spelling already."""
+        at = pc.index_in(texts, value_set=self.names) if self.near is None else self.near[1].find(texts)
+        left = pc.and_(at.is_null(), texts.is_valid())
+        spelt = normal_names(texts.filter(left))
+        return pc.replace_with_mask(at, left, pc.index_in(spelt, value_set=self.names)) if len(spelt) else at
+
+    def _by_names(self, names: pa.Array, days: pa.Array) -> _Found:
+        coded = names.dictionary_encode()
+        place = self._places_of_names(coded.dictionary)
+        whose = self.whose.take(place).take(coded.indices)
+        tier = pc.if_else(whose.is_valid(), _tier(EXACT), _tier(NONE))
+        takes_a_day = pc.and_(place.is_valid(), self.whose.take(place).is_null()).take(coded.indices)
+        dated = pc.fill_null(takes_a_day, False)
+        spelt = self.names.take(place).take(coded.indices.filter(dated)).to_pylist()
+        asked = list(zip(spelt, days.filter(dated).to_pylist(), strict=True))
+        answers = {one: self._on(self.holders[one[0]], one[1]) for one in set(asked)}
+        meant = pa.array([answers[one][0] for one in asked], pa.string())
+        why = pa.array([_TIERS.index(answers[one][1]) for one in asked], pa.int8())
+        return (
+            pc.replace_with_mask(whose, dated, pc.index_in(meant, value_set=self.codes)),
+            pc.replace_with_mask(tier, dated, why),
+        )
+
+    def _on(self, holders: tuple[Holder, ...], day: date | None) -> tuple[str | None, str]:
+        """Who is believed to carry a name on a day; who carries it now is believed on any day if nobody else is."""
+        believed = {holder.uscc for holder in holders if self._believed(holder, day)}
+        now = {holder.uscc for holder in holders if holder.until is None}
+        believed = believed or now
+        if len(believed) != 1:
+            return None, AMBIGUOUS if believed else OUTDATED
+        return next(iter(believed)), EXACT if believed <= now else ALIAS
+
+    def _believed(self, holder: Holder, day: date | None) -> bool:
+        if day is None:
             return holder.until != date.min
-        begun = holder.since is None or holder.since <= on
-        return begun and (holder.until is None or on - self.lag <= holder.until)
+        begun = holder.since is None or holder.since <= day
+        return begun and (holder.until is None or day - self.lag <= holder.until)
+
+    @cached_property
+    def _numbers(self) -> dict[str, str]:
+        """The identifiers from before 2015: organisation numbers (GB 11714, nine characters of the credit code) and
+        registration numbers of 15 digits. A number of two enterprises is neither's.
+        """
+        once = self.older_numbers.group_by("number").aggregate([("uscc", "min"), ("uscc", "max")]).to_pylist()
+        return {row["number"]: row["uscc_min"] for row in once if row["uscc_min"] == row["uscc_max"]}
 
 
-def _names(uscc: str, name: str, former_names: str | None) -> Iterator[tuple[str, Holder]]:
-    """Present and former names in order of time. A day that cannot be read makes its name one that nobody believes."""
-    dated = [_former(text) for text in (former_names or "").replace("；", ";").split(";") if text.strip()]
+def _older_numbers(registry: pa.Table) -> pa.Table:
+    codes = registry["uscc"]
+    numbers = [pc.utf8_slice_codeunits(codes, 8, 17)]
+    if "registration_no" in registry.column_names:
+        numbers.append(registry["registration_no"])
+    return pa.concat_tables(pa.table({"number": number, "uscc": codes}) for number in numbers)
+
+
+def _tier(name: str) -> pa.Scalar:
+    return pa.scalar(_TIERS.index(name), pa.int8())
+
+
+def _former(uscc: str, former_names: str) -> Iterator[tuple[str, Holder]]:
+    """Former names in order of time. One without a day is believed for ever, one whose day cannot be read never."""
     since = None
-    for former, until in sorted(dated, key=lambda one: one[1]):
+    dated = [_dated(text) for text in former_names.replace("；", ";").split(";") if text.strip()]
+    for name, until in sorted(dated, key=lambda one: one[1]):
         known = until not in (date.min, date.max)
-        yield former, Holder(uscc, since if known else None, until)
+        yield name, Holder(uscc, since if known else None, until)
         since = until if known else since
-    yield name, Holder(uscc, since, None)
 
 
-def _former(text: str) -> tuple[str, date]:
-    """`name@day` until which it was carried; without a day it is believed for ever, with an unreadable one never."""
+def _dated(text: str) -> tuple[str, date]:
     name, at, day = text.partition("@")
     try:
         return name, date.fromisoformat(day.strip()) if at else date.max

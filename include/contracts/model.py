@@ -99,12 +99,14 @@ class Entity(_Strict):
 
     `names` is a text list split on `;` and `；`: each part that is an enterprise gives one conformed row, with
     `owners` = the number of parts, so that co-owners share. `roles` are the parties of a deal: each that is an
-    enterprise gives one conformed row, with `role` = its part in the deal.
+    enterprise gives one conformed row, with `role` = its part in the deal. `named_on` is the date on which the record
+    named its enterprise, by default its arrival: a former name is believed for a while only.
     """
 
     codes: list[str] = Field(default_factory=list)
     name: str | None = None
     names: str | None = None
+    named_on: str | None = None
     roles: dict[str, Party] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -207,6 +209,7 @@ class Contract(_Strict):
     @model_validator(mode="after")
     def _names_exist(self) -> Contract:
         named = [*self.key, self.arrival, *self.entity.columns]
+        named += [self.entity.named_on] if self.entity.named_on else []
         if self.versions:
             named += [*self.versions.group, *self.versions.latest_by, *self.versions.void]
             named += [n for n in (self.versions.filing, self.versions.first) if n]

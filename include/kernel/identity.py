@@ -1,10 +1,14 @@
-"""Identifiers of an enterprise: the unified social credit code (GB 32100-2015) and names made comparable."""
+"""Identifiers of an enterprise: the unified social credit code (GB 32100-2015) and names, each in its one spelling."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
+from itertools import groupby
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from stdnum.cn import uscc as stdnum_uscc
 
 _INVISIBLE = re.compile(
@@ -17,6 +21,9 @@ CODE_SHAPE = r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}"
 OLDER_CODE = r"[0-9]{15}|[0-9A-Z]{8}-?[0-9X]"
 """What stood in its place before 2015: a registration number of 15 digits, an organisation code of nine characters."""
 _CODE = re.compile(CODE_SHAPE)
+_STAYS = "昇陞琱祕蒐脩谿鉅釐劄頫氾扞"
+"""Standard characters (《通用规范汉字表》, 2013) that a converter of traditional script would change. They stay, and
+so does what GB 2312 holds: two firms may differ by nothing else."""
 
 
 def fold(text: str) -> str:
@@ -40,5 +47,48 @@ def check_digit_holds(code: str) -> bool:
 
 
 def normal_name(text: str) -> str:
-    """An enterprise name for exact comparison: folded, upper case, every bracket the half-width one."""
-    return fold(text).upper().translate(str.maketrans("【】〔〕[]{}", "()()()()"))
+    """A name in its one spelling: width, blanks, invisible characters and brackets folded, upper case, simplified.
+
+    Two registered firms that differ only in this are held to have the same name, and neither is linked by it.
+    """
+    return fold(text).upper().translate(_one_spelling())
+
+
+def normal_names(names: pa.Array) -> pa.Array:
+    """`normal_name` of each. Names in plain letters and simplified characters are read whole columns at a time."""
+    spelt = pc.ascii_upper(names)
+    for there, here in zip("（）[]{}", "()()()", strict=True):
+        spelt = pc.replace_substring(spelt, there, here)
+    others = pc.fill_null(pc.invert(pc.match_substring_regex(names, _plainly_spelt())), False)
+    careful = [normal_name(text) for text in names.filter(others).to_pylist()]
+    return pc.replace_with_mask(spelt, others, pa.array(careful, pa.string()))
+
+
+@cache
+def _one_spelling() -> dict[int, int | str]:
+    """Brackets to `()`, and traditional characters to simplified ones: only those that no simplified text contains."""
+    import opencc  # its dictionaries take a moment: only who compares names waits for them
+
+    letters = [chr(code) for block in (range(0x3400, 0x4DC0), range(0x4E00, 0xA000)) for code in block]
+    converted = opencc.OpenCC("t2s").convert("\n".join(letters)).split("\n")
+    return str.maketrans("【】〔〕[]{}", "()()()()") | {
+        ord(old): new
+        for old, new in zip(letters, converted, strict=True)
+        if new != old and not _in_gb2312(old) and old not in _STAYS
+    }
+
+
+@cache
+def _plainly_spelt() -> str:
+    """A pattern of names in which nothing is folded but brackets and case."""
+    plain = enumerate(code for code in range(0x4E00, 0xA000) if code not in _one_spelling())
+    runs = [[code for _, code in run] for _, run in groupby(plain, key=lambda one: one[1] - one[0])]
+    return "^[!-~（）" + "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs) + "]*$"
+
+
+def _in_gb2312(letter: str) -> bool:
+    try:
+        letter.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -6,7 +6,7 @@ is known as such, and a name that two districts know links to neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,16 +14,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.conformed.conform import UNRESOLVED, quarantined_pairs
 from include.conformed.conform import conform as conform_dataset
-from include.conformed.enterprises import Directory, participants
+from include.conformed.conform import quarantined_pairs
+from include.conformed.enterprises import participants, rule
+from include.conformed.register import Register
+from include.conformed.unresolved import REVIEWED, UNRESOLVED, Decided, number_of
 from include.contracts import Contract, contracts
 from include.kernel.areas import CITY, areas, require_area
 from include.kernel.errors import TerminalError
+from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
 from include.sources.declaration import REGISTRY
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
+from include.store.decisions import decisions, in_force
 from include.store.lake import Manifest
 from include.store.ledger import Member, SnapshotRow
 
@@ -72,30 +76,30 @@ class Frozen:
 
 
 @dataclass(frozen=True)
-class Register:
+class Registries:
     """Who is registered (`codes`) and takes part (`enterprises`) in each district as of one date, and who is who."""
 
     codes: dict[str, pa.Array]
     enterprises: dict[str, pa.Table]
-    directory: Directory
+    register: Register
 
     @classmethod
-    def of(cls, registries: dict[str, pa.Table], as_of: date) -> Register:
+    def of(cls, registries: dict[str, pa.Table], as_of: date) -> Registries:
         """From the accepted registry of each district."""
         return cls(
             codes={district: rows["uscc"].combine_chunks().unique() for district, rows in registries.items()},
             enterprises={district: participants(rows, district, as_of) for district, rows in registries.items()},
-            directory=Directory.of(pa.concat_tables(registries.values())),
+            register=Register.of(pa.concat_tables(registries.values()), rule("name_lag_days", as_of)),
         )
 
     @classmethod
-    def read(cls, stores: Stores, registries: Iterable[Frozen], as_of: date) -> Register:
+    def read(cls, stores: Stores, registries: Iterable[Frozen], as_of: date) -> Registries:
         """From the registries of a snapshot set."""
         return cls.of({frozen.key.scope: frozen.accepted(stores) for frozen in registries}, as_of)
 
-    def within(self, district: str) -> Directory:
+    def within(self, district: str) -> Register:
         """The city seen by one district: only its own registered enterprises are linked."""
-        return self.directory.within(self.codes[district])
+        return self.register.within(self.codes[district])
 
     def participating(self, *districts: str) -> pa.Array:
         """The codes of those who take part in these districts, in all without an argument."""
@@ -114,7 +118,8 @@ def conform_city(as_of: date, *, holder: str) -> dict[str, Any]:
         "snapshots": len(members),
         "older_snapshots": sum(day != as_of.isoformat() for _, _, day, _ in members),
         "rows": sum(table.rows for name, table in city.tables.items() if name.upper() in contracts()),
-        "unresolved_rows": sum(unresolved["rows"].to_pylist()),
+        "unresolved_rows": number_of(unresolved),
+        "rows_for_review": number_of(unresolved, *REVIEWED),
     }
 
 
@@ -131,17 +136,17 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
     registries = [frozen for frozen in members if frozen.key.dataset == REGISTRY]
     own = [frozen for frozen in own if frozen.key.dataset != REGISTRY]
     own += [frozen for frozen in registries if frozen.key.scope == district]
-    register = Register.read(stores, registries, as_of)
-    directory, taking_part = register.within(district), register.participating(district)
-    tables = conformed(stores, own, directory, taking_part)
+    known = Registries.read(stores, registries, as_of)
+    register, taking_part = known.within(district), known.participating(district)
+    tables = conformed(stores, own, register, taking_part, decided(stores, as_of))
     for name in city.tables:
         rows = stores.lake.read(places.conformed_city(as_of), name, version=city.sha256)
         if name == "quarantined":
-            held_back = pa.concat_tables([tables[name], rows.filter(pc.is_in(rows["uscc"], directory.codes))])
+            held_back = pa.concat_tables([tables[name], rows.filter(pc.is_in(rows["uscc"], known.codes[district]))])
             tables[name] = held_back.sort_by([("uscc", "ascending"), ("dataset", "ascending")])
         elif name != "unresolved":
             tables[name] = rows.filter(pc.is_in(rows["uscc"], taking_part))
-    tables["enterprises"] = register.enterprises[district]
+    tables["enterprises"] = known.enterprises[district]
     used = {*own, *members}
     facts = {"snapshot_set": sorted(frozen.member for frozen in used)}
     stores.lake.commit(places.conformed(district, as_of), tables, facts)
@@ -151,24 +156,37 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
         "enterprises": tables["enterprises"].num_rows,
         "datasets": len(contracts()),
         "older_snapshots": sum(frozen.key.as_of < as_of for frozen in used),
-        "unresolved_rows": sum(tables["unresolved"]["rows"].to_pylist()),
+        "unresolved_rows": number_of(tables["unresolved"]),
+        "rows_for_review": number_of(tables["unresolved"], *REVIEWED),
     }
 
 
+def decided(stores: Stores, as_of: date) -> dict[str, dict[tuple[str, str], str | None]]:
+    """What people had decided before `as_of` began, by dataset: the same however often the date is run again."""
+    return in_force(decisions(stores.engine, before=arrival_cutoff(as_of)))
+
+
 def conformed(
-    stores: Stores, snapshots: Iterable[Frozen], directory: Directory, participating: pa.Array
+    stores: Stores,
+    snapshots: Iterable[Frozen],
+    register: Register,
+    participating: pa.Array,
+    decided: Mapping[str, Decided],
 ) -> dict[str, pa.Table]:
-    """Each snapshot's conformed rows by lower-case dataset; beside them what links to nobody (`unresolved`, counted)
-    and which enterprises have rows in quarantine (`quarantined`).
+    """Each snapshot's conformed rows by lower-case dataset; beside them what links to nobody (`unresolved`, listed
+    and counted) and which enterprises have rows in quarantine (`quarantined`).
     """
     tables: dict[str, pa.Table] = {}
     unresolved: list[pa.Table] = [UNRESOLVED.empty_table()]
     quarantined: set[tuple[str, str]] = set()
     for frozen in sorted(snapshots, key=lambda frozen: frozen.key):
-        found = conform_dataset(frozen.contract, frozen.accepted(stores), directory, participating)
-        tables[frozen.key.dataset.lower()] = found.table
+        dataset = frozen.key.dataset
+        found = conform_dataset(
+            frozen.contract, frozen.accepted(stores), register, participating, decided.get(dataset, {})
+        )
+        tables[dataset.lower()] = found.table
         unresolved.append(found.unresolved)
-        quarantined |= quarantined_pairs(frozen.contract, frozen.held_back(stores), directory)
+        quarantined |= quarantined_pairs(frozen.contract, frozen.held_back(stores), register)
     pairs = sorted(quarantined)
     tables["unresolved"] = pa.concat_tables(unresolved)
     tables["quarantined"] = pa.table(
@@ -204,7 +222,7 @@ def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) ->
         facts = {"snapshot_set": sorted(frozen.member for frozen in [*datasets, *registries])}
         held = stores.lake.manifest(place)
         if again or held is None or held.facts != facts:
-            register = Register.read(stores, registries, as_of)
-            tables = conformed(stores, datasets, register.directory, register.participating())
+            known = Registries.read(stores, registries, as_of)
+            tables = conformed(stores, datasets, known.register, known.participating(), decided(stores, as_of))
             held = stores.lake.commit(place, tables, facts)
         return held

@@ -48,7 +48,7 @@ from include.schemes.model import POINT_DECIMALS, require_scheme
 from include.schemes.reading import nearest
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, VALUE
 from include.sources.declaration import REGISTRY, place_of
-from include.steps.conforming import Frozen, Register, conformed
+from include.steps.conforming import Frozen, Registries, conformed, decided
 from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
@@ -226,14 +226,13 @@ def _conformed_again(stores: Stores, row: ResultRow, code: str) -> tuple[dict[st
     that hold rows of it in quarantine.
     """
     members, district = [Frozen.of(member) for member in row.members], row.result.district
-    register = Register.read(stores, (m for m in members if m.key.dataset == REGISTRY), row.result.as_of)
+    known = Registries.read(stores, (m for m in members if m.key.dataset == REGISTRY), row.result.as_of)
     alone = pa.array([code], pa.string())
-    tables = {
-        ENTERPRISES: register.enterprises[district].filter(pc.equal(register.enterprises[district]["uscc"], code))
-    }
+    tables = {ENTERPRISES: known.enterprises[district].filter(pc.equal(known.enterprises[district]["uscc"], code))}
+    known_decisions = decided(stores, row.result.as_of)
     quarantined: set[str] = set()
-    for scope, directory in ((district, register.within(district)), (CITY, register.directory)):
-        found = conformed(stores, (m for m in members if m.key.scope == scope), directory, alone)
+    for scope, register in ((district, known.within(district)), (CITY, known.register)):
+        found = conformed(stores, (m for m in members if m.key.scope == scope), register, alone, known_decisions)
         held_back = found.pop("quarantined")
         quarantined |= set(held_back.filter(pc.equal(held_back["uscc"], code))["dataset"].to_pylist())
         tables |= {name: table for name, table in found.items() if name != "unresolved"}

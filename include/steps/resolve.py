@@ -23,13 +23,14 @@ from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, 
 from include.conformed.register import ALIAS, AMBIGUOUS, EXACT, NONE, OUTDATED, Register
 from include.kernel.errors import BadInput
 from include.kernel.identity import normal_code
+from include.steps.listing import write_listing
 
 RESULT = ["name", "uscc", "tier", "candidates"]
 REVIEW = "review"
 TIERS = (EXACT, ALIAS, REVIEW, BRANCH, INSTITUTION, PERSON, NONE)
 _NOTHING = "nothing was written"
+_TIERS = {EXACT: EXACT, ALIAS: ALIAS, AMBIGUOUS: REVIEW, OUTDATED: REVIEW}
 _OF_KIND = {FIRM: NONE, FOREIGN: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, PERSON: PERSON}
-_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 _FORMER_NAME = re.compile(r"[^@]+(@\d{4}-\d{2}-\d{2})?")
 
 
@@ -47,29 +48,27 @@ def resolve_file(names: Path, registry: Path, out: Path) -> Counter[str]:
     known = _registry(registry)
     asked = [name for line in _rows(names, ["name"]) for name in _each(line.row["name"])]
     answers = resolve_names(asked, known)
-    try:
-        with out.open("w", encoding="utf-8", newline="") as sink:
-            writer = csv.writer(sink, lineterminator="\n")
-            writer.writerow(RESULT)
-            for one in answers:
-                writer.writerow([_harmless(one.name), one.uscc, one.tier, ";".join(one.candidates)])
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", where=str(out), kept=_NOTHING) from None
+    write_listing(out, RESULT, ([one.name, one.uscc, one.tier, ";".join(one.candidates)] for one in answers))
     return Counter(one.tier for one in answers)
 
 
 def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
     """An answer per name, in order, against a table `uscc, name, former_names`."""
-    register = Register.of(
-        registry, lag_days=0
-    )  # a list of names has no date: a former name is believed whenever it was
-    answers = {name: _by_equality(name, register) for name in dict.fromkeys(names)}
+    register = Register.of(registry, lag_days=0)  # a list of names has no date: former names are believed
+    different = list(dict.fromkeys(names))
+    uscc, tier = register.by_names(pa.array(different, pa.string()), pa.nulls(len(different), pa.date32()))
+    answers = {}
+    for name, code, why in zip(different, uscc.to_pylist(), tier.to_pylist(), strict=True):
+        answers[name] = Answer(name, _TIERS[why] if why != NONE else _OF_KIND[kind(name)], code or "")
+    shared = [name for name, answer in answers.items() if answer.tier == REVIEW]
+    for name, among in zip(shared, register.meant([None] * len(shared), shared), strict=True):
+        answers[name] = answers[name]._replace(candidates=among)
     unlike = [name for name, answer in answers.items() if answer.tier in (NONE, BRANCH)]
     if unlike:
-        candidates = Candidates((name, held.uscc) for name, holders in register.holders.items() for held in holders)
+        candidates = Candidates(register.carried())
         for name, found in zip(unlike, candidates.of([head(name) for name in unlike]), strict=True):
-            tier = REVIEW if found and answers[name].tier == NONE else answers[name].tier
-            answers[name] = Answer(name, tier, candidates=found)
+            reviewed = found and answers[name].tier == NONE
+            answers[name] = answers[name]._replace(candidates=found, tier=REVIEW if reviewed else answers[name].tier)
     return [answers[name] for name in names]
 
 
@@ -77,15 +76,6 @@ def _each(cell: str) -> list[str]:
     """The names in a cell; one alone stays as it is written."""
     several = split(cell)
     return several if len(several) > 1 else [cell]
-
-
-def _by_equality(name: str, register: Register) -> Answer:
-    link = register.by_name(name)
-    if link.uscc:
-        return Answer(name, link.tier, link.uscc)
-    if link.tier in (AMBIGUOUS, OUTDATED):
-        return Answer(name, REVIEW, candidates=link.among)
-    return Answer(name, _OF_KIND[kind(name)])
 
 
 class _Line(NamedTuple):
@@ -141,8 +131,3 @@ def _is_day(text: str) -> bool:
         return not text or bool(date.fromisoformat(text))
     except ValueError:
         return False
-
-
-def _harmless(cell: str) -> str:
-    """A spreadsheet would compute a cell that begins like a formula; a leading apostrophe makes it a text."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell

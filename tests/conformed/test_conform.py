@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from include.conformed.conform import conform, quarantined_pairs
-from include.conformed.enterprises import Directory, participants
+from include.conformed.enterprises import participants
+from include.conformed.register import Register
 from include.contracts import Contract, require_contract
 
 A, B, YOUNG = "91320411YY00000018", "91320411YY00000026", "91320411YY00000034"
@@ -55,7 +56,7 @@ def test_the_latest_correction_replaces_the_whole_filing_and_void_filings_never_
         row("f1", 1, 1, filed=date(2026, 9, 1)),
         row("f2", 1, 2, void="Y", filed=date(2026, 10, 1)),
     ]
-    table = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A])).table
+    table = conform(contract, accepted(contract, rows), Register.of(registry, 365), pa.array([A])).table
     assert table.schema == contract.conformed_schema()
     assert table.select(["filing_id", "row_number"]).to_pylist() == [{"filing_id": "f1", "row_number": 1}]
     assert table["first_filed_on"].to_pylist() == [date(2026, 5, 20)]
@@ -67,7 +68,7 @@ def test_of_statements_that_list_everybody_only_the_newest_of_each_bank_holds(re
     def row(bank: str, month: int, number: str, name: str) -> dict:
         return {
             "bank": bank, "month": date(2026, month, 1), "reported_on": date(2026, month + 1, 5), "contract_no": number,
-            "enterprise_name": name,
+            "enterprise_name": name, "granted_on": date(2024, 1, 1),
         }  # fmt: skip
 
     rows = [
@@ -77,7 +78,7 @@ def test_of_statements_that_list_everybody_only_the_newest_of_each_bank_holds(re
         row("中国银行", 9, "4", "常州乙（江苏）有限公司"),
         row("中国银行", 8, "3", "常州旧名有限公司"),
     ]
-    table = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A, B])).table
+    table = conform(contract, accepted(contract, rows), Register.of(registry, 365), pa.array([A, B])).table
     assert table.schema == contract.conformed_schema()
     linked = table.select(["uscc", "bank", "contract_no"]).to_pylist()
     assert linked == [
@@ -97,7 +98,7 @@ def test_co_owners_are_counted_and_former_names_and_full_width_brackets_link(reg
         },
         {"publication_no": "CN2A", "assignees": "常州甲科技股份有限公司"},
     ]
-    table = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A, B])).table
+    table = conform(contract, accepted(contract, rows), Register.of(registry, 365), pa.array([A, B])).table
     linked = table.select(["uscc", "publication_no", "owners"]).to_pylist()
     assert linked == [
         {"uscc": A, "publication_no": "CN1A", "owners": 3},
@@ -120,75 +121,114 @@ def test_a_patent_that_was_sold_leaves_its_seller(registry: pa.Table) -> None:
         },
     ]
     for versions in (rows, rows[::-1]):
-        table = conform(contract, accepted(contract, versions), Directory.of(registry), pa.array([A, B])).table
+        table = conform(contract, accepted(contract, versions), Register.of(registry, 365), pa.array([A, B])).table
         assert table["uscc"].to_pylist() == [B]
-    sold_away = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A])).table
+    sold_away = conform(contract, accepted(contract, rows), Register.of(registry, 365), pa.array([A])).table
     assert sold_away.num_rows == 0
 
 
-def test_a_well_formed_code_that_is_not_registered_here_is_not_overruled_by_a_name(registry: pa.Table) -> None:
-    directory = Directory.of(registry)
-    assert directory.resolve(("91320411YY00000099",), "常州甲科技有限公司") == (None, "code_not_registered_here")
-    assert directory.resolve(("320400000012345",), "常州甲科技有限公司") == (A, "exact")
-    assert directory.resolve(("９１320411yy0000001 8",), None) == (A, "code")
-
-
-def test_a_name_that_two_enterprises_carried_links_to_neither(registry: pa.Table) -> None:
-    twin = accepted(require_contract("REG_ENT"), [{"uscc": B, "name": "常州旧名有限公司", "state": IN_BUSINESS}])
-    directory = Directory.of(pa.concat_tables([registry, twin]))
-    assert directory.resolve((), "常州旧名有限公司") == (None, "ambiguous")
+def told(register: Register, codes: list[str | None], names: list[str | None]) -> list[tuple[str | None, str]]:
+    """(uscc, tier) of records of 2026 with a code and a name."""
+    days = pa.array([date(2026, 1, 1)] * len(names))
+    uscc, tier = register.resolve([pa.array(codes, pa.string())], pa.array(names, pa.string()), days)
+    return list(zip(uscc.to_pylist(), tier.to_pylist(), strict=True))
 
 
 def test_a_district_links_to_its_own_and_says_who_is_registered_elsewhere(registry: pa.Table) -> None:
-    directory = Directory.of(registry).within(pa.array([B]))
-    assert directory.resolve((A,), None) == (None, "code_not_registered_here")
-    assert directory.resolve((), "常州旧名有限公司") == (None, "code_not_registered_here")
-    assert directory.resolve((), "常州乙（江苏）有限公司") == (B, "exact")
-    names = pa.array(["常州甲科技有限公司", "常州乙(江苏)有限公司"])
-    assert [answer.to_pylist() for answer in directory.by_names(names)] == [
-        [None, B],
-        ["code_not_registered_here", "exact"],
+    register = Register.of(registry, 1000).within(pa.array([B]))
+    assert told(register, [A, None, None], [None, "常州旧名有限公司", "常州乙（江苏）有限公司"]) == [
+        (None, "code_not_registered_here"),
+        (None, "code_not_registered_here"),
+        (B, "exact"),
     ]
+    assert told(register, [B], ["常州甲科技有限公司"]) == [(None, "two_enterprises")]
 
 
 def test_quarantined_rows_are_traced_to_their_enterprise(registry: pa.Table) -> None:
     quarantine = pa.table({"entity": ["常州甲科技有限公司;某大学", B, None, "unknown"]})
-    pairs = quarantined_pairs(require_contract("IP_PAT"), quarantine, Directory.of(registry))
+    pairs = quarantined_pairs(require_contract("IP_PAT"), quarantine, Register.of(registry, 365))
     assert pairs == {(A, "IP_PAT"), (B, "IP_PAT")}
 
 
-def test_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> None:
-    """Plain spellings take the fast way, the others the careful one: both give what `resolve` gives."""
+def test_names_and_codes_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> None:
+    """Plain spellings take the fast way, the others the careful one."""
+    codes = [
+        A,
+        B,
+        "91320411YY00000280",
+        "91320411YY00000281",
+        "９１320411yy0000001 8",
+        "320400000012345",
+        f"{A}\n",
+        "",
+        None,
+    ]
+    names = ["常州甲科技有限公司", "常州旧名有限公司", "常州 甲科技有限公司", "某大学", "abc Ltd", "", None]
+    names += ["常州乙（江苏）有限公司", "常州乙[江苏]有限公司", "常州乙【江苏】有限公司", "常州甲科技有限公司\u200b"]
+    pairs = [(code, name) for code in codes for name in names]
     twice = pa.concat_tables([registry, registry.slice(0, 1).set_column(0, "uscc", pa.array(["91320411YY00000099"]))])
-    for directory in (Directory.of(registry), Directory.of(twice)):
-        names = [
-            "常州甲科技有限公司",
-            "常州旧名有限公司",
-            "常州乙（江苏）有限公司",
-            "常州乙[江苏]有限公司",
-            "某大学",
-            "abc Ltd",
-        ]
-        names += ["常州 甲科技有限公司", "常州乙【江苏】有限公司", "常州甲科技有限公司\u200b", "Straße"]
-        uscc, tier = directory.by_names(pa.array(names))
-        assert list(zip(uscc.to_pylist(), tier.to_pylist(), strict=True)) == [
-            directory.resolve((), name) for name in names
-        ]
+    for register in (Register.of(registry, 365), Register.of(twice, 2000)):
+        together = told(register, [code for code, _ in pairs], [name for _, name in pairs])
+        assert together == [told(register, [code], [name])[0] for code, name in pairs]
 
 
-def test_codes_and_names_by_the_column_link_as_they_do_one_by_one(registry: pa.Table) -> None:
-    codes = [A, B, "91320411YY00000099", "９１320411yy0000001 8", "320400000012345", f"{A}\n", "", None]
-    names = ["常州甲科技有限公司", "常州旧名有限公司", "常州 甲科技有限公司", "某大学", "", None]
-    rows = [{"uscc": code, "unit_name": name} for code in codes for name in names]
-    rows = [{**row, "unit_no": f"{place:03}", "month": date(2026, 1, 1)} for place, row in enumerate(rows)]
-    contract, directory = require_contract("HR_INS"), Directory.of(registry)
-    found = conform(contract, accepted(contract, rows), directory, pa.array([A, B]))
-    answers = [(row["unit_no"], *directory.resolve((row["uscc"],), row["unit_name"])) for row in rows]
-    linked = zip(found.table["unit_no"].to_pylist(), found.table["uscc"].to_pylist(), strict=True)
-    assert sorted(linked) == [(unit_no, uscc) for unit_no, uscc, _ in answers if uscc]
-    unlinked = Counter(tier for _, uscc, tier in answers if uscc is None)
-    assert {row["tier"]: row["rows"] for row in found.unresolved.to_pylist()} == unlinked
-    assert set(unlinked) == {"code_not_registered_here", "none", "no_identifier"}
+def test_what_links_to_nobody_is_listed_and_counted_and_a_person_is_never_named(registry: pa.Table) -> None:
+    contract = require_contract("IP_PAT")
+    owners = [
+        "常州甲科技股份有限公司；王小明",
+        "常州甲科技股份有限公司; 常州大学",
+        "李四;常州旧名有限公司",
+        "SIEMENS AG",
+    ]
+    owners += ["常州甲科技有限公司上海分公司", "常州甲科技有限公司"]
+    rows = [
+        {"publication_no": f"CN{i}A", "assignees": text, "application_date": date(2026, 1, 1)}
+        for i, text in enumerate(owners)
+    ]
+    found = conform(contract, accepted(contract, rows), Register.of(registry, 365), pa.array([A, B])).unresolved
+    assert found.to_pylist() == [
+        {"dataset": "IP_PAT", "tier": tier, "code": None, "name": name, "among": among, "rows": number}
+        for tier, name, among, number in (
+            ("branch", "常州甲科技有限公司上海分公司", None, 1),
+            ("foreign", "SIEMENS AG", None, 1),
+            ("institution", "常州大学", None, 1),
+            ("none", "常州甲科技股份有限公司", None, 2),
+            ("outdated_name", "常州旧名有限公司", A, 1),
+            ("person", None, None, 2),
+        )
+    ]
+
+
+def test_a_decision_settles_what_equality_leaves_open_and_nothing_else(registry: pa.Table) -> None:
+    contract = require_contract("HR_INS")
+    rows = [
+        {"unit_no": "1", "uscc": A, "unit_name": "常州乙（江苏）有限公司"},
+        {"unit_no": "2", "uscc": None, "unit_name": "常州甲科技 股份有限公司"},
+        {"unit_no": "3", "uscc": None, "unit_name": "常州丙有限公司"},
+        {"unit_no": "4", "uscc": None, "unit_name": "常州某有限公司"},
+        {"unit_no": "5", "uscc": "91320411YY00000280", "unit_name": "常州甲科技股份有限公司"},
+    ]
+    rows = [{**row, "month": date(2026, 1, 1), "received_at": datetime.fromisoformat("2026-02-01")} for row in rows]
+    decided = {
+        (A, "常州乙(江苏)有限公司"): B,
+        ("", "常州甲科技股份有限公司"): A,
+        ("", "常州丙有限公司"): A,  # equality says YOUNG: that stands
+        ("", "常州某有限公司"): None,
+        ("91320411YY00000280", "常州甲科技股份有限公司"): A,  # a well-formed code of somebody elsewhere: that stands
+    }
+
+    def conformed(decided: dict) -> tuple[dict, dict]:
+        found = conform(
+            contract, accepted(contract, rows), Register.of(registry, 365), pa.array([A, B, YOUNG]), decided
+        )
+        linked = dict(zip(found.table["unit_no"].to_pylist(), found.table["uscc"].to_pylist(), strict=True))
+        return linked, Counter(row["tier"] for row in found.unresolved.to_pylist())
+
+    assert conformed({}) == ({"3": YOUNG}, {"two_enterprises": 1, "none": 2, "code_not_registered_here": 1})
+    assert conformed(decided) == (
+        {"1": B, "2": A, "3": YOUNG},
+        {"decided_nobody": 1, "code_not_registered_here": 1},
+    )
 
 
 def deal(number: str, event_no: int, seller: str, buyer: str, **fields: object) -> dict:
@@ -210,7 +250,7 @@ def test_each_party_of_a_deal_has_its_row_and_only_the_last_event_stands(registr
         deal("3", 0, "常州乙(江苏)有限公司", "异地有限公司", event="登记"),
         deal("3", 1, "异地有限公司", "异地有限公司", event="变更"),
     ]
-    found = conform(contract, accepted(contract, rows), Directory.of(registry), pa.array([A, B]))
+    found = conform(contract, accepted(contract, rows), Register.of(registry, 365), pa.array([A, B]))
     assert found.table.schema == contract.conformed_schema()
     told = [(r["uscc"], r["role"], r["registration_no"], r["event"]) for r in found.table.to_pylist()]
     assert told == [(A, "seller", "1", "撤销"), (A, "seller", "2", "登记"), (B, "buyer", "1", "撤销")]
@@ -219,5 +259,5 @@ def test_each_party_of_a_deal_has_its_row_and_only_the_last_event_stands(registr
 def test_a_quarantined_deal_is_remembered_for_both_parties(registry: pa.Table) -> None:
     contract = require_contract("ST_CONTRACT")
     quarantine = pa.table({"entity": [";常州甲科技有限公司;常州乙(江苏)有限公司"]})
-    pairs = quarantined_pairs(contract, quarantine, Directory.of(registry))
+    pairs = quarantined_pairs(contract, quarantine, Register.of(registry, 365))
     assert pairs == {(A, "ST_CONTRACT"), (B, "ST_CONTRACT")}

@@ -1,8 +1,10 @@
 """Reading a name: one spelling, whose it is, and its four parts."""
 
+import pyarrow as pa
 import pytest
 
-from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, Parts, head, kind, normal, parts, split
+from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, Parts, head, kind, parts, split
+from include.kernel.identity import normal_name, normal_names
 
 
 @pytest.mark.parametrize(
@@ -19,17 +21,17 @@ from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, 
     ],
 )
 def test_spellings_of_one_name_are_one(written: str) -> None:
-    assert normal(written) == "常州华达(江苏)电机有限公司"
+    assert normal_name(written) == "常州华达(江苏)电机有限公司"
 
 
 def test_width_and_case_of_letters_fold() -> None:
-    assert normal("ａｂ１２科技有限公司") == normal("AB12科技有限公司")
+    assert normal_name("ａｂ１２科技有限公司") == normal_name("AB12科技有限公司")
 
 
 @pytest.mark.parametrize(("one", "other"), [("乾", "干"), ("昇", "升"), ("於", "于"), ("谿", "溪"), ("華", "华")])
 def test_characters_that_both_stand_in_names_of_today_are_kept_apart(one: str, other: str) -> None:
     """《通用规范汉字表》 has both of the first four; two firms may differ by them. 華 stands in no simplified text."""
-    assert (normal(f"常州{one}辉有限公司") == normal(f"常州{other}辉有限公司")) is (one == "華")
+    assert (normal_name(f"常州{one}辉有限公司") == normal_name(f"常州{other}辉有限公司")) is (one == "華")
 
 
 def test_a_cell_of_several_names_is_parted_at_either_semicolon() -> None:
@@ -54,6 +56,9 @@ def test_a_cell_of_several_names_is_parted_at_either_semicolon() -> None:
         ("江苏省产业技术研究院", INSTITUTION),
         ("常州市第一人民医院", INSTITUTION),
         ("常州高新区管委会", INSTITUTION),
+        ("常州市天宁区茶山街道办事处", INSTITUTION),
+        ("江苏省特种设备监督检验研究院常州分院", INSTITUTION),
+        ("常州甲科技股份有限公司北京办事处", BRANCH),
         ("王伟", PERSON),
         ("张三丰", PERSON),
         ("欧阳明远", PERSON),
@@ -94,3 +99,19 @@ def test_the_head_of_a_branch_is_its_firm() -> None:
 def test_any_text_can_be_read(name: str) -> None:
     assert kind(name) in (FIRM, INSTITUTION, PERSON, FOREIGN, BRANCH)
     assert isinstance(parts(name), Parts)
+
+
+def test_names_by_the_column_are_spelt_as_they_are_one_by_one() -> None:
+    names = [
+        "常州甲[江苏]有限公司",
+        "常州華（江苏）Ab",
+        "ｘ",
+        "Straße",
+        " a b",
+        "",
+        "昇",
+        "𠮷",
+        "常州\u200b",
+        "常州【甲】",
+    ]
+    assert normal_names(pa.array([*names, None])).to_pylist() == [*map(normal_name, names), None]

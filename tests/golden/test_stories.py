@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 import pytest
 
 from include.conformed.conform import conform, quarantined_pairs
-from include.conformed.enterprises import Directory, participants
+from include.conformed.enterprises import participants
+from include.conformed.register import Register
 from include.contracts import Contract, contracts
 from include.indicators.evaluate import evaluate
 from include.kernel.periods import parse_as_of
@@ -142,13 +143,13 @@ def _city(as_of: date, district: str) -> dict[str, dict[str, Any]]:
             accepted[dataset], quarantine[dataset] = judged.accepted.filter(seen), judged.quarantine.filter(seen)
 
     enterprises = participants(accepted[REGISTRY], district, as_of)
-    directory, taking_part = Directory.of(accepted[REGISTRY]), frozenset(enterprises["uscc"].to_pylist())
+    register, taking_part = Register.of(accepted[REGISTRY], 365), enterprises["uscc"].combine_chunks()
     tables = {"enterprises": enterprises}
     held_back: set[tuple[str, str]] = set()
     for dataset, contract in contracts().items():
-        tables[dataset.lower()] = conform(contract, accepted[dataset], directory, taking_part).table
+        tables[dataset.lower()] = conform(contract, accepted[dataset], register, taking_part).table
         if dataset in quarantine:
-            held_back |= quarantined_pairs(contract, quarantine[dataset], directory)
+            held_back |= quarantined_pairs(contract, quarantine[dataset], register)
 
     rules, facts = compile_scheme(require_scheme(SCHEME), as_of, measures()), measure(tables, as_of)
     pairs = [{"uscc": uscc, "dataset": dataset} for uscc, dataset in sorted(held_back)]

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.conformed.conform import conform
-from include.conformed.enterprises import Directory
+from include.conformed.register import Register
 from include.contracts import Column, require_contract
 from include.kernel.errors import BadInput
 from include.schemes.compile import Compiled, compile_scheme
@@ -95,7 +95,7 @@ def conformed(rows: list[dict]) -> pa.Table:
     firm = {"uscc": A, "name": "常州甲科技有限公司", "state": "正常", "established_on": date(2015, 3, 1)}
     names = registry_contract.accepted_schema().names
     registry = pa.Table.from_pylist([{name: firm.get(name) for name in names}], registry_contract.accepted_schema())
-    return conform(contract, accepted, Directory.of(registry), pa.array([A])).table
+    return conform(contract, accepted, Register.of(registry, 365), pa.array([A])).table
 
 
 @laws

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from include.sandbox.dirt.fields import FIELDS
 from include.sandbox.dirt.ground import RESOLVED, REVIEW, SHARED, Ground
 
+_NAME_LINGERS = 360 * 86400  # seconds after a renaming
+
 
 def _first(ground: Ground, dataset: str) -> pa.ChunkedArray:
     return ground.tables[dataset][FIELDS[dataset].names[0]]
@@ -49,17 +51,18 @@ def separators(ground: Ground, kind: str, dataset: str, rows: np.ndarray, lots: 
 
 
 def renamed(ground: Ground, dataset: str) -> np.ndarray:
-    """Records that arrived after a renaming and carry the new name, alone or first."""
+    """Records that arrived in the year after a renaming and carry the new name, alone or first."""
     firms, table = ground.firms, ground.tables[dataset]
     firm = table["_firm"].to_numpy()
     day = firms.renamed_on[firm]
-    later = ~np.isnat(day) & (table["_arrival"].to_numpy() > day.astype("datetime64[s]").astype(np.int64))
+    since = table["_arrival"].to_numpy() - day.astype("datetime64[s]").astype(np.int64)
+    later = ~np.isnat(day) & (since > 0) & (since < _NAME_LINGERS)
     first = pc.list_element(pc.split_pattern(_first(ground, dataset), ";"), 0)
     return later & _alike(ground, dataset) & pc.equal(first, pa.array(firms.name[firm])).to_numpy()
 
 
 def former(ground: Ground, kind: str, dataset: str, rows: np.ndarray, lots: np.ndarray) -> None:
-    """The former name where the enterprise has long had a new one."""
+    """The former name while people still write it: for longer it is believed by nobody."""
     firms = ground.firms
     firm = dict(zip(rows.tolist(), ground.tables[dataset]["_firm"].to_numpy()[rows].tolist(), strict=True))
 

@@ -1,0 +1,97 @@
+"""Records that equality leaves open: what people have decided about them, and what still waits, listed and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, kind
+from include.conformed.register import (
+    AMBIGUOUS,
+    CODE_FAILS_CHECK,
+    NONE,
+    OUTDATED,
+    TWO_ENTERPRISES,
+    Links,
+    Register,
+)
+from include.kernel.identity import normal_code, normal_name
+
+UNRESOLVED = pa.schema(
+    [
+        pa.field("dataset", pa.string()),
+        pa.field("tier", pa.string(), metadata={"is": "why no enterprise is linked"}),
+        pa.field("code", pa.string(), metadata={"is": "as written; null for tiers that are counted only"}),
+        pa.field("name", pa.string(), metadata={"is": "as written; null for tiers that are counted only"}),
+        pa.field("among", pa.string(), metadata={"is": "codes of those it may mean by equality, parted by ;"}),
+        pa.field("rows", pa.int64()),
+    ]
+)
+DECIDED, DECIDED_NOBODY = "decided", "decided_nobody"
+REVIEWED = (AMBIGUOUS, OUTDATED, TWO_ENTERPRISES, CODE_FAILS_CHECK, NONE, BRANCH)
+"""What waits for people. The rest is listed (institutions, foreign names) or counted (persons, codes of others)."""
+
+_LISTED = (*REVIEWED, INSTITUTION, FOREIGN)
+_OF_KIND = {FIRM: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, FOREIGN: FOREIGN, PERSON: PERSON}
+
+Decided = Mapping[tuple[str, str], str | None]
+"""What people have decided about one dataset: (code, name) in their one spelling to an enterprise, or to nobody."""
+
+
+def subject(code: str | None, name: str | None) -> tuple[str, str]:
+    """By what a decision is found again: the identifiers in their one spelling."""
+    return normal_code(code or ""), normal_name(name or "")
+
+
+def settled(links: Links, codes: pa.Array, names: pa.Array, decided: Decided, register: Register) -> Links:
+    """The links, and where there are none what people have decided. A decision never undoes what equality links."""
+    uscc, tier = links
+    if not decided:
+        return links
+    tier = tier.cast(pa.string())
+    open_ = pc.and_(uscc.is_null(), pc.is_in(tier, value_set=pa.array(REVIEWED)))
+    written = list(zip(codes.filter(open_).to_pylist(), names.filter(open_).to_pylist(), strict=True))
+    answers = {one: decided[at] for one in set(written) if (at := subject(*one)) in decided}
+    whose = pa.array([answers.get(one) for one in written], pa.string())
+    why = [None if one not in answers else DECIDED if answers[one] else DECIDED_NOBODY for one in written]
+    registered = register.linked_here(whose, pa.array(why, pa.string()))
+    return (
+        pc.replace_with_mask(uscc, open_, registered[0]),
+        pc.replace_with_mask(tier, open_, pc.coalesce(registered[1], tier.filter(open_))),
+    )
+
+
+def unresolved(dataset: str, links: Links, codes: pa.Array, names: pa.Array, register: Register) -> pa.Table:
+    """The records without a link (`UNRESOLVED`): one row per tier and spelling, most rows first. No person is named."""
+    uscc, tier = links
+    open_ = uscc.is_null()
+    if not uscc.null_count:
+        return UNRESOLVED.empty_table()
+    parts = {"tier": tier, "code": codes, "name": names}
+    told = pa.table({what: part.filter(open_).cast(pa.string()) for what, part in parts.items()})
+    named = pc.is_in(told["tier"], value_set=pa.array(REVIEWED))
+    told = pa.table(
+        {"tier": told["tier"]} | {c: pc.if_else(named, told[c], pa.scalar(None, pa.string())) for c in ("code", "name")}
+    )
+    counts: Counter[tuple[str, str | None, str | None]] = Counter()
+    for row in told.group_by(["tier", "code", "name"], use_threads=False).aggregate([([], "count_all")]).to_pylist():
+        why, code, name = row["tier"], row["code"], row["name"]
+        if why == NONE:
+            why = _OF_KIND[kind(name or "")]
+        listed = why in _LISTED
+        counts[why, code if listed else None, name if listed else None] += row["count_all"]
+    ranked = sorted(counts, key=lambda one: (one[0], -counts[one], one[1] or "", one[2] or ""))
+    whys, given, named_as = ([one[i] for one in ranked] for i in range(3))
+    among = [";".join(found) or None for found in register.meant(given, named_as)]
+    rows = [counts[one] for one in ranked]
+    columns = [[dataset] * len(ranked), whys, given, named_as, among, rows]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, UNRESOLVED, strict=True)], UNRESOLVED)
+
+
+def number_of(table: pa.Table, *tiers: str) -> int:
+    """How many records of these tiers, of all without an argument."""
+    chosen = table.filter(pc.is_in(table["tier"], value_set=pa.array(tiers, pa.string()))) if tiers else table
+    return pc.sum(chosen["rows"]).as_py() or 0

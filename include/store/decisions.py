@@ -1,0 +1,102 @@
+"""What people decided about names and codes that equality leaves open: who, when, on what evidence.
+
+Rows are only ever added. To take one back is a row too, so the decisions as of any date can be read again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Table
+from sqlalchemy.types import Integer, Text
+
+from include.kernel.errors import BadInput
+from include.store.warehouse import Moment, clock, metadata, reading, writing
+
+run_name_decision = Table(
+    "run_name_decision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("uscc", Text),
+    Column("revokes", ForeignKey("run_name_decision.id")),
+    Column("evidence", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    CheckConstraint("evidence <> '' AND decided_by <> ''", name="says_who_and_why"),
+    CheckConstraint("revokes IS NULL OR uscc IS NULL", name="a_revocation_links_nobody"),
+)
+
+
+@dataclass(frozen=True)
+class NameDecision:
+    """Records of `dataset` that say `code` and `name` (in their one spelling, '' for none) mean `uscc`, None: nobody
+    registered. With `revokes`, that decision no longer holds.
+    """
+
+    id: int
+    dataset: str
+    code: str
+    name: str
+    uscc: str | None
+    revokes: int | None
+    evidence: str
+    decided_by: str
+    decided_at: datetime
+
+
+def decisions(engine: Engine, before: datetime | None = None) -> list[NameDecision]:
+    """All that were taken, or those taken before a moment, in their order."""
+    query = sa.select(run_name_decision).order_by(run_name_decision.c.id)
+    if before is not None:
+        query = query.where(run_name_decision.c.decided_at < before)
+    with reading(engine) as connection:
+        return [NameDecision(**row._mapping) for row in connection.execute(query)]
+
+
+def in_force(taken: list[NameDecision]) -> dict[str, dict[tuple[str, str], str | None]]:
+    """dataset → (code, name) → the enterprise, None for nobody: the last decision that nobody revoked."""
+    revoked = {one.revokes for one in taken}
+    held: dict[str, dict[tuple[str, str], str | None]] = defaultdict(dict)
+    for one in taken:
+        if one.revokes is None and one.id not in revoked:
+            held[one.dataset][one.code, one.name] = one.uscc
+    return dict(held)
+
+
+def decide(
+    engine: Engine, dataset: str, subject: tuple[str, str], uscc: str | None, *, evidence: str, by: str
+) -> NameDecision:
+    """Add a decision; a later one about the same subject takes its place."""
+    code, name = subject
+    row = {"dataset": dataset, "code": code, "name": name, "uscc": uscc, "evidence": evidence, "decided_by": by}
+    return _add(engine, row)
+
+
+def revoke(engine: Engine, number: int, *, evidence: str, by: str) -> NameDecision:
+    """Take a decision back: what held before it holds again."""
+    taken = {one.id: one for one in decisions(engine)}
+    one = taken.get(number)
+    if one is None or one.revokes is not None:
+        raise BadInput(f"there is no decision {number}", kept="all decisions", todo="look at `review decisions`")
+    if any(other.revokes == number for other in taken.values()):
+        raise BadInput(f"decision {number} is revoked already", kept="all decisions")
+    row = {"dataset": one.dataset, "code": one.code, "name": one.name, "revokes": number}
+    return _add(engine, row | {"evidence": evidence, "decided_by": by})
+
+
+def _add(engine: Engine, row: Mapping[str, object]) -> NameDecision:
+    for said in ("evidence", "decided_by"):
+        if not str(row[said]).strip():
+            raise BadInput(f"no {said}", kept="all decisions", todo="say who decides, and on what evidence")
+    entry = {"uscc": None, "revokes": None, "decided_at": clock(), **row}
+    with writing(engine) as connection:
+        number = connection.execute(sa.insert(run_name_decision).values(entry)).inserted_primary_key
+    assert number is not None
+    return NameDecision(id=number[0], **entry)  # type: ignore[arg-type]
