@@ -151,7 +151,7 @@ _ALL = (
         names.brackets, names.bracketed,
     ),
     Kind(
-        "former_name", 1, "the former name in the year after the renaming", RESOLVED, NAMES, 0.3, _BY_NAME, names.former,
+        "former_name", 1, "the former name in the year after renaming", RESOLVED, NAMES, 0.3, _BY_NAME, names.former,
         names.renamed,
     ),
     Kind(
