@@ -18,6 +18,7 @@ from include.contracts import Contract, contracts
 from include.contracts.field_register import field_register
 from include.evidence.account import Account, Change
 from include.measures.registry import measures
+from include.sandbox.dirt import KINDS
 from include.schemes.model import require_scheme
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -47,7 +48,10 @@ def _dataset(contract: Contract) -> list[str]:
         rules += [f"matches `{column.pattern}`"] if column.pattern else []
         rules += [f"≥ {column.min}"] if column.min is not None else []
         rules += [f"≤ {column.max}"] if column.max is not None else []
+        rules += [f"≤ {column.at_most}"] if column.at_most else []
+        rules += ["credit code with its check character, or an older number"] if column.credit_code else []
         unit = f"{column.native_unit} → {column.unit}" if column.native_unit else column.unit or ""
+        unit += f" (as {column.unit_in} says)" if column.unit_in else ""
         holds = "; ".join(rules).replace("|", "\\|")
         kind = f"{column.type}({column.decimals})" if column.type == "decimal" else column.type
         lines.append(
@@ -105,6 +109,28 @@ def measures_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def dirt_page() -> str:
+    """What a faults file may plant in the stand-in departments."""
+    lines = [HEAD, "# Faults of the stand-in departments\n"]
+    lines += [
+        "How to plant them: [plant faults](../how-to/plant-faults.md). *No.* is the place among the 24 kinds of dirt"
+    ]
+    lines += [
+        "of the project's domain notes; 0 is beside them. The rate is the one of life: of the records that can carry"
+    ]
+    lines += ["the fault, of a list's files for `sum_row`, of an answer's nights where whole answers are wrong.\n"]
+    lines += [
+        "| no. | kind | what is wrong | concluded | decided by | rate | datasets |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for kind in sorted(KINDS.values(), key=lambda kind: (kind.number or 99, kind.name)):
+        lines.append(
+            f"| {kind.number} | `{kind.name}` | {kind.what} | {kind.conclusion} | {kind.decided_by} | {kind.rate:g} "
+            f"| {' '.join(kind.datasets)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def explain_schema() -> str:
     """What `innopoints explain --json` promises: an account, or with --since a change."""
     union = TypeAdapter(Account | Change).json_schema(mode="serialization")
@@ -141,6 +167,7 @@ def main() -> int:
         "datasets.md": datasets_page(),
         "field-register.md": field_register_page(),
         "measures.md": measures_page(),
+        "dirt.md": dirt_page(),
         "explain.schema.json": explain_schema(),
         "faults.md": faults_page(),
     }

@@ -25,6 +25,16 @@ hypothesis_settings.register_profile("patient", deadline=None, suppress_health_c
 hypothesis_settings.load_profile("patient")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables that tests hand over: `record_property("shown", (title, lines))`."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, shown in getattr(report, "user_properties", []):
+                if name == "shown":
+                    terminalreporter.section(shown[0])
+                    terminalreporter.write_line("\n".join(shown[1]))
+
+
 @pytest.fixture(scope="session")
 def new_postgresql_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """Makes empty databases on a PostgreSQL that lives as long as the test session; gives their URLs."""

@@ -43,7 +43,11 @@ class Column(_Strict):
     as its first day; `datetime` is wall time in Shanghai, without a zone (DuckDB reckons with none);
     `people` is a list of person names that landing replaces by keyed hashes before anything is written.
     `purpose` is said where the field's part in the contract does not say it (`field_register.purpose`).
-    `native_unit: 万元` with `unit: 元` multiplies by 10,000 when validation casts. `min`/`max` are inclusive.
+    `native_unit: 万元` with `unit: 元` multiplies by 10,000 when validation casts; `unit_in` names the column in which
+    each row says its own unit (元 or 万元; empty = the native unit). `min`/`max` are inclusive. `at_most` names another
+    column of the row: a part is no larger than its whole, a day no later than another, so that nothing is dated after
+    its arrival (days are compared, not hours). `credit_code`: a unified social credit code whose check character
+    fits, or one of the older numbers.
     """
 
     native: str
@@ -57,6 +61,9 @@ class Column(_Strict):
     allowed: list[str] | None = None
     min: str | None = None
     max: str | None = None
+    at_most: str | None = None
+    unit_in: str | None = None
+    credit_code: bool = False
     severity: Severity = "quarantine_rows"
     purpose: Purpose | None = None
     privacy: Literal["public", "business", "person"] = "business"
@@ -77,6 +84,13 @@ class Column(_Strict):
             "month": pa.date32(),
             "datetime": pa.timestamp("us"),
         }[self.type]
+
+    def comparable(self, other: Column) -> bool:
+        """Can one be said to be at most the other?"""
+        days = ("date", "month", "datetime")
+        if self.type in days:
+            return other.type in days
+        return (self.type, self.unit, self.decimals) == (other.type, other.unit, other.decimals)
 
 
 class Party(_Strict):
@@ -107,6 +121,11 @@ class Entity(_Strict):
         if sum(ways) != 1:
             raise ValueError("an enterprise is identified by codes and name, or by names, or by roles")
         return self
+
+    @property
+    def naming(self) -> list[str]:
+        """The columns that hold names."""
+        return [name for name in (self.name, self.names, *(party.name for party in self.roles.values())) if name]
 
     @property
     def columns(self) -> list[str]:
@@ -203,6 +222,10 @@ class Contract(_Strict):
         if self.editions:
             named += [*self.editions.of, *self.editions.latest_by]
         named += [*self.drift.parts, *([self.drift.period] if self.drift.period else [])]
+        for name, column in self.columns.items():
+            named += [other for other in (column.at_most, column.unit_in) if other]
+            if column.at_most in self.columns and not column.comparable(self.columns[column.at_most]):
+                raise ValueError(f"{name!r} and {column.at_most!r} cannot be compared: another type, unit or decimals")
         for name in named:
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not one of its columns")

@@ -18,6 +18,8 @@ _INVISIBLE = re.compile(
 """Blanks, control characters, joiners, direction marks, fillers, variation selectors and tags."""
 CODE_SHAPE = r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}"
 """18 characters of the GB 32100 alphabet (no I O S V Z), digits 3 to 8 numeric; in this spelling nothing is folded."""
+OLDER_CODE = r"[0-9]{15}|[0-9A-Z]{8}-?[0-9X]"
+"""What stood in its place before 2015: a registration number of 15 digits, an organisation code of nine characters."""
 _CODE = re.compile(CODE_SHAPE)
 _STAYS = "昇陞琱祕蒐脩谿鉅釐劄頫氾扞"
 """Standard characters (《通用规范汉字表》, 2013) that a converter of traditional script would change. They stay, and
@@ -40,7 +42,7 @@ def is_code_shape(code: str) -> bool:
 
 
 def check_digit_holds(code: str) -> bool:
-    """The last character fits. A warning, never a rejection: a real code that fails has been published."""
+    """The last character fits."""
     return is_code_shape(code) and stdnum_uscc.calc_check_digit(code[:-1]) == code[-1]
 
 

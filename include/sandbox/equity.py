@@ -98,6 +98,7 @@ def _as_table(random: np.random.Generator, firms: Firms, held: dict[str, np.ndar
         "JJBABM": pa.array(held["fund"][row]),
         "SFGLF": pa.array(held["related"][row]),
         "SJJE": pa.array(held["amount"][row]),
+        "JEDW": pa.compute.if_else(pa.compute.equal(pa.array(held["amount"][row]), ""), "", "万元"),
         "SSJC": pa.array(held["step"][row]),
         "FSRQ": dates(held["day"][row]),
         "ZZRQ": pa.compute.fill_null(dates(ended), ""),

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from fastapi import FastAPI, Request, Response
 
 from include.kernel.periods import SHANGHAI
+from include.sandbox.dirt import answers
 from include.sandbox.records import HIDDEN, RESOURCES, Resource
 
 PAGE_MAX = 1000
@@ -224,8 +225,12 @@ def create_app(
     requests_per_second: float = REQUESTS_PER_SECOND,
     token_seconds: float = TOKEN_SECONDS,
     clock: Callable[[], float] = time.time,
+    wrong: dict[tuple[str, str, str], str] | None = None,
 ) -> FastAPI:
-    """The gateway over these shelves, for these applications (appKey → (department, secret))."""
+    """The gateway over these shelves, for these applications (appKey → (department, secret)).
+
+    `wrong`: the answers that are wrong on some nights, (dataset, scope, day) → kind of fault.
+    """
     app = FastAPI(title="Stand-in departments", docs_url=None, redoc_url=None, openapi_url=None)
     guard = Guard(applications, token_seconds, clock)
     paces = {department: Pace(requests_per_second, clock) for department, _ in applications.values()}
@@ -253,7 +258,7 @@ def create_app(
         if shelf is None:
             return _refused(404, "NO_SUCH_RESOURCE")
         try:
-            found, total = _answer(shelf, _object(body))
+            found, total = _answer(shelf, _object(body), wrong or {})
         except Refusal as refusal:
             return _json(envelope(department, b"[]", 0, shelf, str(refusal)))
         return _json(envelope(department, found, total, shelf, None))
@@ -261,7 +266,7 @@ def create_app(
     return app
 
 
-def _answer(shelf: Shelf, asked: dict[str, Any] | None) -> tuple[bytes, int]:
+def _answer(shelf: Shelf, asked: dict[str, Any] | None, wrong: dict[tuple[str, str, str], str]) -> tuple[bytes, int]:
     if asked is None:
         raise Refusal("报文不是JSON对象")
     number, size = _whole(asked, "pageNo", 1), min(_whole(asked, "pageSize", 500), PAGE_MAX)
@@ -275,7 +280,10 @@ def _answer(shelf: Shelf, asked: dict[str, Any] | None) -> tuple[bytes, int]:
     if since is not None:
         since = _wall_time(str(since), "%Y-%m-%d", "since").date().isoformat()
     positions = shelf.select(area, _moment(asked, "arrivedFrom"), before, since)
-    return shelf.page(positions[(number - 1) * size : number * size]), len(positions)
+    page, total = shelf.page(positions[(number - 1) * size : number * size]), len(positions)
+    dataset = shelf.resource.dataset
+    kind = wrong.get((dataset, "city" if area is None else area, str(asked["arrivedBefore"])[:10]))
+    return answers.spoil(kind, dataset, page, total) if kind else (page, total)
 
 
 def _whole(asked: dict[str, Any], name: str, default: int) -> int:

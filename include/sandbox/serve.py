@@ -22,6 +22,7 @@ from sqlalchemy import make_url
 
 from include.sandbox.bank_files import write_statements
 from include.sandbox.database import write_postgresql, write_sqlite
+from include.sandbox.dirt import Faults, answers, as_in_life
 from include.sandbox.drop_folders import DROP_FOLDERS
 from include.sandbox.dropfolder import write_lists
 from include.sandbox.front_ends import FRONT_ENDS
@@ -29,7 +30,7 @@ from include.sandbox.gateway import create_app, load_shelves, write_shelf
 from include.sandbox.records import RESOURCES
 from include.sandbox.world import world
 
-GENERATION = 3  # raised when the same seed gives another world, so that a kept one is not reused
+GENERATION = 4  # raised when the same seed gives another world, so that a kept one is not reused
 DEPARTMENTS = {
     "registry": "innopoints_registry",
     "tax": "innopoints_tax_innovation",
@@ -40,20 +41,25 @@ DEPARTMENTS = {
     "market": "innopoints_technology_market",
 }
 BANKS = "innopoints_banks"
+ANSWERS = "answers.json"  # beside the gateway's rows: which of its answers are wrong
 
 
-def generate(home: Path, enterprises: int, seed: int, dirt: float = 1.0, database_url: str | None = None) -> Path:
+def generate(
+    home: Path, enterprises: int, seed: int, faults: Faults | None = None, database_url: str | None = None
+) -> Path:
     """Write the world, or keep the one that is there if it is the same. Returns `<home>/sandbox`.
+
+    Without `faults`, those of life are planted.
 
     It is written beside and moved in whole; the marker `world.json` says which one it is. The front-end databases go
     to `database_url` (PostgreSQL), a schema each, or into a file each.
     """
-    folder = (home / "sandbox").absolute()
+    folder, planted = (home / "sandbox").absolute(), faults or as_in_life()
     wanted = {
         "generation": GENERATION,
         "seed": seed,
         "enterprises": enterprises,
-        "dirt": dirt,
+        "faults": planted.to_json(),
         "database": "postgresql" if database_url else "sqlite",
     }
     if _kept(folder) == wanted:
@@ -61,7 +67,7 @@ def generate(home: Path, enterprises: int, seed: int, dirt: float = 1.0, databas
     folder.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix="world-", dir=folder))
     try:
-        reader_urls = _write(beside, enterprises, seed, dirt, database_url)
+        reader_urls = _write(beside, enterprises, seed, planted, database_url)
         (beside / "world.json").write_text(json.dumps(wanted) + "\n", encoding="utf-8")
         (folder / "connections.json").unlink(missing_ok=True)
         shutil.rmtree(folder / "world", ignore_errors=True)
@@ -80,19 +86,20 @@ def serve(
     port: int,
     database_url: str | None = None,
     ready: Callable[[], None] | None = None,
-    dirt: float = 1.0,
+    faults: Faults | None = None,
     host: str = "127.0.0.1",
 ) -> None:
     """Generate if need be, then answer on `host`:`port` until interrupted. Says one line when ready.
 
     `host` is also what the Connections say, so that other machines of a private network can be given our name there.
     """
-    folder = generate(home, enterprises, seed, dirt, database_url)
+    folder = generate(home, enterprises, seed, faults, database_url)
     given = _addressed(folder, host, port)
     applications = {
         given[conn_id]["login"]: (department, given[conn_id]["password"]) for department, conn_id in DEPARTMENTS.items()
     }
-    app = create_app(load_shelves(folder / "world" / "gateway"), applications)
+    gateway = folder / "world" / "gateway"
+    app = create_app(load_shelves(gateway), applications, wrong=answers.read(gateway / ANSWERS))
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
@@ -125,12 +132,13 @@ def _kept(folder: Path) -> dict[str, Any] | None:
     return json.loads(marker.read_text(encoding="utf-8"))
 
 
-def _write(folder: Path, enterprises: int, seed: int, dirt: float, database_url: str | None) -> dict[str, str]:
+def _write(folder: Path, enterprises: int, seed: int, faults: Faults, database_url: str | None) -> dict[str, str]:
     """Everything that is handed over; gives the readers' URLs of front ends that are not files."""
-    made = world(seed, enterprises, dirt)
+    made = world(seed, enterprises, faults)
     (folder / "gateway").mkdir()
     for dataset, resource in RESOURCES.items():
         write_shelf(folder / "gateway" / f"{dataset}.parquet", made.tables[dataset], resource)
+    answers.write(folder / "gateway" / ANSWERS, made.answers)
     for department in DROP_FOLDERS.values():
         (folder / "drop" / department.name).mkdir(parents=True)
         write_lists(folder / "drop" / department.name, department, made.tables)

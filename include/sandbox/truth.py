@@ -36,7 +36,7 @@ _SALES = """
 SELECT _firm, year, sum(value) AS value FROM (
   SELECT _firm, left(SKSSQQ, 4)::int AS year, XSE::decimal(24, 2) AS value FROM vat
   WHERE _fate = '' AND _arrival < getvariable('cutoff')
-  QUALIFY row_number() OVER (PARTITION BY _firm, SKSSQQ ORDER BY GZCS DESC, _arrival DESC) = 1
+  QUALIFY row_number() OVER (PARTITION BY _firm, NSRSBH, SKSSQQ ORDER BY GZCS DESC, _arrival DESC) = 1
 ) GROUP BY ALL
 """
 _INSURED = """
@@ -53,7 +53,9 @@ def enterprises(firms: Firms, patents: Patents, held: Certificates, tables: dict
 
 def _as_of(day: date, firms: Firms, patents: Patents, held: Certificates, tables: dict[str, pa.Table]) -> pa.Table:
     moment = np.datetime64(day)
-    members = np.flatnonzero(firms.takes_part & (firms.founded <= np.datetime64(day.replace(year=day.year - 1))))
+    here = np.isnat(firms.ended) | (firms.ended > moment)
+    old_enough = firms.founded <= np.datetime64(day.replace(year=day.year - 1))
+    members = np.flatnonzero(firms.takes_part & here & old_enough)
     measured = _measured(moment, tables)
     shares = np.zeros(firms.count)
     application, owner, share = patents.valid_shares(moment)

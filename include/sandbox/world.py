@@ -28,7 +28,8 @@ from include.sandbox import (
     talent,
     tax,
 )
-from include.sandbox.dirt import soil
+from include.sandbox.dirt import Answer, Faults, Ground, as_in_life, plant
+from include.sandbox.dirt.answers import truth as answers_truth
 from include.sandbox.firms import Figures, Firms, figures, firms
 from include.sandbox.lists import Certificates
 from include.sandbox.moves import hand_over
@@ -48,10 +49,11 @@ class World:
     tables: dict[str, pa.Table]
     planted: pa.Table  # the truth table of the faults, schema `dirt.TRUTH`
     enterprises: pa.Table  # the truth per enterprise, see `truth.enterprises`
+    answers: tuple[Answer, ...]  # the gateway's answers that are wrong
 
 
-def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
-    """The world as the departments hold it; `dirt` scales their faults, 0 = none."""
+def world(seed: int, enterprises: int, faults: Faults | None = None) -> World:
+    """The world as the departments hold it, with their usual faults unless others are given."""
     them = firms(seed, enterprises)
     numbers = figures(seed, them)
     inventions = patents.patents(seed, them)
@@ -87,6 +89,8 @@ def world(seed: int, enterprises: int, dirt: float = 1.0) -> World:
         "POL_CASH": policy.redemptions(seed, them, numbers),
     }
     hand_over(them, tables)
-    planted = soil(seed, them, tables, dirt)
-    truth = enterprises_truth(them, inventions, held, tables)
-    return World(seed, them, numbers, inventions, held, tables, planted, truth)
+    ground = Ground(them, held, tables, sparing=(faults or as_in_life()).sparing)
+    wrong = plant(ground, faults or as_in_life(), seed)
+    truth = enterprises_truth(ground.firms, inventions, ground.certificates, tables)
+    planted = pa.concat_tables([ground.settle(), answers_truth(wrong)])
+    return World(seed, ground.firms, numbers, inventions, ground.certificates, tables, planted, truth, tuple(wrong))

@@ -25,6 +25,8 @@ _MOMENTS = [
     (r"^([0-9]{4})-([0-9]{2})-([0-9]{2})" + _CLOCK, r"\1-\2-\3\4"),
     (r"^([0-9]{4})\.([0-9]{2})\.([0-9]{2})$", r"\1-\2-\3"),
     (r"^([0-9]{4})([0-9]{2})([0-9]{2})$", r"\1-\2-\3"),
+    (r"^([0-9]{4})年([0-9]{2})月([0-9]{2})日$", r"\1-\2-\3"),
+    (r"^([0-9]{4})/([0-9]{2})/([0-9]{2})$", r"\1-\2-\3"),
 ]
 _MONTHS = [(r"^([0-9]{4})-?([0-9]{2})$", r"\1-\2-01")]
 # Seconds have ten digits until 2286 and must not pass for milliseconds, so twelve digits are the fewest.
@@ -47,11 +49,14 @@ class Cast:
         return Cast(self.text, pc.if_else(gone, pa.scalar(None, self.value.type), self.value), self.readable)
 
 
-def cast(column: Column, native: pa.Array) -> Cast:
-    """Read one native column as its contract's type."""
+def cast(column: Column, native: pa.Array, said: pa.Array | None = None) -> Cast:
+    """Read one native column as its contract's type. `said`: the unit that each row says, if it does."""
     blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(native)), 0)
     text = pc.if_else(blank, pa.scalar(None, pa.string()), native)
     value = _READ[column.type](column, text)
+    if said is not None:
+        own = _READ[column.type](column.model_copy(update={"native_unit": None}), text)
+        value = pc.if_else(pc.fill_null(pc.equal(said, column.unit), False), own, value)
     return Cast(text, value, pc.or_(pc.is_null(text), pc.is_valid(value)))
 
 
@@ -106,6 +111,9 @@ def _as_month(column: Column, text: pa.Array) -> pa.Array:
 
 
 def _calendar(text: pa.Array, forms: list[tuple[str, str]]) -> pa.Array:
+    if pc.any(pc.match_substring_regex(text, "[年/]")).as_py():
+        for _ in range(2):  # 2026/6/3: what parts month and day belongs to both, so one pass sees it once
+            text = pc.replace_substring_regex(text, "([年月/])([0-9])([月日/]|$)", r"\10\2\3")
     moments = pa.nulls(len(text), pa.timestamp("us"))
     for pattern, iso in forms:
         written = pc.replace_substring_regex(_only(pc.match_substring_regex(text, pattern), text), pattern, iso)

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.contracts import Contract
+from include.contracts import Column, Contract
 from include.contracts.fields import field_difference
 from include.contracts.model import Severity
 from include.kernel.errors import TerminalError
@@ -75,7 +75,10 @@ def judge(
 def _judge(contract: Contract, landed: pa.Table, *, as_of: date, before: Before, fields: Sequence[str]) -> Judgement:
     landed = landed.combine_chunks()
     rows = _without_duplicates(contract, landed)
-    columns = {name: cast(column, rows[column.native].combine_chunks()) for name, column in contract.columns.items()}
+    columns = {
+        name: cast(column, _native(rows, column), _unit(contract, rows, column))
+        for name, column in contract.columns.items()
+    }
     reasons, unknown, results = _judge_rows(contract, checks_of(contract, as_of), frame(contract, columns))
     held_back = pa.array([reasons.get(position) for position in range(rows.num_rows)], pa.list_(pa.string()))
     mask = pc.is_valid(held_back)
@@ -118,6 +121,15 @@ def _fields(contract: Contract, fields: Sequence[str], last: Sequence[str]) -> C
     """Nothing of this keeps a snapshot out: a missing field, and a frozen contract, have stopped the landing before."""
     told = field_difference(contract, fields, last, missing=[])
     return CheckResult(FIELDS, "字段与合同一致", "", "warn", 1, int(bool(told)), not told, str(told))
+
+
+def _native(rows: pa.Table, column: Column) -> pa.Array:
+    return rows[column.native].combine_chunks()
+
+
+def _unit(contract: Contract, rows: pa.Table, column: Column) -> pa.Array | None:
+    """The unit that each row says of this column."""
+    return _native(rows, contract.columns[column.unit_in]) if column.unit_in else None
 
 
 def _without_duplicates(contract: Contract, landed: pa.Table) -> pa.Table:

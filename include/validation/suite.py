@@ -1,14 +1,15 @@
 """What must hold of a snapshot, derived from its contract alone: the checks, and the Great Expectations suite of them.
 
 The batch they run on (`frame`) has for each column its text; for typed columns also `value:<name>`, the value as a
-whole number (days, microseconds, cents …) so that every comparison is exact, and `readable:<name>`.
+whole number (days, microseconds, cents …) so that every comparison is exact, and `readable:<name>`; for moments
+`day:<name>`; for codes `check_digit:<name>`, for names of enterprises `legible:<name>`.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,9 +22,10 @@ import pyarrow.compute as pc
 from include.contracts import Column, Contract
 from include.contracts.model import Severity
 from include.kernel.exact import parse_decimal, to_scaled
-from include.kernel.identity import check_digit_holds, is_code_shape
+from include.kernel.identity import CODE_SHAPE, OLDER_CODE, check_digit_holds, is_code_shape
 from include.kernel.periods import arrival_cutoff
 from include.validation.cast import Cast
+from include.validation.legible import is_legible
 
 # Great Expectations tells every function it registers to the log, and asks for consent to telemetry it no longer has.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -31,9 +33,10 @@ logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 import great_expectations as gx  # noqa: E402
 
-USCC = "uscc"
 _TEXT_TYPES = ("string", "code", "people")
+_DAYS = ("date", "month", "datetime")
 _EPOCH = date(1970, 1, 1)
+_DAY = 86_400 * 1_000_000  # in microseconds
 _LARGEST = 2**63 - 1
 _ASPECT: dict[str, Literal["data_type", "codes"]] = {"cast": "data_type", "allowed": "codes"}
 # The characters that XML 1.0 leaves out: PostgreSQL refuses NUL, a workbook all of them.
@@ -97,12 +100,16 @@ def frame(contract: Contract, columns: dict[str, Cast]) -> pd.DataFrame:
         held = columns[name]
         if column.type in _TEXT_TYPES:
             series[name] = held.value.to_pandas().astype("str")
-            if name == USCC:
-                series[f"check_digit:{name}"] = _check_digits(held.value)
+            if column.credit_code:
+                series[f"check_digit:{name}"] = _of_each(held.value, _check_digit)
+            if name in contract.entity.naming:
+                series[f"legible:{name}"] = _of_each(held.value, is_legible)
         else:
             series[name] = held.text.to_pandas().astype("str")
             series[f"readable:{name}"] = held.readable.to_pandas()
             series[f"value:{name}"] = _positions(column, held.value)
+            if column.type == "datetime":
+                series[f"day:{name}"] = series[f"value:{name}"] // _DAY
     texts = [columns[name].text for name, column in contract.columns.items() if column.type == "string"]
     series["plain"] = _plain(texts, len(columns[contract.arrival].text))
     return pd.DataFrame(series)
@@ -128,10 +135,29 @@ def _of_column(contract: Contract, name: str, column: Column) -> Iterator[Check]
     if between:
         between["column"] = f"value:{name}"
         yield _check(contract, name, "between", "在合理范围内", "expect_column_values_to_be_between", between)
-    if name == USCC:
+    if column.at_most:
+        whole = contract.columns[column.at_most]
+        pair = {
+            "column_A": _comparable(contract, column.at_most),
+            "column_B": _comparable(contract, name),
+            "or_equal": True,
+            "ignore_row_if": "either_value_is_missing",
+        }
+        title = f"不{'晚' if column.type in _DAYS else '大'}于{whole.zh}"
+        yield _check(contract, name, "at_most", title, "expect_column_pair_values_a_to_be_greater_than_b", pair)
+    if column.credit_code:
+        form = {"column": name, "regex": rf"\A(?:{CODE_SHAPE}|{OLDER_CODE})\Z"}
+        yield _check(contract, name, "code_form", "是信用代码或旧注册号", "expect_column_values_to_match_regex", form)
         digits = {"column": f"check_digit:{name}", "value_set": [True]}
-        title = f"{column.zh}：校验位正确"
-        yield Check(f"{name}.check_digit", title, name, "warn", "expect_column_values_to_be_in_set", digits)
+        yield _check(contract, name, "check_digit", "校验位正确", "expect_column_values_to_be_in_set", digits)
+    if name in contract.entity.naming:
+        legible = {"column": f"legible:{name}", "value_set": [True]}
+        yield _check(contract, name, "legible", "文字未乱码", "expect_column_values_to_be_in_set", legible)
+
+
+def _comparable(contract: Contract, name: str) -> str:
+    """The batch's column by which days are compared with days, numbers with numbers."""
+    return f"{'day' if contract.columns[name].type == 'datetime' else 'value'}:{name}"
 
 
 def _check(contract: Contract, name: str, rule: str, title: str, expectation: str, arguments: dict[str, Any]) -> Check:
@@ -202,8 +228,13 @@ def _plain(texts: list[pa.Array], rows: int) -> pd.Series:
     return plain.to_pandas()
 
 
-def _check_digits(codes: pa.Array) -> pd.Series:
-    """True, false, or null where there is no code of that shape to judge."""
-    spelled = codes.dictionary_encode()
-    held = [check_digit_holds(code) if is_code_shape(code) else None for code in spelled.dictionary.to_pylist()]
+def _check_digit(code: str) -> bool | None:
+    """Null where there is no code of that shape to judge."""
+    return check_digit_holds(code) if is_code_shape(code) else None
+
+
+def _of_each(texts: pa.Array, judged: Callable[[str], bool | None]) -> pd.Series:
+    """True, false or null for each text; each different one is judged once."""
+    spelled = texts.dictionary_encode()
+    held = [judged(text) for text in spelled.dictionary.to_pylist()]
     return pa.array(held, pa.bool_()).take(spelled.indices).to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -88,11 +89,18 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="session")
 def departments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    """The stand-in departments as a separate process, as `make demo` runs them."""
-    home, port = tmp_path_factory.mktemp("departments"), _free_port()
-    command = [sys.executable, "-m", "include.sandbox", "serve", "--enterprises", str(ENTERPRISES)]
+    """The stand-in departments of all these tests."""
+    with served(tmp_path_factory.mktemp("departments"), ENTERPRISES, SEED) as city:
+        yield city
+
+
+@contextmanager
+def served(home: Path, enterprises: int, seed: int, *options: str) -> Iterator[City]:
+    """Stand-in departments as a separate process, as `make demo` runs them, for as long as the context lasts."""
+    port = _free_port()
+    command = [sys.executable, "-m", "include.sandbox", "serve", "--enterprises", str(enterprises)]
     server = subprocess.Popen(
-        [*command, "--seed", str(SEED), "--port", str(port)],
+        [*command, "--seed", str(seed), "--port", str(port), *options],
         env={**os.environ, "INNOPOINTS_HOME": str(home)},
         stdout=subprocess.DEVNULL,
     )

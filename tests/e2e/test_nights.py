@@ -90,7 +90,7 @@ def test_a_department_that_is_down_leaves_its_last_accepted_snapshot_in_use(city
 
 def test_the_registry_is_believed_from_the_day_after_a_move_or_a_deregistration(city: City) -> None:
     told = [row for row in city.truth("truth").to_pylist() if row["dataset"] == "REG_ENT"]
-    (gone,) = [row for row in told if row["kind"] == "deregistered"]
+    (gone,) = [row for row in told if row["kind"] == "ended"]
     moved = next(row for row in told if row["kind"] == "moved")
 
     def takes_part(uscc: str, district: str, day: date) -> bool:

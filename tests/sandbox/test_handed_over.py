@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from include.contracts import require_contract
 from include.kernel.connections import Connection
 from include.kernel.periods import arrival_cutoff
-from include.sandbox.dirt import KEYS
+from include.sandbox.dirt import FIELDS, as_in_life
 from include.sandbox.drop_folders import DROP_FOLDERS
 from include.sandbox.dropfolder import BATCH, SUM_ROW
 from include.sandbox.front_ends import FRONT_ENDS
@@ -99,13 +99,12 @@ def handed_over(folder: Path) -> dict[str, list[dict[str, str]]]:
 def test_every_planted_record_is_in_what_is_handed_over(folder: Path, handed_over):
     truth = pq.read_table(folder / "truth.parquet").to_pylist()
     held = {
-        dataset: Counter("|".join(row[name] for name in names) for row in handed_over[dataset])
-        for dataset, names in KEYS.items()
+        dataset: Counter("|".join(row[name] for name in fields.key) for row in handed_over[dataset])
+        for dataset, fields in FIELDS.items()
     }
-    planted = {dataset: [line for line in truth if line["dataset"] == dataset] for dataset in KEYS}
+    planted = {dataset: [line for line in truth if line["dataset"] == dataset] for dataset in FIELDS}
     for dataset, lines in planted.items():
-        unspoilt = [line for line in lines if line["column"] not in KEYS[dataset]]
-        assert all(held[dataset][line["key"]] for line in unspoilt), dataset
+        assert all(held[dataset][line["key"]] for line in lines), dataset
         twice = [line for line in lines if line["conclusion"] == "duplicate"]
         assert all(held[dataset][line["key"]] >= 2 for line in twice), dataset
     assert len({line["kind"] for line in truth}) >= 15
@@ -179,7 +178,7 @@ def test_connections_are_private_complete_and_new_at_each_generation(home: Path,
     assert set(first) == {source.connection for source in sources().values()}
     generate(home, ENTERPRISES, SEED)
     assert connections(home) == first
-    generate(tmp_path, ENTERPRISES, SEED, dirt=0)
+    generate(tmp_path, ENTERPRISES, SEED, as_in_life(0))
     other = connections(tmp_path)
     http = [conn_id for conn_id, given in first.items() if given["conn_type"] == "http"]
     assert len(http) == len(DEPARTMENTS)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from stdnum.cn import uscc
 
-from include.sandbox.dirt import soil
+from include.sandbox.dirt import as_in_life
 from include.sandbox.drop_folders import DROP_FOLDERS
 from include.sandbox.firms import END, YEARS, Figures, Firms, figures, firms
 from include.sandbox.gateway import load_shelves
@@ -143,7 +143,7 @@ def amounts(table: pa.Table, column: str) -> list[Decimal]:
 
 @pytest.fixture(scope="module")
 def clean() -> World:
-    return world(SEED, ENTERPRISES, dirt=0)
+    return world(SEED, ENTERPRISES, as_in_life(0))
 
 
 def test_balance_sheets_add_up(clean: World):
@@ -205,11 +205,11 @@ def test_vat_sales_of_a_year_are_the_returns_revenue(clean: World):
 
 
 def test_a_clean_world_plants_nothing(clean: World):
-    natural = {"moved", "deregistered", "co_owned", "two_units", "revoked_certificate", "rare_characters"}
+    natural = {"moved", "ended", "co_owned", "two_units", "cancelled", "rare_characters"}
     assert set(clean.planted["kind"].to_pylist()) <= natural
     assert all(set(table["_fate"].to_pylist()) <= {"", HANDED_OVER} for table in clean.tables.values())
 
 
 def test_more_dirt_plants_more(clean: World):
-    plain, doubled = (soil(SEED, clean.firms, dict(clean.tables), rate) for rate in (1.0, 3.0))
-    assert doubled.num_rows > plain.num_rows * 1.5
+    plain, tripled = (world(SEED, ENTERPRISES, as_in_life(scale)).planted.num_rows for scale in (1, 3))
+    assert tripled - clean.planted.num_rows > 1.5 * (plain - clean.planted.num_rows)

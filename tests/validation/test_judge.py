@@ -133,11 +133,89 @@ def test_exact_duplicates_are_counted_once_and_the_first_stays() -> None:
     assert found.accepted["_ordinal"].to_pylist() == [0, 1]
 
 
-def test_a_wrong_check_digit_is_a_warning_and_a_broken_shape_no_business_of_it() -> None:
-    found = judged([filing(1, SHXYDM=WRONG_DIGIT), filing(2, SHXYDM="320400000012345"), filing(3)])
-    (check,) = (check for check in found.checks if check.id == "uscc.check_digit")
-    assert (check.failed, check.severity, check.passed) == (1, "warn", False)
-    assert (found.verdict, found.accepted.num_rows) == ("accepted", 3)
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (CODE, None),
+        (f" {CODE[:8]}\u200b{CODE[8:].lower()}", None),  # folded before it is judged
+        ("320400000012345", None),  # the registration number of before 2015
+        ("M000100Y-4", None),  # the organisation code: nine characters
+        ("M000100Y4", None),
+        (WRONG_DIGIT, "uscc.check_digit"),
+        ("9.13501E+17", "uscc.code_form"),  # what a spreadsheet makes of it
+        (CODE[1:], "uscc.code_form"),
+        (CODE + "1", "uscc.code_form"),
+    ],
+)
+def test_a_code_is_a_credit_code_whose_check_character_fits_or_an_older_number(code: str, reason: str | None) -> None:
+    assert reasons([filing(1, SHXYDM=code)]) == ({"f00001": [reason]} if reason else {})
+
+
+@pytest.mark.parametrize(
+    ("filed", "arrived", "kept"),
+    [
+        ("2026-11-22", "2026-11-22 00:00:01", True),
+        ("2026-11-22", "2026-11-21 23:59:59", False),  # nobody can have known it then
+        ("2026年11月22日", "2026-11-22 08:00:00", True),
+        ("2026/11/22", "2026-11-21 08:00:00", False),
+    ],
+)
+def test_no_day_of_a_row_is_after_the_day_of_its_arrival(filed: str, arrived: str, kept: bool) -> None:
+    found = reasons([filing(1, SBRQ=filed, RKSJ=arrived)])
+    assert found == ({} if kept else {"f00001": ["filed_on.at_most"]})
+
+
+def test_a_part_is_no_larger_than_its_whole_and_unknown_parts_are_not_judged() -> None:
+    contract = require_contract("HR_STAFF")
+
+    def quarter(unit: str, staff: str, posts: str | None) -> dict[str, str | None]:
+        return {
+            "AAB001": unit, "TYSHXYDM": CODE, "AAB004": "常州甲有限公司", "TJRQ": "2026-09-30", "ZCRS": staff,
+            "BKJYS": "0", "SSRS": "0", "BSRS": "0", "ZGJZC": "0", "GJGJYS": "0", "YFGWRS": posts, "YFSSRS": "0",
+            "YFBSRS": "0", "AAB301": "320411", "AAE036": "2026-10-08 10:00:00",
+        }  # fmt: skip
+
+    rows = [quarter("A", "10", "10"), quarter("B", "10", "11"), quarter("C", "10", None)]
+    found = judged([*rows, *(quarter(f"V{i}", "3", "0") for i in range(100))], contract=contract).quarantine
+    assert dict(zip(found["AAB001"].to_pylist(), found["reasons"].to_pylist(), strict=True)) == {
+        "B": ["rd_posts.at_most"],
+        "C": ["rd_posts.not_null"],
+    }
+
+
+def test_an_amount_is_read_in_the_unit_that_its_row_says() -> None:
+    contract = require_contract("FIN_EQ")
+
+    def paid(number: str, amount: str, unit: str | None) -> dict[str, str | None]:
+        return {
+            "JLBH": number, "JLLX": "实缴出资", "QYMC": "常州甲有限公司", "SJJE": amount, "JEDW": unit,
+            "FSRQ": "2026-09-30", "ZT": "有效", "GXSJ": "2026-10-08 10:00:00",
+        }  # fmt: skip
+
+    rows = [paid("1", "120.5", "万元"), paid("2", "1205000.00", "元"), paid("3", "120.5", None), paid("4", "1", "亿元")]
+    found = judged([*rows, *(paid(f"V{i}", "1", "万元") for i in range(60))], contract=contract)
+    amounts = dict(
+        zip(found.accepted["record_no"].to_pylist(), found.accepted["paid_in_yuan"].to_pylist(), strict=True)
+    )
+    assert {amounts[number] for number in "123"} == {Decimal("1205000.00")}
+    assert found.to_json()["reasons"] == {"amount_unit.allowed": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "legible"),
+    [
+        ("常州甲有限公司", True),
+        ("䶮㛃（常州）科技有限公司", True),
+        ("Müller GmbH", True),
+        ("联通", True),  # two characters whose GBK bytes look like UTF-8: too short to tell
+        ("常州甲有限公司".encode().decode("gb18030", "replace"), False),
+        ("常州甲有限公司".encode("gb18030").decode("latin-1"), False),
+        ("常州?有限公司", False),
+        ("常州\ufffd有限公司", False),
+    ],
+)
+def test_a_name_is_still_the_text_that_somebody_wrote(name: str, legible: bool) -> None:
+    assert reasons([filing(1, NSRMC=name)]) == ({} if legible else {"f00001": ["taxpayer_name.legible"]})
 
 
 def test_quarantine_keeps_the_row_as_it_came_and_all_it_says_about_its_enterprise() -> None:
