@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, create_engine, inspect, text
 
-# Stage → the share of the zone's enterprises that the stand-in world is tuned to.
-EXPECTED_SHARES = {"初创期": 55, "成长期": 16, "发展期": 22, "成熟期": 7}
+from include.portal.published import EXPECTED_SHARES
 
 
 def publication(url: str, as_of: date | None = None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from include.kernel.errors import BadInput
 from include.kernel.periods import SHANGHAI
@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     sandbox_port: int = 8090
     airflow_port: int = 8080
     as_of: date | None = None
+    readers: dict[str, list[str]] = {}
+    """Who may see which districts in the pages; without it, whoever may open them sees the city."""
 
     @property
     def warehouse(self) -> str:
@@ -50,4 +52,9 @@ def settings() -> Settings:
         raise BadInput(
             f"setting INNOPOINTS_{str(first['loc'][0]).upper()} is not usable: {first['msg']}",
             todo="correct the environment variable",
+        ) from None
+    except SettingsError:
+        raise BadInput(
+            "setting INNOPOINTS_READERS is not JSON",
+            todo='write {"name of a reader": ["area code", …], "another": ["*"]}',
         ) from None

@@ -1,0 +1,212 @@
+"""A page in the reader's language: what a template needs to say, name, link and draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import yaml
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from include.contracts import contracts
+from include.kernel.areas import CITY, areas
+from include.kernel.periods import SHANGHAI
+from include.portal import pictures
+from include.portal.city import MOST_FOUND, Enterprise
+from include.portal.pictures import Axis
+from include.portal.published import EXPECTED_SHARES, LISTS, Portrait
+from include.publish.generations import Generation
+from include.schemes.model import schemes
+
+HERE = Path(__file__).parent
+NUMBERS = ("place", "suggested_limit_yuan", "stage_percentile")
+_FRACTIONS = ("coverage", "percentile_stage", "stage_percentile")
+
+
+class Show:
+    """One answer: its request, its language (`zh` or `en`), and the generation that it shows, if any."""
+
+    def __init__(self, request: Request, lang: str, generation: Generation | None) -> None:
+        self.request, self.lang, self.generation = request, lang, generation
+        self.root = request.scope.get("root_path", "")
+        self.path = request.url.path.removeprefix(self.root) or "/"
+        self.scheme = schemes().get(generation.scheme_id) if generation else None
+
+    def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        named = {
+            name: getattr(self, name)
+            for name in ("lang", "root", "generation", "say", "link", "area", "stage_name", "shown", "plain", "verdict")
+        }
+        text = (
+            _templates()
+            .get_template(f"{template}.html")
+            .render(
+                **named,
+                here=template,
+                other_language=self._other_language(),
+                beijing=beijing,
+                dataset_title=self.dataset_title,
+                indicator_name=self.indicator_name,
+                missing=self.missing,
+                bar=pictures.bar,
+                share_bar=lambda share, stage: pictures.bar(share, Decimal(100), _expected(stage)),
+                expected=EXPECTED_SHARES,
+                numbers=NUMBERS,
+                most_found=MOST_FOUND,
+                **context,
+            )
+        )
+        return HTMLResponse(text, status)
+
+    def message(self, status: int, word: str, detail: str) -> HTMLResponse:
+        return self.page("message", status=status, text=f"{self.say(word)} {detail}".strip())
+
+    def portrait(
+        self, found: Portrait, medians: dict[tuple[str, str], Decimal], neighbours: Sequence[Enterprise]
+    ) -> HTMLResponse:
+        groups: dict[str, list[Any]] = {name: [] for name in self._categories()}
+        for line in found.lines:
+            groups.setdefault(line.category, []).append(line)
+        axes = {
+            category: Axis(
+                self._category(category),
+                sum((line.points for line in lines), Decimal("0.000")),
+                sum((line.weight for line in lines if not self._is_penalty(line.indicator)), Decimal("0.000")),
+                medians.get((found.profile.stage, category)),
+            )
+            for category, lines in groups.items()
+        }
+        most = sum((axis.most for axis in axes.values()), Decimal())
+        points = found.points
+        return self.page(
+            "portrait",
+            profile=found.profile,
+            points=points,
+            axes=list(axes.values()),
+            groups=[(axes[category], lines) for category, lines in groups.items()],
+            radar=pictures.radar(
+                list(axes.values()), self.say("categories"), self.say("this_enterprise"), self.say("median")
+            ),
+            waterfall=pictures.waterfall(list(axes.values()), self.say("waterfall"), self.say("total")),
+            interval=pictures.interval(points.total_low, points.total, points.total_high, most, self.say("interval")),
+            neighbours=neighbours,
+            lists=[self._on_list(table, row._mapping) for table, row in found.lists],
+            ladder=found.ladder,
+        )
+
+    def say(self, word: str) -> str:
+        return _words()[word][("zh", "en").index(self.lang)]
+
+    def link(self, path: str, **query: Any) -> str:
+        """An address inside the app, in the reader's language."""
+        asked = {name: value for name, value in query.items() if value not in ("", None)}
+        asked |= {"lang": self.lang} if self.lang != "zh" else {}
+        return self.root + path + (f"?{urlencode(asked)}" if asked else "")
+
+    def area(self, code: str) -> str:
+        if code == CITY:
+            return self.say("city")
+        known = areas().get(code)
+        return code if known is None else known.name_zh if self.lang == "zh" else known.name_en
+
+    def stage_name(self, stage: str) -> str:
+        english = {one.id: one.name_en for one in self.scheme.stages.stages} if self.scheme else {}
+        return english.get(stage, stage) if self.lang == "en" else stage
+
+    def dataset_title(self, dataset: str) -> str:
+        known = contracts().get(dataset)
+        return "" if known is None else known.title_zh if self.lang == "zh" else known.title_en
+
+    def indicator_name(self, indicator: str) -> str:
+        known = self.scheme.indicators.get(indicator) if self.scheme else None
+        return "" if known is None else getattr(known.name, self.lang)
+
+    def verdict(self, verdict: str) -> str:
+        word = "verdict_" + verdict.replace(" ", "_")
+        return self.say(word) if word in _words() else verdict
+
+    def missing(self, conditions: Sequence[dict[str, str]] | None) -> str:
+        told = [f"{one['condition']} ({self.say('state_' + one['state'])})" for one in conditions or []]
+        return "; ".join(told)
+
+    def shown(self, name: str, value: Any) -> str:
+        """A published value as a person reads it."""
+        if value is None:
+            return "-"
+        if isinstance(value, bool):
+            return self.say("yes" if value else "no")
+        if name in _FRACTIONS:
+            return f"{value * 100:.1f} %"
+        if name == "district":
+            return self.area(value)
+        if name == "stage":
+            return self.stage_name(value)
+        return self.plain(value)
+
+    @staticmethod
+    def plain(value: Any) -> str:
+        """A number without the zeros that say nothing."""
+        if isinstance(value, Decimal):
+            text = f"{value:,f}"
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        return "" if value is None else str(value)
+
+    def _on_list(self, table: str, row: Any) -> dict[str, Any]:
+        return {
+            "list": row[LISTS[table]],
+            "place": row.get("place", ""),
+            "limit": self.plain(row.get("suggested_limit_yuan")),
+            "reason": row.get("reason") or row.get("entry_reason") or "",
+        }
+
+    def _categories(self) -> list[str]:
+        return self.scheme.category_ids if self.scheme else []
+
+    def _is_penalty(self, indicator: str) -> bool:
+        """A penalty deducts; what it may deduct at most is no part of what the category can give."""
+        known = self.scheme.indicators.get(indicator) if self.scheme else None
+        return known is not None and known.is_penalty
+
+    def _category(self, category: str) -> str:
+        titles = {one.id: one.name for one in self.scheme.identity.categories} if self.scheme else {}
+        return getattr(titles[category], self.lang) if category in titles else category
+
+    def _other_language(self) -> str:
+        other = {"lang": "en"} if self.lang == "zh" else {}
+        asked = {
+            name: value for name, value in self.request.query_params.items() if name != "lang" and len(value) < 200
+        }
+        query = urlencode(asked | other)
+        return self.root + self.path + (f"?{query}" if query else "")
+
+
+def beijing(moment: datetime | None) -> str:
+    """A moment as the wall clock in Changzhou shows it."""
+    return "" if moment is None else f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+
+
+def _expected(stage: str) -> Decimal | None:
+    return Decimal(EXPECTED_SHARES[stage]) if stage in EXPECTED_SHARES else None
+
+
+@cache
+def _words() -> dict[str, list[str]]:
+    return yaml.safe_load((HERE / "words.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

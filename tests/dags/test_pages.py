@@ -1,0 +1,163 @@
+"""The pages as Airflow mounts them: every route asks Airflow's auth manager, and nothing is shown without its yes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow_pages")]
+
+CODE = "91320400MA00000001"
+
+
+@pytest.fixture(scope="module")
+def airflow_auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Airflow's own auth manager with its database: the tokens below are real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "AIRFLOW__API_AUTH__JWT_SECRET", "a secret of this test and of no other, as long as a key has to be"
+        )
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "anna:admin,vera:viewer")
+        patch.setenv(
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(tmp_path_factory.mktemp("auth") / "passwords")
+        )
+        from airflow.utils.db import initdb
+
+        initdb()
+        from airflow.api_fastapi.app import init_auth_manager, purge_cached_app
+
+        yield init_auth_manager()
+        purge_cached_app()
+
+
+@pytest.fixture(scope="module")
+def pages(airflow_auth: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Any]]:
+    """A browser before the plugin's app, mounted where Airflow mounts it, over an empty but migrated warehouse."""
+    from include.store.warehouse import create_engine, migrate
+    from plugins import pages as plugin
+
+    url = f"sqlite:///{tmp_path_factory.mktemp('warehouse') / 'warehouse.sqlite'}"
+    migrate(create_engine(url))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INNOPOINTS_WAREHOUSE_URL", url)
+        plugin.make_app.cache_clear()
+        outer = FastAPI()
+        (mounted,) = plugin.Pages.fastapi_apps
+        outer.mount(mounted["url_prefix"], mounted["app"])
+        yield TestClient(outer, raise_server_exceptions=False), plugin.make_app()
+        plugin.make_app.cache_clear()
+
+
+def token(auth: Any, role: str | None) -> str:
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    return auth.generate_jwt(SimpleAuthManagerUser(username="vera", role=role))
+
+
+def routes(app: Any) -> list[str]:
+    """Every path that the app answers, whatever it is, with a well-formed code in it."""
+    found = [route.path.replace("{uscc}", CODE) for route in app.routes]
+    assert {"/", "/rankings", f"/enterprises/{CODE}", "/portal.css"} <= set(found)
+    return found
+
+
+def cookie(value: str) -> dict[str, str]:
+    from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+
+    return {"Cookie": f"{COOKIE_NAME_JWT_TOKEN}={value}"}
+
+
+def refusals(pages: tuple[TestClient, Any], headers: dict[str, str]) -> set[int]:
+    browser, app = pages
+    return {
+        browser.request(method, "/points" + path, headers=headers).status_code
+        for path in routes(app)
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+        if method == "GET" or path != "/"
+    } - {405}
+
+
+def test_without_credentials_every_route_answers_401(pages: tuple[TestClient, Any]) -> None:
+    assert refusals(pages, {}) == {401}
+
+
+def test_what_is_no_token_opens_nothing(pages: tuple[TestClient, Any]) -> None:
+    assert refusals(pages, {"Authorization": "Bearer nonsense"}) == {403}
+    assert refusals(pages, cookie("nonsense")) == {403}
+    # {"alg": "none"} and {"sub": "anna", "role": "admin"}, unsigned
+    assert refusals(pages, cookie("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm5hIiwicm9sZSI6ImFkbWluIn0.")) == {403}
+
+
+def test_an_expired_session_opens_nothing(pages: tuple[TestClient, Any], airflow_auth: Any) -> None:
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    expired = airflow_auth.generate_jwt(
+        SimpleAuthManagerUser(username="anna", role="admin"), expiration_time_in_seconds=-3600
+    )
+    assert refusals(pages, cookie(expired)) == {401}
+
+
+def test_a_user_without_a_role_opens_nothing(pages: tuple[TestClient, Any], airflow_auth: Any) -> None:
+    assert refusals(pages, cookie(token(airflow_auth, None))) == {403}
+
+
+@pytest.mark.parametrize("role", ["viewer", "admin"])
+@pytest.mark.parametrize("by", ["cookie", "bearer"])
+def test_viewer_and_admin_get_beyond_the_door(
+    pages: tuple[TestClient, Any], airflow_auth: Any, role: str, by: str
+) -> None:
+    browser, app = pages
+    held = token(airflow_auth, role)
+    headers = cookie(held) if by == "cookie" else {"Authorization": f"Bearer {held}"}
+    answers = {path: browser.get("/points" + path, headers=headers) for path in routes(app)}
+    assert answers["/portal.css"].status_code == 200
+    assert "还没有发布任何结果" in answers["/"].text
+    assert {answer.status_code for answer in answers.values()} <= {200, 404, 422}
+
+
+def test_when_airflow_says_no_nobody_gets_in(
+    pages: tuple[TestClient, Any], airflow_auth: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        type(airflow_auth), "is_authorized_view", lambda self, **what: asked.append(what["access_view"].value) or False
+    )
+    assert refusals(pages, cookie(token(airflow_auth, "admin"))) == {403}
+    assert set(asked) == {"PLUGINS"}
+
+
+def test_an_app_that_cannot_be_made_shows_nothing(
+    airflow_auth: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from plugins import pages as plugin
+
+    monkeypatch.setenv("INNOPOINTS_WAREHOUSE_URL", "mysql://nowhere")
+    plugin.make_app.cache_clear()
+    outer = FastAPI()
+    outer.mount("/points", plugin.MadeAtFirstRequest())
+    answer = TestClient(outer, raise_server_exceptions=False).get(
+        "/points/", headers=cookie(token(airflow_auth, "admin"))
+    )
+    plugin.make_app.cache_clear()
+    assert answer.status_code == 500
+
+
+def test_the_plugin_is_one_entry_in_the_navigation() -> None:
+    from plugins.pages import PREFIX, Pages
+
+    (view,) = Pages.external_views
+    assert view["destination"] == "nav"
+    assert "/" + view["href"] == PREFIX + "/"  # relative: Airflow may live below a path of its own
+
+
+def test_loading_the_plugin_loads_nothing_of_the_pages() -> None:
+    code = "import sys, plugins.pages; print([m for m in sys.modules if m.startswith(('include', 'pypinyin'))])"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert loaded.splitlines()[-1] == "[]"

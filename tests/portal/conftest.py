@@ -1,0 +1,159 @@
+"""A small town on paper: seven enterprises, two stages, figures that can be added in the head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from include.portal.published import Reader
+from include.portal.web import make_app
+from include.store.warehouse import PUBLISHED, clock, create_engine, generation, migrate, pointer, writing
+
+GROWTH, START_UP = "成长期", "初创期"
+FIRMS = [
+    ("常州恒创液压机械有限公司", "320411", GROWTH, 50),
+    ("常州恒创精密有限公司", "320411", GROWTH, 40),
+    ("江苏湛骁曜光伏材料股份有限公司", "320412", GROWTH, 30),
+    ("常州<script>alert(1)</script>有限公司", "320412", GROWTH, 20),
+    ("=cmd|'/c calc'!A1", "320411", GROWTH, 10),
+    ("常州青禾软件有限公司", "320404", START_UP, 45),
+    ("青禾生物", "320404", START_UP, 5),
+]
+
+
+def code(place: int) -> str:
+    return f"91320400MA0000000{place}"
+
+
+def town(firms: list[tuple[str, str, str, int]] = FIRMS) -> dict[str, list[dict[str, Any]]]:
+    """Rows by table. Two fifths of a total come from BAS-01 (foundation, at most 30), the rest from INP-03 (input, at
+    most 60); MGT-21 may deduct 10 and does not.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in PUBLISHED}
+    for place, (name, district, stage, total) in enumerate(firms):
+        uscc, base = code(place), Decimal(total) * 2 / 5
+        ranks = {
+            "rank_all": 1 + sum(other[3] > total for other in firms),
+            "rank_stage": 1 + sum(other[3] > total and other[2] == stage for other in firms),
+            "rank_district": 1 + sum(other[3] > total and other[1] == district for other in firms),
+        }
+        rows["enterprise_profile"].append({"uscc": uscc, "name": name, "district": district, "stage": stage})
+        rows["enterprise_points"].append(
+            {
+                "uscc": uscc,
+                "stage": stage,
+                "total": Decimal(total),
+                "coverage": Decimal("0.9"),
+                "total_low": Decimal(total),
+                "total_high": Decimal(total + 5),
+                **ranks,
+            }
+        )
+        for indicator, category, points, weight in (
+            ("BAS-01", "foundation", base, 30),
+            ("INP-03", "input", Decimal(total) - base, 60),
+            ("MGT-21", "management", Decimal(), 10),
+        ):
+            rows["category_points"].append({"uscc": uscc, "category": category, "points": points})
+            rows["points_ledger"].append(
+                {
+                    "uscc": uscc,
+                    "indicator": indicator,
+                    "category": category,
+                    "status": "value",
+                    "weight": Decimal(weight),
+                    "points": points,
+                }
+            )
+    rows["honours"] = [
+        {"uscc": code(0), "honour": "标兵企业", "place": 1, "reason": "第1名", "robust": True},
+        {"uscc": code(3), "honour": "标兵企业", "place": 2, "reason": "第2名", "robust": False},
+    ]
+    rows["credit_list"] = [
+        {
+            "uscc": code(0),
+            "product": "创新贷",
+            "suggested_limit_yuan": Decimal("3000000"),
+            "stage_percentile": Decimal("1"),
+        }
+    ]
+    rows["ladder"] = [
+        {
+            "uscc": code(2),
+            "rung": "高新技术企业",
+            "holds": False,
+            "eligible": False,
+            "failed_conditions": [{"condition": "研发费用占比不低于5%", "state": "not_met"}],
+        }
+    ]
+    rows["stage_distribution"] = [
+        {"district": "320411", "stage": GROWTH, "enterprises": 3, "share": Decimal(1)},
+        {"district": "320412", "stage": GROWTH, "enterprises": 2, "share": Decimal(1)},
+        {"district": "320404", "stage": START_UP, "enterprises": 2, "share": Decimal(1)},
+    ]
+    counts = {"as_of": date(2026, 11, 23), "rows_in": 10, "duplicates": 1, "accepted": 8, "quarantined": 1}
+    rows["source_quality"] = [
+        {"dataset": "TAX_CIT", "scope": "320411", **counts, "snapshot_age_days": 0, "verdict": "accepted"},
+        {"dataset": "TAX_CIT", "scope": "320412", **counts, "snapshot_age_days": 9, "verdict": "not delivered"},
+        {"dataset": "IP_PATENT", "scope": "city", **counts, "snapshot_age_days": 0, "verdict": "rejected"},
+    ]
+    return rows
+
+
+def put(engine: Engine, rows: dict[str, list[dict[str, Any]]]) -> int:
+    """Publish rows as they are: they are made to be read, the audit has its own tests."""
+    with writing(engine) as connection:
+        entry = {"as_of": date(2026, 11, 23), "scheme_id": "changzhou_v1", "scheme_version": "1.0.0"}
+        connection.execute(generation.update().values(status="superseded"))
+        made = connection.execute(
+            generation.insert().values(
+                **entry, snapshot_set="s", created_at=clock(), published_at=clock(), status="current"
+            )
+        ).inserted_primary_key
+        assert made is not None
+        for name, held in rows.items():
+            if held:
+                connection.execute(PUBLISHED[name].insert(), [{"generation_id": made[0], **row} for row in held])
+        if connection.execute(pointer.update().values(generation_id=made[0])).rowcount == 0:
+            connection.execute(pointer.insert().values(id=1, generation_id=made[0], version=1))
+        return made[0]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """The town on SQLite, to be read only."""
+    engine = create_engine(f"sqlite:///{tmp_path_factory.mktemp('portal') / 'warehouse.sqlite'}")
+    migrate(engine)
+    put(engine, town())
+    return engine
+
+
+@pytest.fixture(scope="session")
+def desk() -> Callable[..., TestClient]:
+    """Makes a browser before the pages of a warehouse, mounted as Airflow mounts them, for one reader."""
+
+    def desk(engine: Engine, reader: Reader = Reader("officer")) -> TestClient:
+        outer = FastAPI()
+        outer.mount("/points", make_app(engine, lambda: reader))
+        return TestClient(outer, raise_server_exceptions=False)
+
+    return desk
+
+
+@pytest.fixture(scope="module")
+def browser(published: Engine, desk: Callable[..., TestClient]) -> TestClient:
+    return desk(published)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Engine:
+    """A warehouse that nobody has migrated."""
+    return create_engine(f"sqlite:///{tmp_path / 'warehouse.sqlite'}")

@@ -1,0 +1,218 @@
+"""Every page in both languages, what it shows, and what bad input comes to: a plain page, never a row too many."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI, HTTPException
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from include.kernel.errors import TransientError
+from include.portal import published as published_module
+from include.portal.published import Reader
+from include.portal.web import HEADERS, make_app
+from include.store.warehouse import migrate
+from tests.portal.conftest import FIRMS, code, put, town
+
+PAGES = [
+    "/",
+    "/enterprises",
+    "/enterprises?q=恒创",
+    f"/enterprises/{code(2)}",
+    "/rankings",
+    "/honours",
+    "/honours?list=创新贷",
+]
+EXPORTS = [
+    "/tonight.csv",
+    "/enterprises.csv?q=恒创",
+    f"/enterprises/{code(2)}.csv",
+    "/rankings.csv",
+    "/honours.csv?list=标兵企业",
+]
+
+
+def get(browser: TestClient, path: str) -> str:
+    answer = browser.get("/points" + path)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_page_speaks_both_languages_and_loads_nothing_from_elsewhere(
+    browser: TestClient, path: str, lang: str
+) -> None:
+    text = get(browser, path + ("&" if "?" in path else "?") + f"lang={lang}")
+    assert f'<html lang="{lang}">' in text
+    assert ("Rankings" in text, "排名" in text) == (lang == "en", lang == "zh")
+    assert "<script" not in text
+    assert "style=" not in text
+    assert "http" not in text
+
+
+@pytest.mark.parametrize("path", [*PAGES, *EXPORTS, "/portal.css", "/nothing", "/rankings?page=99", "/rankings?page=x"])
+def test_every_answer_carries_the_strict_headers(browser: TestClient, path: str) -> None:
+    answer = browser.get("/points" + path)
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert "script-src" not in HEADERS["Content-Security-Policy"]  # default-src 'none' holds for scripts
+
+
+def test_a_name_with_a_script_is_text(browser: TestClient) -> None:
+    for path in ("/enterprises?q=script", "/rankings", "/honours", f"/enterprises/{code(3)}"):
+        assert "常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司" in get(browser, path)
+
+
+def test_tonight_tells_each_source_and_the_stages_beside_what_was_announced(browser: TestClient) -> None:
+    text = get(browser, "/")
+    assert "今夜未到" in text
+    assert "拒收" in text
+    assert "71.4 %" in text
+    assert "16 %" in text
+
+
+def test_a_portrait_stands_beside_its_stage(browser: TestClient) -> None:
+    text = get(browser, f"/enterprises/{code(2)}")
+    cells = [line for line in text.replace("<td", "\n<td").splitlines() if line]
+    row = cells.index("<td>科技创新投入能力</td>")
+    # three fifths of 30, the median of its five peers, and at most 60
+    assert cells[row + 1].startswith('<td class="number">18.000')
+    assert cells[row + 2].startswith('<td class="number">18.000')
+    assert cells[row + 3].startswith('<td class="number">60.000')
+    # the five of its stage in their order, nobody of another stage
+    assert re.findall(r'/enterprises/(\w+)"', text) == [code(place) for place in range(5)]
+    assert "研发费用占比不低于5% (不满足)" in text
+
+
+def test_what_a_penalty_may_deduct_is_no_part_of_the_most(browser: TestClient) -> None:
+    text = get(browser, f"/enterprises/{code(2)}")
+    assert ">90</text>" in text  # 30 + 60, without the 10 of MGT-21
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(browser: TestClient) -> None:
+    seen = [
+        place
+        for page in (1, 2, 3, 4)
+        for place in range(7)
+        if f"/{code(place)}" in get(browser, f"/rankings?size=2&page={page}")
+    ]
+    assert sorted(seen) == list(range(7))
+
+
+def test_an_export_is_the_page_as_text_that_nothing_computes(browser: TestClient) -> None:
+    answer = browser.get("/points/rankings.csv?district=320411")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [(row["name"], row["total"]) for row in rows] == [
+        ("常州恒创液压机械有限公司", "50.000"),
+        ("常州恒创精密有限公司", "40.000"),
+        ("'=cmd|'/c calc'!A1", "10.000"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/nothing", 404, "没有这个页面"),
+        ("/enterprises/91320400MA00000099", 404, "没有这个代码的企业"),
+        ("/enterprises/" + "9" * 3000, 404, "没有这个代码的企业"),
+        ("/enterprises/%00", 404, "没有这个代码的企业"),
+        ("/enterprises/..%2f..%2fetc%2fpasswd", 404, "没有这个页面"),
+        (f"/enterprises/{code(2)}%27%20OR%201=1", 404, "没有这个代码的企业"),
+        ("/enterprises?q=" + "x" * 10_000, 422, "无法理解的参数： q"),
+        ("/rankings?page=5", 404, "最后一页是 1"),
+        ("/rankings?page=0", 422, "无法理解的参数： page"),
+        ("/rankings?page=" + "9" * 400, 422, "无法理解的参数： page"),
+        ("/rankings?size=201", 422, "无法理解的参数： size"),
+        ("/rankings.csv?size=5001", 422, "无法理解的参数： size"),
+        ("/rankings?stage=%3Cscript%3E", 422, "无法理解的参数： stage"),
+        ("/rankings?district=330106", 422, "无法理解的参数： district"),
+        ("/rankings?lang=fr", 422, "无法理解的参数： lang"),
+        ("/honours?list=没有", 404, "没有这个名单"),
+        ("/rankings?generation=99", 409, "较早的发布代次"),
+        ("/portal.css/..%2fwords.yaml", 404, "没有这个页面"),
+    ],
+)
+def test_bad_input_is_a_plain_page(browser: TestClient, path: str, status: int, says: str) -> None:
+    answer = browser.get("/points" + path)
+    assert answer.status_code == status
+    assert says in answer.text
+    assert "<script" not in answer.text
+    assert len(answer.text) < 2000 + len(path)
+
+
+def test_nothing_can_be_written(browser: TestClient) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert browser.request(method, "/points/rankings").status_code == 405
+
+
+def test_a_link_of_an_earlier_generation_says_so(empty: Engine, desk: Callable[..., TestClient]) -> None:
+    migrate(empty)
+    first = put(empty, town())
+    browser = desk(empty)
+    assert "青禾生物" in get(browser, f"/rankings?generation={first}")
+    put(empty, town([("常州新有限公司", "320411", "成长期", 60)]))
+    assert browser.get(f"/points/rankings?generation={first}").status_code == 409
+    text = get(browser, "/rankings")  # and what was held in memory is not shown any more
+    assert "常州新有限公司" in text
+    assert "青禾生物" not in text
+
+
+def test_before_the_first_publication_the_page_says_that(empty: Engine, desk: Callable[..., TestClient]) -> None:
+    answer = desk(empty).get("/points/")
+    assert (answer.status_code, "还没有发布任何结果" in answer.text) == (404, True)
+
+
+def test_a_reader_of_one_district_sees_no_row_of_another(published: Engine, desk: Callable[..., TestClient]) -> None:
+    browser = desk(published, Reader("li", frozenset({"320412"})))
+    for path in (*PAGES, *EXPORTS):
+        text = browser.get("/points" + path).text
+        assert not [place for place in (0, 1, 4, 5, 6) if code(place) in text], path
+    assert browser.get(f"/points/enterprises/{code(0)}").status_code == 404
+    assert browser.get(f"/points/enterprises/{code(0)}.csv").status_code == 404
+    assert browser.get("/points/rankings?district=320411").status_code == 403
+    assert "320411" not in browser.get("/points/tonight.csv").text
+
+
+def test_a_warehouse_that_does_not_answer_is_one_plain_page(
+    published: Engine, desk: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(engine: Engine) -> None:
+        raise TransientError("the warehouse did not carry out a statement (08006)")
+
+    monkeypatch.setattr(published_module, "reading", down)
+    answer = desk(published).get("/points/")
+    assert (answer.status_code, "数据仓库没有应答" in answer.text, "08006" in answer.text) == (503, True, False)
+
+
+def test_what_nobody_foresaw_shows_no_trace(
+    published: Engine, desk: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(engine: Engine) -> None:
+        raise ValueError("secret 91320400MA00000000")
+
+    monkeypatch.setattr(published_module, "reading", broken)
+    answer = desk(published).get("/points/")
+    assert (answer.status_code, "未预料" in answer.text) == (500, True)
+    assert "secret" not in answer.text
+    assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_reaches_every_route(published: Engine, status: int) -> None:
+    def refuse() -> Reader:
+        raise HTTPException(status)
+
+    outer = FastAPI()
+    outer.mount("/points", make_app(published, refuse))
+    browser = TestClient(outer)
+    for path in (*PAGES, *EXPORTS, "/portal.css"):
+        answer = browser.get("/points" + path)
+        assert answer.status_code == status, path
+        assert not [name for name, *_ in FIRMS if name in answer.text]
