@@ -8,22 +8,28 @@ a workbook does, it does to the child. This file is that child too; it imports n
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import io
 import json
+import os
 import resource
 import stat
+import struct
 import subprocess
 import sys
+import threading
 import zipfile
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 LARGEST_ENTRY, LARGEST_WORKBOOK, MOST_ENTRIES = 512 * 1024 * 1024, 2 * 1024 * 1024 * 1024, 10_000
 # Lists of the sandbox pack to a tenth; what packs to less than a 200th, and is not small, is no list.
 MOST_PACKED, SMALL = 200, 64 * 1024 * 1024
-MEMORY_BYTES, CPU_SECONDS = 3 * 1024 * 1024 * 1024, 300
+MEMORY_BYTES, CPU_SECONDS, MOST_PER_CHILD = 3 * 1024 * 1024 * 1024, 300, 100
 _ARCHIVES = {".zip", ".xlsx", ".xlsm", ".xlsb", ".rar", ".7z", ".gz", ".bz2", ".xz", ".tar", ".jar"}
 # Excel keeps 15 digits. A longer number has lost the rest and must not look like an identifier.
 _EXACT_IN_EXCEL = 10**15
@@ -36,19 +42,88 @@ class Unreadable(Exception):
 
 
 def filled_sheets(raw: bytes) -> list[Cells]:
-    """Every visible sheet that holds something, each cell as text."""
+    """Every visible sheet that holds something, each cell as text.
+
+    One child opens many workbooks, one after the other; whichever it dies of is tried once more by a fresh one, which
+    has all the memory and time for it alone.
+    """
     _judge_directory(raw)
-    command = [sys.executable, "-I", str(Path(__file__))]
-    try:
-        child = subprocess.run(command, input=raw, capture_output=True, env={}, timeout=2 * CPU_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise Unreadable("it takes longer to open than a list can") from None
-    if child.returncode:
+    said = _child(os.getpid()).open(raw)
+    if said is None:
+        said = _child(os.getpid()).open(raw)
+    if said is None:
         raise Unreadable("opening it takes more memory or time than a list can need")
-    said = json.loads(child.stdout)
     if "refused" in said:
         raise Unreadable(f"not a readable workbook ({said['refused']})")
     return said["sheets"]
+
+
+class _Child:
+    """The process that opens workbooks, as its parent sees it: it is started when needed and again when it died."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._opened = 0
+
+    def open(self, raw: bytes) -> dict[str, Any] | None:
+        """What the child says of a workbook; None when it died of it or took too long."""
+        if self._process is None or self._opened >= MOST_PER_CHILD:
+            self.end()
+            command = [sys.executable, "-I", str(Path(__file__))]
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env={})
+            self._opened = 0
+        self._opened += 1
+        overdue = threading.Timer(2 * CPU_SECONDS, self._process.kill)
+        overdue.start()
+        try:
+            assert self._process.stdin
+            assert self._process.stdout
+            _send(self._process.stdin, raw)
+            answer = _receive(self._process.stdout)
+        except OSError:  # it ended before it had taken all
+            answer = None
+        finally:
+            overdue.cancel()
+        if answer is None:
+            self.end()
+            return None
+        return json.loads(answer)
+
+    def end(self) -> None:
+        """Let it go; the next workbook gets a new one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError):
+                    if pipe:
+                        pipe.close()
+            self._process = None
+
+
+@cache
+def _child(process: int) -> _Child:
+    """One for each process: a forked one must not speak through its parent's pipes."""
+    child = _Child()
+    atexit.register(lambda: child.end() if os.getpid() == process else None)
+    return child
+
+
+def _send(pipe: IO[bytes], content: bytes) -> None:
+    pipe.write(struct.pack(">Q", len(content)))
+    pipe.write(content)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> bytes | None:
+    """The next message, None when the other side has ended."""
+    head = pipe.read(8)
+    if len(head) < 8:
+        return None
+    (length,) = struct.unpack(">Q", head)
+    content = pipe.read(length)
+    return content if len(content) == length else None
 
 
 def _judge_directory(raw: bytes) -> None:
@@ -129,4 +204,5 @@ if __name__ == "__main__":
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (bound, bound))
-    sys.stdout.buffer.write(json.dumps(_open(sys.stdin.buffer.read())).encode("utf-8"))
+    while (workbook := _receive(sys.stdin.buffer)) is not None:
+        _send(sys.stdout.buffer, json.dumps(_open(workbook)).encode("utf-8"))
