@@ -45,6 +45,7 @@ def run(world: World, scheme: str, out: Path, meter: Meter) -> None:
         profiles.append(scored.profile)
         points.append(scored.points)
         del scored
+        pa.default_memory_pool().release_unused()  # a district's tasks end here, and give back what they held
     with meter.phase("rank"):
         ranked = rank(pa.concat_tables(points), pa.concat_tables(profiles))
     with meter.phase("write"):

@@ -50,7 +50,7 @@ def keys(contract: Contract, rows: pa.Table) -> set[str]:
     return {"|".join(map(str, row.values())) for row in rows.select(contract.key).to_pylist()}
 
 
-@pytest.mark.parametrize("dataset", ["TAX_VAT", "TAX_FIN", "TAX_HNTE", "TAX_CIT"])
+@pytest.mark.parametrize("dataset", ["TAX_VAT", "TAX_FIN", "TAX_CIT"])
 def test_a_corrected_filing_counts_until_the_night_after_its_correction_arrived(dataset: str) -> None:
     contract = require_contract(dataset)
     assert contract.versions is not None

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from stdnum.cn.uscc import calc_check_digit
 
 from include.conformed.conform import conform, quarantined_pairs
 from include.conformed.enterprises import participants
@@ -56,7 +57,8 @@ class Story:
 def _story(number: int, path: Path) -> Story:
     told = read_yaml(path)
     assert set(told) == {"title", "source", "name", "given", "expect"}, f"{path.name}: {sorted(told)}"
-    code = f"91320411YY{number:06}99"
+    code = f"91320411YY{number:06}9"
+    code += calc_check_digit(code)
     rows: dict[str, list[Row]] = {}
     for dataset, given in told["given"].items():
         spelt = [one for row in given for one in _months(row)]
