@@ -1,0 +1,254 @@
+"""A night in which every field that names a person, and every field that we leave alone, sings like a canary.
+
+The stand-in departments hold people, numbers, phones and secrets that stand nowhere else; a district has its night over
+them; then everything that the night left behind, said, logged or refused with is searched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import uvicorn
+
+from include import steps
+from include.contracts import contracts
+from include.evidence.text import render
+from include.kernel.connections import Connection
+from include.kernel.errors import InnopointsError
+from include.kernel.references import ResultKey
+from include.sandbox import serve
+from include.sandbox.gateway import create_app, load_shelves
+from include.steps.explain import explain
+from include.steps.refresh import refresh
+from include.steps.stores import open_stores
+from include.store import lake as places
+from tests.sources import gateway
+
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
+
+AS_OF, DISTRICT, SCHEME = date(2026, 11, 20), "320411", "changzhou_v1"
+PEOPLE = ["金丝雀欧阳某", "320411198502306666", "13987605432", "canary@person.example"]
+AMOUNT = "876543210.98"
+HASHING_KEY = "canary-key-that-hashes-people"
+
+
+@dataclass(frozen=True)
+class Night:
+    """A home after its night, and what was said and logged on the way."""
+
+    home: Path
+    connections: dict[str, Connection]
+    said: list[str]
+    logged: list[str]
+
+    def lookup(self, conn_id: str) -> Connection:
+        """As Airflow's Connections would answer."""
+        return self.connections[conn_id]
+
+    @property
+    def secrets(self) -> list[str]:
+        """What proves who we are."""
+        return [one.password for one in self.connections.values() if one.password]
+
+
+def _planted(made: Any) -> Any:
+    """The world, with a canary in each cell of the fields that hold people or are not landed, and one amount."""
+    tables = dict(made.tables)
+    for dataset, contract in contracts().items():
+        natives = [*contract.ignore, *(contract.columns[name].native for name in contract.people)]
+        for number, native in enumerate(name for name in natives if name in tables[dataset].column_names):
+            at = tables[dataset].column_names.index(native)
+            cells = pa.array([PEOPLE[number % len(PEOPLE)]] * tables[dataset].num_rows, pa.string())
+            tables[dataset] = tables[dataset].set_column(at, native, cells)
+    filings = tables["TAX_VAT"]
+    at = filings.column_names.index("XSE")
+    ours = pc.equal(filings["_area"], DISTRICT)
+    assert pc.any(ours).as_py()
+    amounts = pc.if_else(ours, pa.scalar(AMOUNT, filings["XSE"].type), filings["XSE"])
+    tables["TAX_VAT"] = filings.set_column(at, "XSE", amounts)
+    return replace(made, tables=tables)
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """The departments in a thread, one district's night, everything logged."""
+    there, home, lines = tmp_path_factory.mktemp("departments"), tmp_path_factory.mktemp("home"), _Lines()
+    root, level = logging.getLogger(), logging.getLogger().level
+    with pytest.MonkeyPatch.context() as patch:
+        made = serve.world
+        patch.setattr(serve, "world", lambda *arguments: _planted(made(*arguments)))
+        folder = serve.generate(there, 60, 7)
+        given = json.loads((folder / "connections.json").read_text(encoding="utf-8"))
+        applications = {
+            given[conn_id]["login"]: (name, given[conn_id]["password"]) for name, conn_id in serve.DEPARTMENTS.items()
+        }
+        app = create_app(load_shelves(folder / "world" / "gateway"), applications)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.05)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        for conn_id in serve.DEPARTMENTS.values():
+            given[conn_id]["host"] = f"http://127.0.0.1:{port}"
+        known = {conn_id: Connection(conn_id=conn_id, **one) for conn_id, one in given.items()}
+        known["innopoints_privacy"] = Connection("innopoints_privacy", login="k1", password=HASHING_KEY)
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        root.addHandler(lines)
+        root.setLevel(logging.DEBUG)
+        said: list[str] = []
+        try:
+            refresh(AS_OF, [DISTRICT], SCHEME, lookup=known.__getitem__, say=said.append)
+            yield Night(home, known, said, lines.lines)
+        finally:
+            root.removeHandler(lines)
+            root.setLevel(level)
+            server.should_exit = True
+            thread.join(10)
+
+
+def _found(text: str, canaries: list[str]) -> list[str]:
+    return [canary for canary in canaries if canary in text]
+
+
+def _cells(column: pa.ChunkedArray) -> str:
+    """Every value of a column as text, whatever its type."""
+    return "\n".join({str(value) for value in column.to_pylist()})
+
+
+def test_the_night_saw_the_canaries_and_came_to_its_end(night: Night) -> None:
+    assert any(line.startswith(f"{DISTRICT}: ") and "enterprises scored" in line for line in night.said), night.said
+    talents = open_stores().lake.read(f"landing/HR_TALENT/city/as_of={AS_OF}")
+    assert talents.num_rows
+    assert all(cell.startswith("k1:") for cell in talents["姓名"].to_pylist())
+    vat = open_stores().lake.read(f"accepted/TAX_VAT/{DISTRICT}/as_of={AS_OF}")
+    assert AMOUNT in _cells(vat["sales_yuan"])
+
+
+def test_no_file_of_the_lake_the_ledger_or_the_warehouse_names_a_person_or_a_secret(night: Night) -> None:
+    canaries = [*PEOPLE, *night.secrets]
+    leaks, files = [], [path for path in night.home.rglob("*") if path.is_file()]
+    for path in files:
+        at = str(path.relative_to(night.home))
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            leaks += [(at, name, _found(_cells(table[name]), canaries)) for name in table.column_names]
+        else:
+            content = path.read_bytes()
+            leaks.append((at, "", [canary for canary in canaries if canary.encode() in content]))
+    assert [leak for leak in leaks if leak[-1]] == []
+    assert {path.suffix for path in files} >= {".parquet", ".json", ".html", ".sqlite"}
+
+
+def test_an_amount_stands_in_its_own_dataset_and_the_measures_made_of_it_only(night: Night) -> None:
+    holding: set[tuple[str, str]] = set()
+    for path in night.home.rglob("*"):
+        if path.suffix == ".parquet":
+            table, room = pq.read_table(path), str(path.relative_to(night.home / "lake")).split("/")[0]
+            name = re.sub(r"-[0-9a-f]{16}\.parquet$", "", path.name)
+            holding |= {(f"{room}/{name}", column) for column in table.column_names if AMOUNT in _cells(table[column])}
+        elif path.is_file():
+            assert AMOUNT.encode() not in path.read_bytes(), path
+    own = {("landing/data", "XSE"), ("accepted/data", "sales_yuan"), ("conformed/tax_vat", "sales_yuan")}
+    assert own <= holding
+    assert {place for place, _ in holding - own} <= {"measures/measures", "values/values", "quarantine/data"}, holding
+
+
+def test_nothing_that_was_said_or_logged_names_a_person_an_amount_or_a_secret(night: Night) -> None:
+    everything = "\n".join([*night.said, *night.logged])
+    assert len(night.logged) > 100
+    assert _found(everything, [*PEOPLE, AMOUNT, HASHING_KEY, *night.secrets]) == []
+
+
+def test_an_explanation_names_no_person(night: Night) -> None:
+    profile = open_stores().lake.read(places.points(ResultKey(AS_OF, DISTRICT, SCHEME)), "points")
+    account = explain(profile["uscc"].to_pylist()[0], SCHEME, as_of=AS_OF)
+    assert _found(render(account) + account.model_dump_json(), [*PEOPLE, *night.secrets]) == []
+
+
+def _everything(dataset: str) -> dict[str, str]:
+    return {column.native: "".join([*PEOPLE, AMOUNT]) for column in contracts()[dataset].columns.values()}
+
+
+def test_no_refusal_names_a_person_or_an_amount(night: Night, tmp_path: Path) -> None:
+    """A department that answers with somebody's data where its verdict, its total or its header should be."""
+    words = "".join([*PEOPLE, AMOUNT])
+    ill: list[Any] = [
+        {"resultCode": "99", "resultInfo": words, "resultTotal": 0},
+        {"resultCode": "00", "resultTotal": words, "resultData": [], "resultInfo": words},
+        {"resultCode": "00", "resultTotal": 1, "resultData": [{"SBUUID": words}], "resultInfo": words},
+        {"resultCode": "00", "resultTotal": 1, "resultData": [_everything("TAX_HNTE") | {"NSRMC": [words]}]},
+    ]
+    refusals: list[str] = []
+    with gateway.serving(gateway.Department([])) as department:
+        there = Connection("x", "http", department.url, login=gateway.KEY, password=gateway.SECRET)
+        for reply in ill:
+            department.reply = lambda rows, total, reply=reply: reply
+            refusals.append(_refusal(night, "TAX_HNTE", DISTRICT, "innopoints_tax_innovation", there))
+    for name in Path(str(night.connections["innopoints_talent_office"].extra["path"])).iterdir():
+        (tmp_path / name.name).write_bytes(name.read_bytes())
+    for file in (path for path in tmp_path.iterdir() if path.suffix != ".ok"):
+        raw = ",".join([*PEOPLE, AMOUNT]).encode("gb18030")
+        file.write_bytes(raw)
+        digest = hashlib.sha256(raw).hexdigest()
+        file.with_name(file.name + ".ok").write_text(f"rows=1\nsha256={digest}\n", encoding="utf-8")
+    folder = Connection("x", "generic", extra={"path": str(tmp_path)})
+    refusals.append(_refusal(night, "HR_TALENT", "city", "innopoints_talent_office", folder))
+    for refusal in refusals:
+        assert _found(refusal, [*PEOPLE, AMOUNT, gateway.SECRET, "canary-token", *night.secrets]) == []
+        assert "\n" not in refusal
+
+
+def _refusal(night: Night, dataset: str, scope: str, conn_id: str, connection: Connection) -> str:
+    def lookup(asked: str) -> Connection:
+        return connection if asked == conn_id else night.lookup(asked)
+
+    with pytest.raises(InnopointsError) as error:
+        steps.land(dataset, scope, date(2026, 11, 19), holder="canary", lookup=lookup)
+    return str(error.value)
+
+
+@pytest.mark.airflow
+def test_the_task_wrapper_logs_counts_and_no_record(
+    night: Night, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from plugins import task_wrapper
+
+    instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
+    monkeypatch.setattr(task_wrapper, "get_current_context", lambda: {"ti": instance})
+    caplog.set_level(logging.DEBUG)
+    counts = task_wrapper.run_step(steps.land, "HR_TALENT", "city", date(2026, 11, 18), lookup=night.lookup)
+    assert counts["rows"]
+
+    def unforeseen(*, holder: str) -> dict[str, Any]:
+        raise ValueError("".join([*PEOPLE, AMOUNT]))
+
+    with pytest.raises(InnopointsError, match="unforeseen ValueError") as error:
+        task_wrapper.run_step(unforeseen)
+    everything = caplog.text + json.dumps(counts) + str(error.value) + repr(error.value.__cause__)
+    assert _found(everything, [*PEOPLE, AMOUNT, HASHING_KEY, *night.secrets]) == []
