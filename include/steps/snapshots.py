@@ -47,7 +47,8 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
         labels: list[str] = []
         raw = places.raw(key)
         for page in reply:
-            if not (contract.people or contract.ignore):  # a raw reply with persons or ignored fields is never written
+            # A raw reply with persons, with ignored fields or with fields that nobody registered is never written.
+            if not (contract.people or contract.ignore or reply.unregistered):
                 stores.lake.keep_raw(raw, page.label, page.raw)
             labels.append(page.label)
             rows.extend(_landed(contract, row, page.number, i, pseudonym) for i, row in enumerate(page.rows))

@@ -6,10 +6,12 @@ them; then everything that the night left behind, said, logged or refused with i
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import logging
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +39,7 @@ from include.steps.explain import explain
 from include.steps.refresh import refresh
 from include.steps.stores import open_stores
 from include.store import lake as places
+from include.store.lake import Lake
 from tests.sources import gateway
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
@@ -52,6 +55,7 @@ class Night:
     """A home after its night, and what was said and logged on the way."""
 
     home: Path
+    shelves: Path
     connections: dict[str, Connection]
     said: list[str]
     logged: list[str]
@@ -119,12 +123,14 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
         known = {conn_id: Connection(conn_id=conn_id, **one) for conn_id, one in given.items()}
         known["innopoints_privacy"] = Connection("innopoints_privacy", login="k1", password=HASHING_KEY)
         patch.setenv("INNOPOINTS_HOME", str(home))
+        (home / "temporary").mkdir()
+        patch.setattr(tempfile, "tempdir", str(home / "temporary"))
         root.addHandler(lines)
         root.setLevel(logging.DEBUG)
         said: list[str] = []
         try:
             refresh(AS_OF, [DISTRICT], SCHEME, lookup=known.__getitem__, say=said.append)
-            yield Night(home, known, said, lines.lines)
+            yield Night(home, folder / "world" / "gateway", known, said, lines.lines)
         finally:
             root.removeHandler(lines)
             root.setLevel(level)
@@ -132,8 +138,27 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
             thread.join(10)
 
 
-def _found(text: str, canaries: list[str]) -> list[str]:
-    return [canary for canary in canaries if canary in text]
+def _found(text: str, words: list[str]) -> list[str]:
+    return [word for word in words if word in text]
+
+
+def _holding(night: Night, words: list[str]) -> dict[str, list[str]]:
+    """File, or file and column, that the night left behind → which of the words stand in it."""
+    found: dict[str, list[str]] = {}
+    for path in (path for path in night.home.rglob("*") if path.is_file()):
+        at = str(path.relative_to(night.home))
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            found |= {f"{at} {name}": _found(_cells(table[name]), words) for name in table.column_names}
+        else:
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            found[at] = [word for word in words if word.encode() in content]
+    return {at: words for at, words in found.items() if words}
+
+
+def _served(path: Path) -> set[str]:
+    """The distinct replies that a shelf of the gateway can give, field by field."""
+    return {_cells(column) for column in pq.read_table(path).columns}
 
 
 def _cells(column: pa.ChunkedArray) -> str:
@@ -146,37 +171,33 @@ def test_the_night_saw_the_canaries_and_came_to_its_end(night: Night) -> None:
     talents = open_stores().lake.read(f"landing/HR_TALENT/city/as_of={AS_OF}")
     assert talents.num_rows
     assert all(cell.startswith("k1:") for cell in talents["姓名"].to_pylist())
+    sent = "".join(str(value) for path in night.shelves.glob("*.parquet") for value in _served(path))
+    assert _found(sent, PEOPLE) == PEOPLE
     vat = open_stores().lake.read(f"accepted/TAX_VAT/{DISTRICT}/as_of={AS_OF}")
     assert AMOUNT in _cells(vat["sales_yuan"])
 
 
 def test_no_file_of_the_lake_the_ledger_or_the_warehouse_names_a_person_or_a_secret(night: Night) -> None:
     canaries = [*PEOPLE, *night.secrets]
-    leaks, files = [], [path for path in night.home.rglob("*") if path.is_file()]
-    for path in files:
-        at = str(path.relative_to(night.home))
-        if path.suffix == ".parquet":
-            table = pq.read_table(path)
-            leaks += [(at, name, _found(_cells(table[name]), canaries)) for name in table.column_names]
-        else:
-            content = path.read_bytes()
-            leaks.append((at, "", [canary for canary in canaries if canary.encode() in content]))
-    assert [leak for leak in leaks if leak[-1]] == []
-    assert {path.suffix for path in files} >= {".parquet", ".json", ".html", ".sqlite"}
+    assert _holding(night, canaries) == {}
+
+
+def test_the_search_finds_what_may_be_found(night: Night) -> None:
+    """An enterprise's name, in Parquet and in the published tables; a dataset's code, in manifests and reports."""
+    profile = open_stores().lake.read(places.points(ResultKey(AS_OF, DISTRICT, SCHEME)), "points")
+    code = profile["uscc"].to_pylist()[0]
+    held = _holding(night, [code, "TAX_VAT"])
+    suffixes = {re.sub(r" .*", "", at).rpartition(".")[2] for at in held}
+    assert suffixes >= {"parquet", "sqlite", "json", "html"}
 
 
 def test_an_amount_stands_in_its_own_dataset_and_the_measures_made_of_it_only(night: Night) -> None:
-    holding: set[tuple[str, str]] = set()
-    for path in night.home.rglob("*"):
-        if path.suffix == ".parquet":
-            table, room = pq.read_table(path), str(path.relative_to(night.home / "lake")).split("/")[0]
-            name = re.sub(r"-[0-9a-f]{16}\.parquet$", "", path.name)
-            holding |= {(f"{room}/{name}", column) for column in table.column_names if AMOUNT in _cells(table[column])}
-        elif path.is_file():
-            assert AMOUNT.encode() not in path.read_bytes(), path
-    own = {("landing/data", "XSE"), ("accepted/data", "sales_yuan"), ("conformed/tax_vat", "sales_yuan")}
+    place = re.compile(r"lake/(\w+)/(?:(\w+)/)?.*?(\w+)-[0-9a-f]{16}\.parquet (\w+)")
+    holding = {place.sub(r"\1 \3 \4", at) for at in _holding(night, [AMOUNT])}
+    own = {"landing data XSE", "accepted data sales_yuan", "conformed tax_vat sales_yuan"}
     assert own <= holding
-    assert {place for place, _ in holding - own} <= {"measures/measures", "values/values", "quarantine/data"}, holding
+    rest = holding - own - {"quarantine data XSE"}
+    assert all(at.startswith(("measures measures ", "values values ")) for at in rest), rest
 
 
 def test_nothing_that_was_said_or_logged_names_a_person_an_amount_or_a_secret(night: Night) -> None:
@@ -231,6 +252,24 @@ def _refusal(night: Night, dataset: str, scope: str, conn_id: str, connection: C
     with pytest.raises(InnopointsError) as error:
         steps.land(dataset, scope, date(2026, 11, 19), holder="canary", lookup=lookup)
     return str(error.value)
+
+
+def test_a_reply_with_a_field_that_nobody_registered_is_not_kept_as_it_came(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Raw replies outlast a landing that fails; a new field may hold anybody's number."""
+    kept: list[bytes] = []
+    monkeypatch.setattr(Lake, "keep_raw", lambda lake, place, label, content: kept.append(content))
+    good = {column.native: "v" for column in contracts()["TAX_HNTE"].columns.values()}
+    for row, raws in ((good, 1), (good | {"FDDBR": "".join(PEOPLE)}, 0)):
+        kept.clear()
+        with gateway.serving(gateway.Department([row])) as department:
+            there = Connection("x", "http", department.url, login=gateway.KEY, password=gateway.SECRET)
+            own = {"innopoints_tax_innovation": there}
+            day = date(2026, 11, 17 - raws)
+            steps.land("TAX_HNTE", DISTRICT, day, holder="canary", lookup=(night.connections | own).__getitem__)
+        assert len(kept) == raws
+    assert _holding(night, ["".join(PEOPLE)]) == {}
 
 
 @pytest.mark.airflow
