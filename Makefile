@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 KEEP ?= 1
 ARGS ?=
 
-.PHONY: demo test test-faults test-drift bench bench-names check docs docs-check down clean lock airflow secrets
+.PHONY: demo test test-faults test-drift test-pages bench bench-names check docs docs-check down clean lock airflow secrets
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -14,6 +14,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+# Every page in a headless Chromium (Debian: apt-get install chromium fonts-noto-cjk), at a desk and on a phone, with pictures.
+# Keep them: make test-pages ARGS="--pictures var/pictures"
+test-pages: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -rs -m browser tests/portal $(ARGS)
 
 # Every fault with all its seeds. Replay one: make test-faults ARGS="--faults-seed 17 -k shift"
 test-faults: $(VENV)/.installed

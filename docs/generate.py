@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 # This checkout's declarations, whatever else is installed.
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from catalogue import HEAD, catalogue
+from fastapi import Depends
+from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 
 from include.contracts import Contract, contracts
 from include.evidence.account import Account, Change
 from include.measures.registry import measures
+from include.portal.published import Reader
+from include.portal.web import make_app
 from include.schemes.model import require_scheme
+from include.store.lake import Lake
+from include.store.warehouse import create_engine
 
 REFERENCE = Path(__file__).parent / "reference"
 SCHEMES = ("changzhou_v1", "national_core")
@@ -86,12 +93,24 @@ def explain_schema() -> str:
     return json.dumps({**head, **union}, ensure_ascii=False, indent=1) + "\n"
 
 
+def openapi() -> str:
+    """The read API, as it describes itself; a token of Airflow opens it."""
+
+    def admit(token: Any = Depends(HTTPBearer())) -> Reader:
+        raise NotImplementedError
+
+    app = make_app(create_engine("sqlite:///never-opened.sqlite"), Lake("."), admit)
+    head = {"x-generated": "by docs/generate.py from include/portal/api.py; do not edit"}
+    return json.dumps(head | app.openapi(), ensure_ascii=False, indent=1) + "\n"
+
+
 def main() -> int:
     """Write the pages, or with --check compare them."""
     pages = {
         "datasets.md": datasets_page(),
         "measures.md": measures_page(),
         "explain.schema.json": explain_schema(),
+        "openapi.json": openapi(),
     }
     for scheme in SCHEMES:
         pages |= catalogue(require_scheme(scheme))
