@@ -6,18 +6,23 @@ BIN := $(VENV)/bin
 KEEP ?= 1
 ARGS ?=
 
-.PHONY: demo test test-faults test-drift test-dirt bench bench-names check docs docs-check down clean lock airflow secrets
+.PHONY: demo test test-faults test-drift test-dirt test-pages bench bench-names check docs docs-check down clean lock airflow secrets
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m include.embedded demo --keep $(KEEP)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+
+# Every page in a headless Chromium (Debian: apt-get install chromium fonts-noto-cjk), at a desk and on a phone, with pictures.
+# Keep them: make test-pages ARGS="--pictures var/pictures"
+test-pages: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -rs -m browser tests/portal $(ARGS)
 
 # Every fault with all its seeds. Replay one: make test-faults ARGS="--faults-seed 17 -k shift"
 test-faults: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "" tests/faults $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "" tests/faults $(ARGS)
 
 # False alarms of the drift checks over 72 clean nights of the whole city, and what they catch; about a quarter of an hour.
 test-drift: $(VENV)/.installed
@@ -25,7 +30,7 @@ test-drift: $(VENV)/.installed
 
 # The dirt catalogue: 20 clean seeds, larger worlds; prints planted, found, recall and precision of every kind.
 test-dirt: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "" tests/dirt $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "" tests/dirt $(ARGS)
 
 # Time and memory at 2,791, 100,000 and 1,000,000 enterprises beside a hand-written best effort; a while, and 15 GiB of disk.
 bench: $(VENV)/.installed

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 import sqlglot
-from curve_picture import picture
 
 from include.contracts import contracts
 from include.kernel.exact import from_scaled
 from include.measures.origins import origins
 from include.measures.registry import measures
+from include.portal.curve_picture import picture
 from include.schemes.cases import Case, IndicatorCases, indicator_cases
 from include.schemes.compile import CompiledIndicator, compile_indicator
 from include.schemes.curves import Curve

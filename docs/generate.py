@@ -6,20 +6,27 @@ import json
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 # This checkout's declarations, whatever else is installed.
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
 import yaml
 from catalogue import HEAD, catalogue
+from fastapi import Depends
+from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 
 from include.contracts import Contract, contracts
 from include.contracts.field_register import field_register
 from include.evidence.account import Account, Change
 from include.measures.registry import measures
+from include.portal.published import Reader
+from include.portal.web import make_app
 from include.sandbox.dirt import KINDS
 from include.schemes.model import require_scheme
+from include.store.lake import Lake
+from include.store.warehouse import create_engine
 
 REFERENCE = Path(__file__).parent / "reference"
 SCHEMES = ("changzhou_v1", "national_core")
@@ -161,6 +168,17 @@ def faults_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def openapi() -> str:
+    """The read API, as it describes itself; a token of Airflow opens it."""
+
+    def admit(token: Any = Depends(HTTPBearer())) -> Reader:
+        raise NotImplementedError
+
+    app = make_app(create_engine("sqlite:///never-opened.sqlite"), Lake("."), admit)
+    head = {"x-generated": "by docs/generate.py from include/portal/api.py; do not edit"}
+    return json.dumps(head | app.openapi(), ensure_ascii=False, indent=1) + "\n"
+
+
 def main() -> int:
     """Write the pages, or with --check compare them."""
     pages = {
@@ -170,6 +188,7 @@ def main() -> int:
         "dirt.md": dirt_page(),
         "explain.schema.json": explain_schema(),
         "faults.md": faults_page(),
+        "openapi.json": openapi(),
     }
     for scheme in SCHEMES:
         pages |= catalogue(require_scheme(scheme))

@@ -202,6 +202,20 @@ def resolve(
 
 
 @app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="Name or part of it, pinyin, initials, or credit code.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many lines at most.")] = 50,
+) -> None:
+    """Enterprises of the current generation: code, name, district, stage, rank in the city, total."""
+    from include.portal.search import search as find
+
+    found = find(text)
+    for one in found[:limit]:
+        _say(f"{one.uscc}  {one.name}  {one.district}  {one.stage}  {one.rank_all}  {one.total}")
+    _say(f"{len(found)} found" + (f", the first {limit} listed" if len(found) > limit else ""))
+
+
+@app.command()
 def bench(
     enterprises: Annotated[
         list[int] | None, typer.Option("--enterprises", min=1, help="How many; repeat; default 2791, 100000, 1000000.")

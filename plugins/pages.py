@@ -27,6 +27,7 @@ def make_app() -> Any:
     from include.kernel.settings import settings
     from include.portal.published import Reader
     from include.portal.web import make_app as make_pages
+    from include.store.lake import Lake
     from include.store.warehouse import create_engine
 
     def admit(user: Any = Depends(get_user)) -> Reader:
@@ -34,7 +35,8 @@ def make_app() -> Any:
             raise HTTPException(403)
         return Reader.named(user.get_name())
 
-    return make_pages(create_engine(settings().warehouse), admit)
+    chosen = settings()
+    return make_pages(create_engine(chosen.warehouse), Lake(chosen.lake_root), admit)
 
 
 class MadeAtFirstRequest:

@@ -16,8 +16,9 @@ from include.store.warehouse import create_engine, migrate
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The seed with which the fault suite begins; a failure names the one that replays it."""
+    """The seed with which the fault suite begins (a failure names the one that replays it); a place for pictures."""
     parser.addoption("--faults-seed", type=int, default=0, metavar="N", help="first seed of the fault suite")
+    parser.addoption("--pictures", default="", metavar="FOLDER", help="where the browser tests keep their pictures")
 
 
 # How long a draw takes says how busy the machine is, and nothing about what is tested.

@@ -14,16 +14,22 @@ import yaml
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from include.contracts import contracts
 from include.kernel.areas import CITY, areas
+from include.kernel.exact import from_scaled
 from include.kernel.periods import SHANGHAI
+from include.measures.registry import measures
 from include.portal import pictures
 from include.portal.city import MOST_FOUND, Enterprise
+from include.portal.curve_picture import picture
+from include.portal.desk import Sorry
 from include.portal.pictures import Axis
 from include.portal.published import EXPECTED_SHARES, LISTS, Portrait
 from include.publish.generations import Generation
-from include.schemes.model import schemes
+from include.schemes.compile import compile_indicator
+from include.schemes.model import POINT_DECIMALS, Scheme, schemes
 
 HERE = Path(__file__).parent
 NUMBERS = ("place", "suggested_limit_yuan", "stage_percentile")
@@ -66,7 +72,10 @@ class Show:
         return HTMLResponse(text, status)
 
     def message(self, status: int, word: str, detail: str) -> HTMLResponse:
-        return self.page("message", status=status, text=f"{self.say(word)} {detail}".strip())
+        return self.page("message", status=status, text=self.told(word, detail))
+
+    def told(self, word: str, detail: str) -> str:
+        return f"{self.say(word)} {detail}".strip()
 
     def portrait(
         self, found: Portrait, medians: dict[tuple[str, str], Decimal], neighbours: Sequence[Enterprise]
@@ -99,6 +108,60 @@ class Show:
             neighbours=neighbours,
             lists=[self._on_list(table, row._mapping) for table, row in found.lists],
             ladder=found.ladder,
+        )
+
+    def scheme_page(self) -> HTMLResponse:
+        """Every indicator with its curve and what it weighs in each stage."""
+        scheme = self._require_scheme()
+        newest = scheme.weights.weights[-1]
+        return self.page(
+            "scheme",
+            title=getattr(scheme.identity.title, self.lang),
+            installed=scheme.version,
+            stages=scheme.stage_ids,
+            weights_from=newest.since,
+            groups=[
+                (
+                    self._category(category),
+                    [
+                        (one, [newest.stages[stage][category][one.id] for stage in scheme.stage_ids])
+                        for one in scheme.indicators.values()
+                        if one.category == category
+                    ],
+                )
+                for category in scheme.category_ids
+            ],
+        )
+
+    def indicator_page(self, indicator: str) -> HTMLResponse:
+        """One indicator: its formula, its curve as picture and table, its weights, its caliber."""
+        scheme = self._require_scheme()
+        if indicator not in scheme.indicators:
+            raise Sorry(404, "unknown_indicator")
+        assert self.generation is not None
+        one = scheme.indicators[indicator]
+        rule = compile_indicator(scheme, one, self.generation.as_of, measures())
+        curve, newest = rule.curve, scheme.weights.weights[-1]
+        return self.page(
+            "indicator",
+            one=one,
+            category=self._category(one.category),
+            curve=curve,
+            picture=Markup(picture(curve, escape(f"{one.id} {curve.form}"))),
+            segments=[
+                (
+                    self._edge(segment.lower, curve.decimals),
+                    self._edge(segment.upper, curve.decimals),
+                    " → ".join(
+                        self.plain(from_scaled(points, POINT_DECIMALS))
+                        for points in dict.fromkeys((segment.start, segment.end))
+                    ),
+                )
+                for segment in curve.segments
+            ],
+            stages=scheme.stage_ids,
+            weights=[newest.stages[stage][one.category][one.id] for stage in scheme.stage_ids],
+            formula=rule.formula_rule.expression if rule.formula_rule else one.not_held,
         )
 
     def say(self, word: str) -> str:
@@ -157,6 +220,14 @@ class Show:
             text = f"{value:,f}"
             return text.rstrip("0").rstrip(".") if "." in text else text
         return "" if value is None else str(value)
+
+    def _edge(self, scaled: int | None, decimals: int) -> str:
+        return "" if scaled is None else self.plain(from_scaled(scaled, decimals))
+
+    def _require_scheme(self) -> Scheme:
+        if self.scheme is None:
+            raise Sorry(404, "unknown_scheme", self.generation.scheme_id if self.generation else "")
+        return self.scheme
 
     def _on_list(self, table: str, row: Any) -> dict[str, Any]:
         return {

@@ -8,13 +8,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
+from include.contracts import require_contract
+from include.kernel.references import SnapshotKey
 from include.portal.published import Reader
 from include.portal.web import make_app
+from include.store.lake import Lake, quarantine
 from include.store.warehouse import PUBLISHED, clock, create_engine, generation, migrate, pointer, writing
 
 GROWTH, START_UP = "成长期", "初创期"
@@ -103,7 +107,7 @@ def town(firms: list[tuple[str, str, str, int]] = FIRMS) -> dict[str, list[dict[
     rows["source_quality"] = [
         {"dataset": "TAX_CIT", "scope": "320411", **counts, "snapshot_age_days": 0, "verdict": "accepted"},
         {"dataset": "TAX_CIT", "scope": "320412", **counts, "snapshot_age_days": 9, "verdict": "not delivered"},
-        {"dataset": "IP_PATENT", "scope": "city", **counts, "snapshot_age_days": 0, "verdict": "rejected"},
+        {"dataset": "IP_PAT", "scope": "city", **counts, "snapshot_age_days": 0, "verdict": "rejected"},
     ]
     return rows
 
@@ -137,12 +141,36 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def desk() -> Callable[..., TestClient]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Two rows of the tax bureau's returns in quarantine, one with a formula for a name."""
+    lake = Lake(str(tmp_path_factory.mktemp("lake")))
+    key = SnapshotKey("TAX_CIT", "320411", date(2026, 11, 23))
+    native = require_contract("TAX_CIT").columns["amount_yuan"].native
+    lake.commit(
+        quarantine(key),
+        {
+            "data": pa.table(
+                {
+                    native: ["五百万", "-1"],
+                    "_page": pa.array([1, 2], pa.int32()),
+                    "_ordinal": pa.array([7, 0], pa.int32()),
+                    "reasons": [["amount_yuan.cast"], ["amount_yuan.min", "snapshot.other"]],
+                    "entity": ["=1+1", "91320400MA00000001;常州恒创精密有限公司"],
+                }
+            )
+        },
+        {},
+    )
+    return lake
+
+
+@pytest.fixture(scope="session")
+def desk(lake: Lake) -> Callable[..., TestClient]:
     """Makes a browser before the pages of a warehouse, mounted as Airflow mounts them, for one reader."""
 
     def desk(engine: Engine, reader: Reader = Reader("officer")) -> TestClient:
         outer = FastAPI()
-        outer.mount("/points", make_app(engine, lambda: reader))
+        outer.mount("/points", make_app(engine, lake, lambda: reader))
         return TestClient(outer, raise_server_exceptions=False)
 
     return desk

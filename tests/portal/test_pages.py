@@ -16,6 +16,7 @@ from include.kernel.errors import TransientError
 from include.portal import published as published_module
 from include.portal.published import Reader
 from include.portal.web import HEADERS, make_app
+from include.store.lake import Lake
 from include.store.warehouse import migrate
 from tests.portal.conftest import FIRMS, code, put, town
 
@@ -27,6 +28,10 @@ PAGES = [
     "/rankings",
     "/honours",
     "/honours?list=创新贷",
+    "/scheme",
+    "/scheme/INP-03",
+    "/quarantine",
+    "/quarantine/TAX_CIT/320411",
 ]
 EXPORTS = [
     "/tonight.csv",
@@ -53,7 +58,7 @@ def test_every_page_speaks_both_languages_and_loads_nothing_from_elsewhere(
     assert ("Rankings" in text, "排名" in text) == (lang == "en", lang == "zh")
     assert "<script" not in text
     assert "style=" not in text
-    assert "http" not in text
+    assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
 
 
 @pytest.mark.parametrize("path", [*PAGES, *EXPORTS, "/portal.css", "/nothing", "/rankings?page=99", "/rankings?page=x"])
@@ -92,6 +97,14 @@ def test_a_portrait_stands_beside_its_stage(browser: TestClient) -> None:
 def test_what_a_penalty_may_deduct_is_no_part_of_the_most(browser: TestClient) -> None:
     text = get(browser, f"/enterprises/{code(2)}")
     assert ">90</text>" in text  # 30 + 60, without the 10 of MGT-21
+
+
+def test_an_indicator_shows_its_curve_beside_the_table(browser: TestClient) -> None:
+    text = get(browser, "/scheme/INP-03")
+    # linear(0; 0.1): nothing up to 0, then a straight line to 100 at a tenth
+    assert "linear(0; 0.1)" in text
+    assert "0 → 100" in text
+    assert "<svg" in text
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(browser: TestClient) -> None:
@@ -135,6 +148,7 @@ def test_an_export_is_the_page_as_text_that_nothing_computes(browser: TestClient
         ("/rankings?district=330106", 422, "无法理解的参数： district"),
         ("/rankings?lang=fr", 422, "无法理解的参数： lang"),
         ("/honours?list=没有", 404, "没有这个名单"),
+        ("/scheme/INP-99", 404, "没有这个指标"),
         ("/rankings?generation=99", 409, "较早的发布代次"),
         ("/portal.css/..%2fwords.yaml", 404, "没有这个页面"),
     ],
@@ -188,7 +202,7 @@ def test_a_warehouse_that_does_not_answer_is_one_plain_page(
 
     monkeypatch.setattr(published_module, "reading", down)
     answer = desk(published).get("/points/")
-    assert (answer.status_code, "数据仓库没有应答" in answer.text, "08006" in answer.text) == (503, True, False)
+    assert (answer.status_code, "数据仓库或快照没有应答" in answer.text, "08006" in answer.text) == (503, True, False)
 
 
 def test_what_nobody_foresaw_shows_no_trace(
@@ -205,12 +219,12 @@ def test_what_nobody_foresaw_shows_no_trace(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_reaches_every_route(published: Engine, status: int) -> None:
+def test_a_refusal_reaches_every_route(published: Engine, lake: Lake, status: int) -> None:
     def refuse() -> Reader:
         raise HTTPException(status)
 
     outer = FastAPI()
-    outer.mount("/points", make_app(published, refuse))
+    outer.mount("/points", make_app(published, lake, refuse))
     browser = TestClient(outer)
     for path in (*PAGES, *EXPORTS, "/portal.css"):
         answer = browser.get("/points" + path)

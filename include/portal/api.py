@@ -1,0 +1,257 @@
+"""The read API: the current generation as JSON. `docs/reference/openapi.json` is generated from this file."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import Row
+
+from include.portal.city import LONGEST_QUERY
+from include.portal.desk import PAGE_ROWS, Desk, Page, Sheet, Since, Size, Who, list_names, listed, portrait_of
+from include.portal.published import LISTS, Reading, whole
+from include.publish.generations import generations as all_generations
+
+Code = Annotated[str, Path(description="Unified social credit code.", examples=["91320411YY10000014"])]
+
+
+class Failure(BaseModel):
+    """Why there is no answer: a fixed word, and a sentence."""
+
+    error: str
+    message: str
+
+
+class Publication(BaseModel):
+    """One generation. Only that with status `current` is read by the rest of this API."""
+
+    id: int
+    as_of: datetime.date
+    scheme_id: str
+    scheme_version: str
+    status: Literal["current", "superseded", "blocked", "rolled_back"]
+    published_at: datetime.datetime | None
+
+
+class Line(BaseModel):
+    """One indicator of one enterprise; without a value, `status` says why."""
+
+    indicator: str
+    category: str
+    value: Decimal | None
+    status: str
+    segment: int | None
+    raw_points: Decimal | None
+    weight: Decimal
+    points: Decimal
+
+
+class Rung(BaseModel):
+    """One qualification: whether it is held, may be applied for, and what is missing."""
+
+    rung: str
+    holds: bool
+    eligible: bool
+    failed_conditions: list[Any] | None
+
+
+class OnList(BaseModel):
+    """One list that the enterprise is on."""
+
+    name: str
+    place: int | None
+    reason: str | None
+
+
+class Points(BaseModel):
+    """One enterprise: its lines add up to `total`; missing data leaves it open within [total_low, total_high]."""
+
+    generation: int
+    as_of: datetime.date
+    scheme_id: str
+    uscc: str
+    name: str
+    district: str
+    stage: str
+    total: Decimal
+    total_low: Decimal
+    total_high: Decimal
+    coverage: Decimal
+    rank_all: int
+    rank_stage: int
+    rank_district: int
+    percentile_stage: Decimal | None
+    lines: list[Line]
+    lists: list[OnList]
+    ladder: list[Rung]
+
+
+class Found(BaseModel):
+    """One enterprise with its standing."""
+
+    uscc: str
+    name: str
+    district: str
+    stage: str
+    total: Decimal
+    coverage: Decimal
+    rank_all: int
+    rank_stage: int
+    rank_district: int
+
+
+class FoundSheet(BaseModel):
+    """One page of a search; `found` counts all of it, up to 1,000."""
+
+    generation: int
+    page: int
+    last: int
+    found: int
+    rows: list[Found]
+
+
+class Listed(BaseModel):
+    """One enterprise on a list; `place` and `robust` are of honours, the limit of banks' products."""
+
+    uscc: str
+    name: str
+    district: str
+    stage: str
+    place: int | None = None
+    reason: str | None = Field(default=None, description="Why it is listed.")
+    robust: bool | None = None
+    suggested_limit_yuan: Decimal | None = None
+    stage_percentile: Decimal | None = None
+
+
+class ListSheet(BaseModel):
+    """One page of a list."""
+
+    generation: int
+    name: str
+    kind: Literal["honours", "project_recommendation", "credit_list"]
+    page: int
+    last: int
+    found: int
+    rows: list[Listed]
+
+
+class ListTitle(BaseModel):
+    """One published list, by name."""
+
+    name: str
+    kind: Literal["honours", "project_recommendation", "credit_list"]
+
+
+def api_routes(desk: Desk) -> APIRouter:
+    """Everything below /api/."""
+    refused: dict[int | str, dict[str, Any]] = {
+        304: {"description": "The answer is still the one whose ETag was sent."},
+        **{status: {"model": Failure} for status in (401, 403, 404, 409, 422, 503)},
+    }
+    routes = APIRouter(prefix="/api", responses=refused)
+
+    @routes.get("/openapi.json", include_in_schema=False)
+    def openapi(request: Request) -> JSONResponse:
+        return JSONResponse(request.app.openapi())
+
+    @routes.get("/generations", response_model=list[Publication])
+    def generations(request: Request) -> Response:
+        """Every generation that is kept, newest first."""
+        with desk.reading() as reading:
+            kept = [Publication.model_validate(one, from_attributes=True) for one in all_generations(desk.engine)]
+            return _tagged(request, reading, kept)
+
+    @routes.get("/points/{uscc}", response_model=Points)
+    def points(request: Request, reader: Who, uscc: Code) -> Response:
+        """One enterprise from its total down to its indicators."""
+        with desk.reading() as reading:
+            found = portrait_of(reading, reader, uscc)
+            current = reading.generation
+            answer = Points(
+                **whole(found.profile) | whole(found.points),
+                generation=current.id,
+                as_of=current.as_of,
+                scheme_id=current.scheme_id,
+                lines=[Line(**whole(line)) for line in found.lines],
+                lists=[
+                    OnList(name=row._mapping[LISTS[table]], place=row._mapping.get("place"), reason=_reason(row))
+                    for table, row in found.lists
+                ],
+                ladder=[Rung(**whole(rung)) for rung in found.ladder],
+            )
+            return _tagged(request, reading, answer)
+
+    @routes.get("/lists", response_model=list[ListTitle])
+    def lists(request: Request) -> Response:
+        """The names of the published lists."""
+        with desk.reading() as reading:
+            named = [
+                ListTitle.model_validate({"name": name, "kind": kind}) for name, kind in list_names(reading).items()
+            ]
+            return _tagged(request, reading, named)
+
+    @routes.get("/lists/{name}", response_model=ListSheet)
+    def one_list(
+        request: Request,
+        reader: Who,
+        name: str,
+        page: Page = 1,
+        size: Size = PAGE_ROWS,
+        generation: Since = None,
+    ) -> Response:
+        """One list in its order. Send the `generation` of the first page along for the others: 409 if it has passed."""
+        with desk.reading(generation) as reading:
+            kind, rows = listed(reading, reader, name[:LONGEST_QUERY])
+            sheet = Sheet.of(rows, page, size)
+            answer = ListSheet.model_validate(
+                {
+                    "generation": reading.generation.id,
+                    "name": name,
+                    "kind": kind,
+                    **sheet._asdict(),
+                    "rows": [Listed(**whole(row) | {"reason": _reason(row)}) for row in sheet.rows],
+                }
+            )
+            return _tagged(request, reading, answer)
+
+    @routes.get("/search", response_model=FoundSheet)
+    def search(
+        request: Request,
+        reader: Who,
+        q: Annotated[str, Query(min_length=1, max_length=LONGEST_QUERY, description="Name, pinyin, initials, code.")],
+        page: Page = 1,
+        size: Size = PAGE_ROWS,
+        generation: Since = None,
+    ) -> Response:
+        """Enterprises whose name, pinyin, initials or code hold the text, the closest first."""
+        with desk.reading(generation) as reading:
+            sheet = Sheet.of(desk.city(reading).find(q, reader), page, size)
+            rows = [Found(**one._asdict()) for one in sheet.rows]
+            answer = FoundSheet(generation=reading.generation.id, **sheet._asdict() | {"rows": rows})
+            return _tagged(request, reading, answer)
+
+    return routes
+
+
+def _reason(row: Row) -> str | None:
+    return row._mapping.get("reason") or row._mapping.get("entry_reason")
+
+
+def _tagged(request: Request, reading: Reading, answer: Any) -> Response:
+    """JSON with an ETag that names the generation and the content; 304 where the caller holds it already."""
+    plain = (
+        [one.model_dump(mode="json") for one in answer] if isinstance(answer, list) else answer.model_dump(mode="json")
+    )
+    response = JSONResponse(plain)
+    tag = f'"{reading.generation.id}-{hashlib.sha256(bytes(response.body)).hexdigest()[:16]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
+    if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,52 @@
+"""The rows that validation holds back: whom they concern, the cell at fault as the department wrote it, and why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Row
+
+from include.contracts import Contract, require_contract
+from include.kernel.references import SnapshotKey
+from include.portal.desk import Sorry
+from include.portal.published import Reader, Reading
+from include.store.lake import Lake, quarantine
+
+
+class HeldBack(NamedTuple):
+    """One row and one reason; a row with two reasons stands twice. `page` and `ordinal` say where it came."""
+
+    page: int
+    ordinal: int
+    entity: str
+    reason: str
+    column: str
+    found: str
+
+
+def source_of(reading: Reading, reader: Reader, dataset: str, scope: str) -> Row:
+    """The quality row of a snapshot that the current generation stands on. A dataset of the whole city names
+    enterprises of every district: only who may see them all is shown its rows.
+    """
+    for row in reading.sources(reader):
+        if (row.dataset, row.scope) == (dataset, scope) and reader.may_see(scope):
+            return row
+    raise Sorry(404, "unknown_source")
+
+
+def held_back(lake: Lake, source: Row) -> list[HeldBack]:
+    """What of that snapshot is in quarantine, in the order in which it came."""
+    key, contract = SnapshotKey(source.dataset, source.scope, source.as_of), require_contract(source.dataset)
+    rows = lake.read(quarantine(key)).to_pylist()
+    found = [
+        HeldBack(row["_page"], row["_ordinal"], row["entity"], reason, *_cell(contract, row, reason))
+        for row in rows
+        for reason in row["reasons"]
+    ]
+    return sorted(found, key=lambda one: (one.page, one.ordinal))
+
+
+def _cell(contract: Contract, row: dict[str, str | None], reason: str) -> tuple[str, str]:
+    """The column that a reason (`column.check`) speaks of, and what stands there; neither, if it speaks of the row."""
+    column = contract.columns.get(reason.partition(".")[0])
+    return ("", "") if column is None else (f"{column.zh} {column.native}", row[column.native] or "")

@@ -1,0 +1,19 @@
+"""The search of the pages, from a shell: `innopoints search`."""
+
+from __future__ import annotations
+
+from include.kernel.errors import BadInput, TerminalError
+from include.kernel.settings import settings
+from include.portal.city import LONGEST_QUERY, City, Enterprise
+from include.portal.published import Reader, read
+from include.store.warehouse import create_engine
+
+
+def search(text: str) -> list[Enterprise]:
+    """What the pages find for somebody who may see the whole city."""
+    if len(text) > LONGEST_QUERY or not text.strip():
+        raise BadInput(f"a text of 1 to {LONGEST_QUERY} characters is searched for", todo="type a name or a code")
+    with read(create_engine(settings().warehouse)) as reading:
+        if reading is None:
+            raise TerminalError("nothing has been published yet", todo="innopoints refresh")
+        return City.of(reading).find(text, Reader("shell"))
