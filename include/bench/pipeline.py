@@ -28,9 +28,9 @@ def run(world: World, scheme: str, out: Path, meter: Meter) -> None:
     lake, rules = Lake(str(out)), compiled(scheme, world.as_of)
     nothing_held_back = pa.table({"uscc": pa.array([], pa.string()), "dataset": pa.array([], pa.string())})
     profiles, points = [], []
-    known, city = _city(world, meter)
+    known, shares = _city(world, meter)
     for district in world.districts:
-        tables = _conformed(world, district, known, city, meter)
+        tables = _conformed(world, district, known, shares.pop(district), meter)
         with meter.phase("measure"):
             measures = measure(tables, world.as_of)
         enterprises = tables.pop("enterprises")
@@ -52,32 +52,35 @@ def run(world: World, scheme: str, out: Path, meter: Meter) -> None:
         lake.commit("ranked", {"points": ranked}, {})
 
 
-def _city(world: World, meter: Meter) -> tuple[Registries, dict[str, pa.Table]]:
-    """What is conformed once for all districts, cut to what the measures read."""
+def _city(world: World, meter: Meter) -> tuple[Registries, dict[str, dict[str, pa.Table]]]:
+    """What is conformed once for all districts, cut to what the measures read; and each district's share of it."""
     with meter.phase("read"):
         registries = {district: world.read(REGISTRY, district) for district in world.districts}
     with meter.phase("conform"):
         known = Registries.of(registries, world.as_of)
-        participating = known.participating()
+        everybody = known.participating()
+        taking_part = {district: known.participating(district) for district in world.districts}
     del registries
-    tables = {}
+    shares: dict[str, dict[str, pa.Table]] = {district: {} for district in world.districts}
     for dataset, contract in contracts().items():
         if contract.scope == CITY:
             with meter.phase("read"):
                 accepted = world.read(dataset, CITY)
             with meter.phase("conform"):
-                found = conform(contract, accepted, known.register, participating).table
-                tables[dataset.lower()] = found.select(columns_read(dataset))
-    return known, tables
+                rows = conform(contract, accepted, known.register, everybody).table.select(columns_read(dataset))
+                for district, codes in taking_part.items():
+                    shares[district][dataset.lower()] = rows.filter(pc.is_in(rows["uscc"], codes))
+            del accepted, rows
+    return known, shares
 
 
 def _conformed(
-    world: World, district: str, known: Registries, city: dict[str, pa.Table], meter: Meter
+    world: World, district: str, known: Registries, share: dict[str, pa.Table], meter: Meter
 ) -> dict[str, pa.Table]:
+    """A district's own datasets beside its share of the city's."""
     with meter.phase("conform"):
         register, participating = known.within(district), known.participating(district)
-        tables = {name: rows.filter(pc.is_in(rows["uscc"], participating)) for name, rows in city.items()}
-        tables["enterprises"] = known.enterprises[district]
+    tables = {**share, "enterprises": known.enterprises[district]}
     for dataset, contract in contracts().items():
         if contract.scope != CITY:
             with meter.phase("read"):
@@ -85,4 +88,5 @@ def _conformed(
             with meter.phase("conform"):
                 found = conform(contract, accepted, register, participating).table
                 tables[dataset.lower()] = found.select(columns_read(dataset))
+            del accepted, found
     return tables
