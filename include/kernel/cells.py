@@ -30,8 +30,8 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if computed else cell
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a CSV (RFC 4180, UTF-8) for people: the only way in which the project writes one.
+def csv_text(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A CSV (RFC 4180) for people: the only way in which the project makes one.
 
     Its lines end with CR LF, because only then does Python quote a cell that holds a lone CR, which would else begin a
     line of its own.
@@ -40,7 +40,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows([harmless(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write such a CSV in UTF-8."""
     try:
-        path.write_bytes(text.getvalue().encode("utf-8"))
+        path.write_bytes(csv_text(header, rows).encode("utf-8"))
     except OSError as error:
         raise BadInput(f"cannot be written: {error.strerror}", where=str(path), kept="nothing was written") from None

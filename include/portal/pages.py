@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from include.kernel.areas import areas
-from include.kernel.cells import harmless
+from include.kernel.cells import csv_text
 from include.portal.desk import (
     MOST_EXPORTED,
     PAGE_ROWS,
@@ -217,10 +215,9 @@ def page_routes(desk: Desk) -> APIRouter:
 
 def _csv(name: str, rows: Iterable[dict[str, Any]]) -> Response:
     """A CSV that spreadsheets open as UTF-8 and compute nothing of; its headings are the published column names."""
-    held, text = list(rows), io.StringIO(newline="")
-    text.write("\ufeff")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(held[0] if held else [])
-    writer.writerows([harmless("" if cell is None else str(cell)) for cell in row.values()] for row in held)
+    held = list(rows)
+    text = csv_text(
+        held[0] if held else [], [["" if cell is None else str(cell) for cell in row.values()] for row in held]
+    )
     disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=disposition)
+    return Response(f"\ufeff{text}", media_type="text/csv", headers=disposition)

@@ -10,7 +10,7 @@ from include.kernel.areas import require_area
 from include.kernel.references import ResultKey
 from include.schemes.compile import Compiled, compile_scheme
 from include.schemes.model import require_scheme
-from include.steps.stores import open_stores
+from include.steps.stores import lock_of, open_stores
 from include.store import lake as places
 
 
@@ -68,7 +68,7 @@ def score(district: str, as_of: date, scheme: str, *, holder: str) -> dict[str, 
     )
     facts = {"values": computed.sha256, "snapshot_set": computed.facts["snapshot_set"]}
     manifest = stores.lake.commit(places.points(result), scored.tables(), facts)
-    with stores.lease(f"result/{result}", holder) as lease:
+    with stores.lease(lock_of(result), holder) as lease:
         stores.ledger.record_scored(
             result,
             lease=lease,

@@ -12,7 +12,7 @@ from include.contracts.field_register import retention_days
 from include.kernel.areas import CITY, areas
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
-from include.steps.stores import Stores, open_stores
+from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
 
 ERASED = pa.schema(
@@ -46,7 +46,7 @@ def retain(as_of: date, *, holder: str, dry: bool = False) -> dict[str, Any]:
     keys: list[SnapshotKey | ResultKey] = [*snapshots, *results]
     for key in keys:
         try:
-            with stores.lease(_lock(key), holder, patience=0) as lease:
+            with stores.lease(lock_of(key), holder, patience=0) as lease:
                 own = [place for place in _places(key) if place not in kept]
                 proof.add(own)
                 stores.ledger.forget(key, lease=lease)
@@ -76,10 +76,6 @@ class _Proof:
             ]
             self.table = pa.concat_tables([self.table, pa.table(columns, schema=ERASED)])
             self._lake.commit(self._place, {"files": self.table}, {})
-
-
-def _lock(key: SnapshotKey | ResultKey) -> str:
-    return f"snapshot/{key}" if isinstance(key, SnapshotKey) else f"result/{key}"
 
 
 def _places(key: SnapshotKey | ResultKey) -> list[str]:

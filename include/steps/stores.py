@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from include.kernel.references import SnapshotKey
+from include.kernel.references import ResultKey, SnapshotKey
 from include.kernel.settings import settings
 from include.store.lake import Lake
 from include.store.ledger import Held, Lease, Ledger
@@ -45,9 +45,10 @@ class Stores:
             lease.release()
 
 
-def lock_of(key: SnapshotKey) -> str:
-    """One at a time works on a dataset in a scope, whatever the date: night and back-fill wait for each other."""
-    return f"snapshot/{key.dataset}/{key.scope}"
+def lock_of(key: SnapshotKey | ResultKey) -> str:
+    """One at a time works on a dataset in a scope, whatever the date: night and back-fill wait for each other; and one
+    at a time on a result."""
+    return f"result/{key}" if isinstance(key, ResultKey) else f"snapshot/{key.dataset}/{key.scope}"
 
 
 def open_stores() -> Stores:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Table
@@ -95,8 +96,8 @@ def _add(engine: Engine, row: Mapping[str, object]) -> NameDecision:
     for said in ("evidence", "decided_by"):
         if not str(row[said]).strip():
             raise BadInput(f"no {said}", kept="all decisions", todo="say who decides, and on what evidence")
-    entry = {"uscc": None, "revokes": None, "decided_at": clock(), **row}
+    entry: dict[str, Any] = {"uscc": None, "revokes": None, "decided_at": clock(), **row}
     with writing(engine) as connection:
         number = connection.execute(sa.insert(run_name_decision).values(entry)).inserted_primary_key
     assert number is not None
-    return NameDecision(id=number[0], **entry)  # type: ignore[arg-type]
+    return NameDecision(id=number[0], **entry)

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow_pages")]
+pytestmark = pytest.mark.airflow
 
 CODE = "91320400MA00000001"
 

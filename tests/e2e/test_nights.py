@@ -25,7 +25,7 @@ from include.steps.explain import explain, explain_change
 from include.store import lake as places
 from tests.e2e.conftest import AS_OF, SCHEME, City
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
+pytestmark = pytest.mark.services
 
 DOCS = Path(__file__).parents[2] / "docs"
 DISTRICT = "320411"

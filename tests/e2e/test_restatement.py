@@ -24,7 +24,7 @@ from include.store import lake as places
 from include.store.warehouse import PUBLISHED, reading
 from tests.e2e.conftest import AS_OF, SCHEME, City
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
+pytestmark = pytest.mark.services
 
 DISTRICT = "320411"
 KEY = SnapshotKey("TAX_CIT", DISTRICT, AS_OF)

@@ -19,7 +19,7 @@ from include.steps.refresh import refresh
 from include.store import lake as places
 from tests.e2e.conftest import AS_OF, SCHEME, City
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
+pytestmark = pytest.mark.services
 
 DISTRICT = "320412"
 DAYS = [date(2026, 11, 19), AS_OF]

@@ -16,7 +16,7 @@ from include.sandbox.world import world
 from include.store import lake as places
 from tests.e2e.conftest import AS_OF, ENTERPRISES, SEED, City
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
+pytestmark = pytest.mark.services
 
 
 def _by_enterprise(table: pa.Table, column: str) -> dict[str, object]:

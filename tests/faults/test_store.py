@@ -208,7 +208,6 @@ CHOSEN = [task for task in NIGHT if task.step not in ("land", "validate") or tas
 
 @pytest.mark.faults
 @pytest.mark.services
-@pytest.mark.xdist_group("whole night")
 @pytest.mark.parametrize("task", CHOSEN, ids=str)
 def test_every_task_of_a_night_killed_at_each_crash_point_ends_as_if_nothing_had_happened(
     whole: Night, task: Task, measured: Measured

@@ -195,7 +195,6 @@ def _differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
     return [f"{what}: expected {told}, found {here}" for what, (told, here) in pairs.items() if told != here]
 
 
-@pytest.mark.xdist_group("stories")
 @pytest.mark.parametrize(("story", "expected"), CASES, ids=[f"{s.title} {e['as_of']}" for s, e in CASES])
 def test_story(story: Story, expected: dict[str, Any]) -> None:
     city = _city(parse_as_of(str(expected["as_of"])), str(expected.get("district", DISTRICT)))

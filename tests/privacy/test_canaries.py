@@ -42,7 +42,7 @@ from include.store import lake as places
 from include.store.lake import Lake
 from tests.sources import gateway
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("city")]
+pytestmark = pytest.mark.services
 
 AS_OF, DISTRICT, SCHEME = date(2026, 11, 20), "320411", "changzhou_v1"
 PEOPLE = ["金丝雀欧阳某", "320411198502306666", "13987605432", "canary@person.example"]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from include.contracts.field_register import retention_days
 from include.kernel.references import ResultKey, SnapshotKey
 from include.steps.retention import retain
-from include.steps.stores import Stores, open_stores
+from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
 from include.store.ledger import run_result, run_snapshot
 from include.store.warehouse import generation, writing
@@ -112,7 +112,7 @@ def test_a_snapshot_that_somebody_works_on_is_left_for_the_next_time(stores: Sto
         snapshot(stores, "TAX_CIT", "320411", day)
     brought_in(stores, OLD)
     key = SnapshotKey("TAX_CIT", "320411", OLD)
-    with stores.lease(f"snapshot/{key}", "a backfill"):
+    with stores.lease(lock_of(key), "a backfill"):
         assert retain(TODAY, holder="test")["erased"] == 0
     assert stores.ledger.snapshot(key) is not None
     assert retain(TODAY, holder="test")["erased"] == 1
