@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from threading import Timer
 
 import pyarrow as pa
 import pytest
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from include.kernel.errors import BadInput, TerminalError, TransientError
-from include.store import ledger, migrations
+from include.store import decisions, ledger, migrations  # noqa: F401 (each declares tables of its own)
 from include.store.bulk import fill
 from include.store.warehouse import (
     PUBLISHED,
@@ -104,6 +106,22 @@ def assert_migrated_once(url: str) -> None:
     engine = create_engine(url)
     with reading(engine) as connection:
         assert connection.execute(sa.select(pointer)).all() == [(1, None, 0)]
+    engine.dispose()
+
+
+def test_opening_a_new_sqlite_file_waits_for_whoever_writes_to_it(tmp_path: Path) -> None:
+    """SQLite answers BUSY at once, without its timeout, when a file goes into WAL mode under another's write lock."""
+    first = sqlite3.connect(tmp_path / "warehouse.sqlite", check_same_thread=False, isolation_level=None)
+    first.execute("CREATE TABLE here (one)")
+    first.execute("BEGIN IMMEDIATE")
+    first.execute("INSERT INTO here VALUES (1)")
+    later = Timer(0.3, first.execute, ["COMMIT"])
+    later.start()
+    engine = create_engine(f"sqlite:///{tmp_path}/warehouse.sqlite")
+    with reading(engine) as connection:
+        assert connection.scalar(sa.text("SELECT one FROM here")) == 1
+    later.join()
+    first.close()
     engine.dispose()
 
 
