@@ -1,18 +1,23 @@
-"""A second scheme over nights that are past: the same measures, results side by side, nothing moved that banks read."""
+"""Two nights one after the other: again, out of order, under a second scheme, and what changed between them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 
+import jsonschema
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from include.evidence.text import render_change
 from include.kernel.errors import BadInput
-from include.kernel.references import ResultKey
+from include.kernel.references import ResultKey, SnapshotKey
 from include.schemes.model import require_scheme
+from include.sources.declaration import of_district, shared
 from include.steps.difference import difference, render
 from include.steps.explain import explain, explain_change
 from include.steps.refresh import refresh
@@ -21,6 +26,7 @@ from tests.e2e.conftest import AS_OF, SCHEME, City
 
 pytestmark = pytest.mark.services
 
+DOCS = Path(__file__).parents[2] / "docs"
 DISTRICT = "320412"
 DAYS = [date(2026, 11, 19), AS_OF]
 NATIONAL = "national_core"
@@ -147,3 +153,64 @@ def test_the_same_scheme_in_a_directory_moves_nobody_and_a_night_that_is_not_sto
     assert found["movement"]["unit"] == "points"
     with pytest.raises(BadInput, match=r"^as of 2026-11-01: no measures are stored"):
         difference(SCHEME, NATIONAL, date(2026, 11, 1), AS_OF)
+
+
+def _digests(city: City) -> dict[str, str]:
+    """The identity of every committed place of both days: what landed, what was accepted, what was scored."""
+    lake, found = city.stores.lake, {}
+    for day in DAYS:
+        for place in (
+            places.landing(SnapshotKey("TAX_VAT", DISTRICT, day)),
+            places.accepted(SnapshotKey("TAX_VAT", DISTRICT, day)),
+            places.accepted(SnapshotKey("IP_PAT", "city", day)),
+            places.conformed(DISTRICT, day),
+            places.points(ResultKey(day, DISTRICT, SCHEME)),
+        ):
+            found[place] = lake.require(place).sha256
+    return found
+
+
+def test_the_same_night_twice_gives_the_same_bytes_and_no_second_generation(replayed: City) -> None:
+    with replayed.stores.engine.connect() as connection:
+        generations = connection.scalar(sa.text("SELECT count(*) FROM generation"))
+        first = _digests(replayed)
+        said = replayed.refresh(AS_OF, [DISTRICT])
+        assert _digests(replayed) == first
+        assert sum("reused" in line for line in said) == len(shared()) + len(of_district())
+        assert connection.scalar(sa.text("SELECT count(*) FROM generation")) == generations
+
+
+def test_past_days_in_any_order_give_the_bytes_of_the_nights_in_order(
+    replayed: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_order = _digests(replayed)
+    assert len(set(in_order.values())) > len(in_order) / 2, "the days must differ, or the comparison shows nothing"
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
+    for day in reversed(DAYS):
+        replayed.refresh(day, [DISTRICT])
+    assert _digests(replayed) == in_order
+    with replayed.stores.engine.connect() as connection:
+        assert str(connection.scalar(sa.text("SELECT as_of FROM current_generation"))) == AS_OF.isoformat()
+
+
+def test_the_change_between_two_nights_adds_up_and_names_the_records(replayed: City) -> None:
+    lake = replayed.stores.lake
+    before, after = (
+        {
+            row["uscc"]: row["total"]
+            for row in lake.read(places.points(ResultKey(day, DISTRICT, SCHEME)), "points").to_pylist()
+        }
+        for day in (DAYS[0], AS_OF)
+    )
+    moved = [code for code in sorted(before) if code in after and after[code] != before[code]]
+    assert moved, "nobody's points changed: the test shows nothing"
+    schema = json.loads((DOCS / "reference" / "explain.schema.json").read_text(encoding="utf-8"))
+    for code in moved[:2]:
+        change = explain_change(code, SCHEME, since=DAYS[0])
+        effects = change.total
+        assert (effects.before, effects.after) == (before[code], after[code])
+        assert effects.before + effects.facts + effects.stage + effects.rules == effects.after
+        jsonschema.validate(json.loads(change.model_dump_json()), schema, jsonschema.Draft202012Validator)
+        assert f"{effects.before} → {effects.after}" in render_change(change)
+    with pytest.raises(BadInput, match="both nights are the result of 2026-11-20"):
+        explain_change(moved[0], SCHEME, since=AS_OF)

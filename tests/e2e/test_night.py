@@ -1,22 +1,36 @@
-"""What the pipeline concludes from dirty records equals what is true of the world they were made from."""
+"""One night of the whole city: what it concludes from dirty records is true of the world they were made from, and every
+point is explained to the record."""
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from collections import Counter
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 
+import jsonschema
+import openpyxl
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from include import steps
 from include.contracts import contracts
+from include.evidence.text import render
+from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import SnapshotKey
 from include.sandbox.world import world
+from include.steps.explain import explain
 from include.store import lake as places
-from tests.e2e.conftest import AS_OF, ENTERPRISES, SEED, City
+from tests.e2e.conftest import AS_OF, ENTERPRISES, SCHEME, SEED, City
 
 pytestmark = pytest.mark.services
+
+DOCS = Path(__file__).parents[2] / "docs"
+DISTRICT = "320411"
 
 
 def _by_enterprise(table: pa.Table, column: str) -> dict[str, object]:
@@ -206,3 +220,105 @@ def test_published_tables_speak_of_the_same_enterprises_and_add_up(night: City) 
         assert ask(f"SELECT uscc FROM current_{table} EXCEPT SELECT uscc FROM current_enterprise_profile") == []
     held = ask("SELECT count(DISTINCT indicator) FROM current_points_ledger WHERE status = 'value'")
     assert held[0][0] >= 70
+
+
+def test_a_dataset_that_is_too_old_stops_the_district_with_one_line(night: City) -> None:
+    with pytest.raises(TerminalError, match=r"^HR_INS/320411 as of 2027-03-01.*2026-11-20.*kept.*do: "):
+        steps.conform(DISTRICT, date(2027, 3, 1), holder="test")
+
+
+def test_explain_proves_every_point_from_the_source_records(night: City) -> None:
+    points = night.gathered("points").sort_by([("total", "descending"), ("uscc", "ascending")]).to_pylist()
+    schema = json.loads((DOCS / "reference" / "explain.schema.json").read_text(encoding="utf-8"))
+    for row in (points[0], points[len(points) // 2], points[-1]):
+        account = explain(row["uscc"], SCHEME)
+        assert account.total == row["total"]
+        assert len(account.indicators) == 121
+        assert sum(line.points for line in account.indicators) == row["total"]
+        jsonschema.validate(json.loads(account.model_dump_json()), schema, jsonschema.Draft202012Validator)
+        assert all(measure.is_minimal for line in account.indicators for measure in line.measures)
+
+
+def test_explain_leads_to_the_row_of_the_return_and_shows_the_text_that_landed(night: City) -> None:
+    best = night.gathered("points").sort_by([("total", "descending"), ("uscc", "ascending")])["uscc"][0].as_py()
+    account = explain(best, SCHEME, indicator="BAS-04")
+    (line,) = account.indicators
+    revenue = {measure.measure: measure for measure in line.measures}["operating_revenue_yuan"]
+    assert revenue.decides
+    (use,) = revenue.uses
+    (record,) = [one for one in account.records if one.record == use.record]
+    fields = {field.column: field for field in record.fields}
+    assert (record.dataset, record.key["BDDM"], record.key["EWBHXH"]) == ("TAX_CIT", "A100000", "1")
+    assert fields["amount_yuan"].value == str(revenue.value)
+    assert "amount_yuan" in use.columns
+    district = record.snapshot.split("/")[1]
+    landed = night.stores.lake.read(places.landing(SnapshotKey("TAX_CIT", district, AS_OF))).to_pylist()
+    (row,) = [
+        row
+        for row in landed
+        if row["SBUUID"] == record.key["SBUUID"]
+        and row["EWBHXH"] == "1"
+        and row["BDDM"] == "A100000"
+        and row["_ordinal"] + 1 == record.line
+    ]
+    assert row["JE"] == fields["amount_yuan"].as_sent
+    text = render(account)
+    assert f"{record.page} record {record.line} SBUUID={record.key['SBUUID']}" in text
+    assert str(account.total) in text
+
+
+def _row_of_file(path: Path, row: int) -> set[str]:
+    """What stands in a row as a person sees it who opens the file."""
+    if path.suffix == ".csv":
+        cells = list(csv.reader(path.read_text(encoding="gb18030").splitlines()))[row - 1]
+    else:
+        cells = [cell.value for cell in openpyxl.load_workbook(path).active[row]]
+    return {str(cell) for cell in cells if cell is not None}
+
+
+def test_explain_leads_to_the_row_of_the_file_that_was_handed_over(night: City) -> None:
+    files = {path.name: path for path in (night.sandbox / "world" / "drop").rglob("*.*")}
+    seen = set()
+    for dataset in ("FIN_LOAN", "MIIT_QUAL", "ST_QUAL"):
+        held = night.stores.lake.read(places.conformed(DISTRICT, AS_OF), dataset.lower())
+        for uscc in sorted(set(held["uscc"].to_pylist()))[:2]:
+            account = explain(uscc, SCHEME)
+            text = render(account)
+            for record in account.records:
+                if record.dataset not in ("FIN_LOAN", "MIIT_QUAL", "ST_QUAL"):
+                    continue
+                assert record.counted == "row"
+                sent = {field.as_sent for field in record.fields if field.native != "银行" and field.as_sent}
+                assert sent <= _row_of_file(files[record.page], record.line), record.record
+                seen.add((record.dataset, files[record.page].suffix))
+                assert record.dataset != dataset or f"{record.page} row {record.line} " in text or "… " in text
+    assert seen >= {("FIN_LOAN", ".xlsx"), ("MIIT_QUAL", ".xlsx"), ("ST_QUAL", ".csv")}
+
+
+def test_explain_never_shows_a_field_about_a_person(night: City) -> None:
+    owner = night.stores.lake.read(places.conformed(DISTRICT, AS_OF), "ip_pat")["uscc"][0].as_py()
+    account = explain(owner, SCHEME, indicator="MGT-17")
+    patents = [record for record in account.records if record.dataset == "IP_PAT"]
+    withheld = [field for record in patents for field in record.fields if field.column == "inventors"]
+    assert withheld
+    assert all((field.as_sent, field.value, field.withheld) == (None, None, True) for field in withheld)
+    assert "k1:" not in account.model_dump_json() + render(account)
+
+
+def test_explain_refuses_an_unknown_code_and_an_unknown_indicator(night: City) -> None:
+    with pytest.raises(BadInput, match="no enterprise '91320411YY99999999'"):
+        explain("91320411YY99999999", SCHEME)
+    known = night.gathered("points")["uscc"][0].as_py()
+    with pytest.raises(BadInput, match=r"unknown indicator 'INP-99' \(did you mean INP-\d\d\?\)"):
+        explain(known, SCHEME, indicator="INP-99")
+
+
+def test_no_name_of_a_person_is_written_anywhere(night: City) -> None:
+    """Inventors leave keyed hashes in every room that holds patents, and no raw reply with their names is kept."""
+    key = SnapshotKey("IP_PAT", "city", AS_OF)
+    lake = night.stores.lake
+    for place in (places.landing(key), places.quarantine(key)):
+        held = lake.read(place)["InventorStringList"].drop_null().to_pylist()
+        assert held
+        assert all(re.fullmatch(r"(k1:[0-9a-f]{32};?)+", text) for text in held)
+    assert not list((night.home / "lake").glob("raw/IP_PAT/**/*.gz"))
