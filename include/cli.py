@@ -23,12 +23,16 @@ scheme_app = typer.Typer(no_args_is_help=True, help="Schemes: the rules as data.
 app.add_typer(scheme_app, name="scheme")
 review_app = typer.Typer(no_args_is_help=True, help="Records whose enterprise waits for a person to decide.")
 app.add_typer(review_app, name="review")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that validation holds back, and who lets one pass.")
+app.add_typer(quarantine_app, name="quarantine")
 
 DEFAULT_SCHEME = "changzhou_v1"
 AsOf = Annotated[
     str | None, typer.Option("--as-of", help="Business date YYYY-MM-DD; default INNOPOINTS_AS_OF or today.")
 ]
 Scheme = Annotated[str, typer.Option("--scheme", help="Scheme id.")]
+Dataset = Annotated[str, typer.Argument(help="Dataset, such as TAX_VAT.")]
+Scope = Annotated[str, typer.Argument(help="Area code, or city.")]
 
 
 @app.command()
@@ -80,8 +84,8 @@ def blocked() -> None:
 
 @app.command()
 def release(
-    dataset: Annotated[str, typer.Argument(help="Dataset, such as TAX_VAT.")],
-    scope: Annotated[str, typer.Argument(help="Area code, or city.")],
+    dataset: Dataset,
+    scope: Scope,
     as_of: Annotated[str, typer.Option("--as-of", help="Business date YYYY-MM-DD of the blocked delivery.")],
     by: Annotated[str, typer.Option("--by", help="Who answers for it; kept in the ledger.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it is right as it is; kept in the ledger.")],
@@ -356,6 +360,56 @@ def review_decisions() -> None:
         what = f"revokes {one.revokes}" if one.revokes else f"means {one.uscc or 'nobody'}"
         when = one.decided_at.astimezone(SHANGHAI)
         _say(f"{one.id:>5}  {when:%Y-%m-%d %H:%M}  {one.decided_by}: {one.dataset} {one.code} {one.name} {what}")
+        _say(f"       {one.evidence}")
+
+
+@quarantine_app.command("list")
+def quarantine_list(dataset: Dataset, scope: Scope, as_of: AsOf = None) -> None:
+    """The rows of a snapshot that wait: name of the row, where it came, what holds it back. No value is shown."""
+    from include.steps.waive import held_rows
+
+    held = held_rows(dataset, scope, _date(as_of))
+    for one in held:
+        _say(f"{one.row[:16]}  page {one.page} record {one.ordinal + 1}  {', '.join(one.reasons)}")
+    _say(f"{len(held)} rows wait")
+
+
+@quarantine_app.command("waive")
+def quarantine_waive(
+    dataset: Dataset,
+    scope: Scope,
+    row: Annotated[str, typer.Argument(help="The row's name, from `quarantine list`.")],
+    evidence: Evidence,
+    by: By,
+    as_of: AsOf = None,
+) -> None:
+    """Let a row pass that only looks wrong; holds from tomorrow's business date on, whenever the row comes again."""
+    from include.steps.waive import waive
+
+    given, since = waive(dataset, scope, _date(as_of), row, evidence=evidence, by=by)
+    _say(f"waiver {given.id} of {', '.join(given.checks)} holds for refreshes as of {since} and later")
+
+
+@quarantine_app.command("revoke")
+def quarantine_revoke(
+    waiver: Annotated[int, typer.Argument(help="The number of the waiver.")], evidence: Evidence, by: By
+) -> None:
+    """Take a waiver back: the row waits again."""
+    from include.steps.waive import revoke
+
+    given, since = revoke(waiver, evidence=evidence, by=by)
+    _say(f"waiver {given.id} revokes {waiver} for refreshes as of {since} and later")
+
+
+@quarantine_app.command("waivers")
+def quarantine_waivers() -> None:
+    """Every waiver that was given or taken back, in its order."""
+    from include.steps.waive import waivers
+
+    for one in waivers():
+        what = f"revokes {one.revokes}" if one.revokes else f"lets pass {', '.join(one.checks)}"
+        when = one.decided_at.astimezone(SHANGHAI)
+        _say(f"{one.id:>5}  {when:%Y-%m-%d %H:%M}  {one.decided_by}: {one.dataset} {one.row[:16]} {what}")
         _say(f"       {one.evidence}")
 
 

@@ -30,7 +30,8 @@ class SourceField(_Shape):
 
 
 class Record(_Shape):
-    """A source record: where it stood in the department's reply, and what it says."""
+    """A source record: where it stood in the department's reply, and what it says. `waiver`: by whose decision it
+    passed although a check speaks against it."""
 
     record: str = Field(description="dataset/scope/date#page:line, unique in this account")
     dataset: str
@@ -43,6 +44,7 @@ class Record(_Shape):
     line: int = Field(description="from 1")
     key: dict[str, str]
     fields: list[SourceField]
+    waiver: int | None = None
 
 
 class Use(_Shape):

@@ -104,7 +104,8 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
         fields = {field.column: field for field in record.fields}
         shown = [f"{fields[c].zh} ({fields[c].native or c}) {_said(fields[c])}" for c in use.columns]
         key = " ".join(f"{name}={value}" for name, value in record.key.items())
-        yield f"    {record.snapshot} {record.page} {record.counted} {record.line} {key}"
+        waived = f" (let pass by waiver {record.waiver})" if record.waiver else ""
+        yield f"    {record.snapshot} {record.page} {record.counted} {record.line} {key}{waived}"
         if shown:
             yield f"      {'; '.join(shown)}"
     if len(measure.uses) > SHOWN_RECORDS:

@@ -11,11 +11,15 @@ from include.kernel.references import SnapshotKey
 from include.portal.desk import Sorry
 from include.portal.published import Reader, Reading
 from include.store.lake import Lake, quarantine
+from include.validation.waiver import row_id
 
 
 class HeldBack(NamedTuple):
-    """One row and one reason; a row with two reasons stands twice. `page` and `ordinal` say where it came."""
+    """One row and one reason; a row with two reasons stands twice. `row` begins the name by which `quarantine waive`
+    knows it; `page` and `ordinal` say where it came.
+    """
 
+    row: str
     page: int
     ordinal: int
     entity: str
@@ -39,7 +43,14 @@ def held_back(lake: Lake, source: Row) -> list[HeldBack]:
     key, contract = SnapshotKey(source.dataset, source.scope, source.as_of), require_contract(source.dataset)
     rows = lake.read(quarantine(key)).to_pylist()
     found = [
-        HeldBack(row["_page"], row["_ordinal"], row["entity"], reason, *_cell(contract, row, reason))
+        HeldBack(
+            row_id(contract, row)[:16],
+            row["_page"],
+            row["_ordinal"],
+            row["entity"],
+            reason,
+            *_cell(contract, row, reason),
+        )
         for row in rows
         for reason in row["reasons"]
     ]

@@ -43,6 +43,7 @@ from include.kernel.areas import CITY, areas
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.exact import from_scaled
 from include.kernel.identity import normal_code
+from include.kernel.periods import arrival_cutoff
 from include.schemes.compile import Compiled, CompiledIndicator
 from include.schemes.curves import Hit
 from include.schemes.model import POINT_DECIMALS, require_scheme
@@ -54,6 +55,8 @@ from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.ledger import ResultRow
+from include.store.waivers import Waiver, in_force, waivers
+from include.validation.waiver import row_id
 
 PROVED = [
     "the accepted snapshots are the ones that were scored (digests)",
@@ -431,6 +434,7 @@ class _Records:
         self._found: dict[tuple[str, int], Record] = {}
         self._landed: dict[str, tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]] = {}
         self._corrected: dict[str, dict[tuple[int, int], dict[str, str]]] = {}
+        self._waivers: dict[date, dict[str, dict[str, Waiver]]] = {}
 
     def uses(self, support: Support) -> list[Use]:
         """The records that a measure stands on, registration first, each with the columns that matter."""
@@ -488,7 +492,16 @@ class _Records:
             line=line,
             key={contract.columns[name].native: str(row[name]) for name in contract.key},
             fields=fields,
+            waiver=self._waiver(contract, snapshot.as_of, landed[at]),
         )
+
+    def _waiver(self, contract: Contract, as_of: date, landed: dict[str, str | None]) -> int | None:
+        """The waiver without which this record would have stayed in quarantine on the night of its snapshot."""
+        if as_of not in self._waivers:
+            self._waivers[as_of] = in_force(waivers(self._stores.engine, before=arrival_cutoff(as_of)))
+        given = self._waivers[as_of].get(contract.dataset, {})
+        waiver = given.get(row_id(contract, landed)) if given else None
+        return waiver.id if waiver else None
 
     def _corrections(self, contract: Contract) -> dict[tuple[int, int], dict[str, str]]:
         """Place of a record → its fields that a declared correction changed, and the correction's id."""

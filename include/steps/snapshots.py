@@ -21,6 +21,7 @@ from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
 from include.steps.stores import lock_of, open_stores
 from include.store import lake as places
+from include.store.waivers import in_force, waivers
 
 PRIVACY_CONNECTION = "innopoints_privacy"
 
@@ -105,7 +106,9 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
                 )
             landed = stores.lake.read(places.landing(key))
             earlier, fields = before(stores, contract, key), landing.facts.get("fields", [])
-            judgement = judge(contract, landed, as_of=as_of, before=earlier, fields=fields)
+            given = in_force(waivers(stores.engine, before=arrival_cutoff(as_of))).get(dataset, {})
+            waived = {row: one.checks for row, one in given.items()}
+            judgement = judge(contract, landed, as_of=as_of, before=earlier, fields=fields, waived=waived)
             lease.renew()
             found = judgement.to_json()
             if judgement.verdict == "rejected" and stores.ledger.release_of(key, held.landing_sha):

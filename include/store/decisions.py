@@ -92,12 +92,18 @@ def revoke(engine: Engine, number: int, *, evidence: str, by: str) -> NameDecisi
     return _add(engine, row | {"evidence": evidence, "decided_by": by})
 
 
-def _add(engine: Engine, row: Mapping[str, object]) -> NameDecision:
+def add(engine: Engine, table: Table, row: Mapping[str, object], kept: str) -> dict[str, Any]:
+    """Add what a person decided to its table (`id`, `evidence`, `decided_by`, `decided_at` and more), and give it."""
     for said in ("evidence", "decided_by"):
         if not str(row[said]).strip():
-            raise BadInput(f"no {said}", kept="all decisions", todo="say who decides, and on what evidence")
-    entry: dict[str, Any] = {"uscc": None, "revokes": None, "decided_at": clock(), **row}
+            raise BadInput(f"no {said}", kept=kept, todo="say who decides, and on what evidence")
+    entry: dict[str, Any] = {**row, "decided_at": clock()}
     with writing(engine) as connection:
-        number = connection.execute(sa.insert(run_name_decision).values(entry)).inserted_primary_key
+        number = connection.execute(sa.insert(table).values(entry)).inserted_primary_key
     assert number is not None
-    return NameDecision(id=number[0], **entry)
+    return {"id": number[0], **entry}
+
+
+def _add(engine: Engine, row: Mapping[str, object]) -> NameDecision:
+    said = {"uscc": None, "revokes": None, **row}
+    return NameDecision(**add(engine, run_name_decision, said, kept="all decisions"))

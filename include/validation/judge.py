@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Literal
 
 import great_expectations as gx
@@ -22,10 +23,12 @@ from include.validation.drift import Before, drift
 from include.validation.poison import RULE_ERROR, apart
 from include.validation.result import CheckResult
 from include.validation.suite import Check, checks_of, expectation_suite, frame, unique_key
+from include.validation.waiver import WAIVED, Waived, row_id
 
 SHARE = "snapshot.quarantined_share"
 FIELDS = "snapshot.fields"
 EMPTY = "snapshot.min_rows"
+_NOTHING_WAIVED: Waived = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -59,27 +62,40 @@ class Judgement:
 
 
 def judge(
-    contract: Contract, landed: pa.Table, *, as_of: date, before: Before = Before(), fields: Sequence[str] = ()
+    contract: Contract,
+    landed: pa.Table,
+    *,
+    as_of: date,
+    before: Before = Before(),
+    fields: Sequence[str] = (),
+    waived: Waived = _NOTHING_WAIVED,
 ) -> Judgement:
     """Judge `landed` (the contract's landing schema). Every landed row is a duplicate, accepted or quarantined.
 
     `before`: the accepted snapshots of the same scope that this one is held against. `fields`: the native names that
-    came, in their order, as far as the source has one; what was not registered was never landed.
+    came, in their order, as far as the source has one; what was not registered was never landed. `waived`: the rows
+    that a person lets pass.
     """
     poison, judgement = apart(
-        landed, lambda rows: _judge(contract, rows, as_of=as_of, before=before, fields=fields), contract.dataset
+        landed, lambda rows: _judge(contract, rows, as_of, before, fields, waived), contract.dataset
     )
     return _with_poison(contract, judgement, landed.take(pa.array(poison))) if poison else judgement
 
 
-def _judge(contract: Contract, landed: pa.Table, *, as_of: date, before: Before, fields: Sequence[str]) -> Judgement:
+def _judge(
+    contract: Contract, landed: pa.Table, as_of: date, before: Before, fields: Sequence[str], waived: Waived
+) -> Judgement:
     landed = landed.combine_chunks()
     rows = _without_duplicates(contract, landed)
     columns = {
         name: cast(column, _native(rows, column), _unit(contract, rows, column))
         for name, column in contract.columns.items()
     }
-    reasons, unknown, results = _judge_rows(contract, checks_of(contract, as_of), frame(contract, columns))
+
+    def waived_at(position: int) -> Collection[str]:
+        return waived.get(row_id(contract, rows.slice(position, 1).to_pylist()[0]), ()) if waived else ()
+
+    reasons, unknown, results = _judge_rows(contract, checks_of(contract, as_of), frame(contract, columns), waived_at)
     held_back = pa.array([reasons.get(position) for position in range(rows.num_rows)], pa.list_(pa.string()))
     mask = pc.is_valid(held_back)
     quarantine = _quarantine(contract, rows, held_back).filter(mask)
@@ -142,10 +158,10 @@ def _without_duplicates(contract: Contract, landed: pa.Table) -> pa.Table:
 
 
 def _judge_rows(
-    contract: Contract, checks: list[Check], batch: pd.DataFrame
+    contract: Contract, checks: list[Check], batch: pd.DataFrame, waived_at: Callable[[int], Collection[str]]
 ) -> tuple[dict[int, list[str]], dict[str, list[int]], list[CheckResult]]:
     """Position of a row → ids of the checks that keep it out, in their order; column → positions whose code is unknown
-    and that only warn of it; and every check's counts.
+    and that only warn of it; and every check's counts. A row passes if all that speaks against it is waived.
 
     The key is judged last, among the rows that stand: a sum row that repeats the last line's number must not take the
     enterprise on that line with it.
@@ -156,6 +172,13 @@ def _judge_rows(
         if check.severity != "warn":
             for position in failed[check.id]:
                 reasons.setdefault(position, []).append(check.id)
+    passed = [position for position in reasons if set(reasons[position]) <= set(waived_at(position))]
+    for position in passed:
+        del reasons[position]
+    if passed:
+        results.append(
+            CheckResult(WAIVED, "经人放行", "", "warn", len(batch), len(passed), False, "let pass by a person")
+        )
     standing = [position for position in range(len(batch)) if position not in reasons]
     key = unique_key(contract)
     clashing, key_results = _run(contract, [key], batch.iloc[standing].reset_index(drop=True))

@@ -145,22 +145,14 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Two rows of the tax bureau's returns in quarantine, one with a formula for a name."""
     lake = Lake(str(tmp_path_factory.mktemp("lake")))
     key = SnapshotKey("TAX_CIT", "320411", date(2026, 11, 23))
-    native = require_contract("TAX_CIT").columns["amount_yuan"].native
-    lake.commit(
-        quarantine(key),
-        {
-            "data": pa.table(
-                {
-                    native: ["五百万", "-1"],
-                    "_page": pa.array([1, 2], pa.int32()),
-                    "_ordinal": pa.array([7, 0], pa.int32()),
-                    "reasons": [["amount_yuan.cast"], ["amount_yuan.min", "snapshot.other"]],
-                    "entity": ["=1+1", "91320400MA00000001;常州恒创精密有限公司"],
-                }
-            )
-        },
-        {},
-    )
+    contract = require_contract("TAX_CIT")
+    native = contract.columns["amount_yuan"].native
+    rows = [{native: "五百万", "_page": 1, "_ordinal": 7}, {native: "-1", "_page": 2, "_ordinal": 0}]
+    held = pa.Table.from_pylist(rows, contract.landing_schema())
+    reasons = [["amount_yuan.cast"], ["amount_yuan.min", "snapshot.other"]]
+    entity = ["=1+1", "91320400MA00000001;常州恒创精密有限公司"]
+    held = held.append_column("reasons", pa.array(reasons)).append_column("entity", pa.array(entity))
+    lake.commit(quarantine(key), {"data": held}, {})
     return lake
 
 

@@ -1,0 +1,91 @@
+"""Waivers: which quarantined rows a person lets pass although checks hold them back, who, when, on what evidence.
+
+Rows are only ever added. To take one back is a row too, so the waivers as of any date can be read again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import JSON, CheckConstraint, Column, Engine, ForeignKey, Table
+from sqlalchemy.types import Integer, Text
+
+from include.kernel.errors import BadInput
+from include.store.decisions import add
+from include.store.warehouse import Moment, metadata, reading
+
+run_waiver = Table(
+    "run_waiver",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("row", Text, nullable=False),
+    Column("checks", JSON, nullable=False),
+    Column("revokes", ForeignKey("run_waiver.id")),
+    Column("evidence", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    CheckConstraint("evidence <> '' AND decided_by <> ''", name="says_who_and_why"),
+)
+_KEPT = "all waivers; the row stays in quarantine"
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """The row of `dataset` whose content has the SHA-256 `row` passes, whatever these `checks` say. With `revokes`,
+    that waiver no longer holds.
+    """
+
+    id: int
+    dataset: str
+    row: str
+    checks: list[str]
+    revokes: int | None
+    evidence: str
+    decided_by: str
+    decided_at: datetime
+
+
+def waivers(engine: Engine, before: datetime | None = None) -> list[Waiver]:
+    """All that were given, or those given before a moment, in their order."""
+    query = sa.select(run_waiver).order_by(run_waiver.c.id)
+    if before is not None:
+        query = query.where(run_waiver.c.decided_at < before)
+    with reading(engine) as connection:
+        return [Waiver(**row._mapping) for row in connection.execute(query)]
+
+
+def in_force(given: list[Waiver]) -> dict[str, dict[str, Waiver]]:
+    """dataset → row → the last waiver for it that nobody revoked."""
+    revoked = {one.revokes for one in given}
+    held: dict[str, dict[str, Waiver]] = defaultdict(dict)
+    for one in given:
+        if one.revokes is None and one.id not in revoked:
+            held[one.dataset][one.row] = one
+    return dict(held)
+
+
+def give(engine: Engine, dataset: str, row: str, checks: list[str], *, evidence: str, by: str) -> Waiver:
+    """Let a row pass; a later waiver for it takes this one's place."""
+    said = {"dataset": dataset, "row": row, "checks": checks, "evidence": evidence, "decided_by": by}
+    return _add(engine, said)
+
+
+def revoke(engine: Engine, number: int, *, evidence: str, by: str) -> Waiver:
+    """Take a waiver back: the row waits in quarantine again, or what held before holds again."""
+    given = {one.id: one for one in waivers(engine)}
+    one = given.get(number)
+    if one is None or one.revokes is not None:
+        raise BadInput(f"there is no waiver {number}", kept=_KEPT, todo="look at `quarantine waivers`")
+    if any(other.revokes == number for other in given.values()):
+        raise BadInput(f"waiver {number} is revoked already", kept=_KEPT)
+    said = {"dataset": one.dataset, "row": one.row, "checks": [], "revokes": number}
+    return _add(engine, said | {"evidence": evidence, "decided_by": by})
+
+
+def _add(engine: Engine, said: dict[str, Any]) -> Waiver:
+    return Waiver(**add(engine, run_waiver, {"revokes": None} | said, kept=_KEPT))

@@ -1,0 +1,153 @@
+"""A quarantined row that a named person lets pass enters once, is counted once, and only on the nights after."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from include import steps
+from include.contracts import require_contract
+from include.kernel.errors import BadInput
+from include.kernel.periods import SHANGHAI
+from include.kernel.references import SnapshotKey
+from include.steps.stores import Stores, lock_of, open_stores
+from include.steps.waive import held_rows, revoke, waive, waivers
+from include.store import decisions
+from include.store import lake as places
+from include.store.waivers import give
+from tests.validation.test_judge import WRONG_DIGIT, filing
+
+VAT = require_contract("TAX_VAT")
+AREA = "320411"
+FIRST, SECOND = date(2026, 11, 23), date(2026, 11, 24)
+GOOD: list[dict[str, Any]] = [filing(i) for i in range(100)]
+MISPRINT = filing(200, SHXYDM=WRONG_DIGIT)
+
+
+@pytest.fixture
+def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stores:
+    """A home of its own, in which it is noon of the first day."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
+    monkeypatch.setattr(decisions, "clock", lambda: datetime(2026, 11, 23, 12, tzinfo=SHANGHAI))
+    return open_stores()
+
+
+def night(stores: Stores, day: date, rows: list[dict[str, Any]]) -> tuple[int, int, int, int]:
+    """Land and judge these filings: rows in, duplicates, accepted, quarantined."""
+    key = SnapshotKey("TAX_VAT", AREA, day)
+    placed = [row | {"_page": 1, "_ordinal": at} for at, row in enumerate(rows)]
+    landed = pa.Table.from_pylist(placed, VAT.landing_schema())
+    manifest = stores.lake.commit(places.landing(key), {"data": landed}, {"fields": [], "pages": ["1"]})
+    with stores.lease(lock_of(key), "test") as lease:
+        stores.ledger.record_landed(
+            key, lease=lease, contract_version=VAT.version, declared=None, received=len(rows),
+            landing_sha=manifest.sha256,
+        )  # fmt: skip
+    said = steps.validate("TAX_VAT", AREA, day, holder="test")
+    return said["rows_in"], said["duplicates"], said["accepted"], said["quarantined"]
+
+
+def let_pass(evidence: str = "营业执照原件核对") -> int:
+    (held,) = held_rows("TAX_VAT", AREA, FIRST)
+    given, since = waive("TAX_VAT", AREA, FIRST, held.row[:16], evidence=evidence, by="陈工")
+    assert (given.checks, since) == (["uscc.check_digit"], SECOND)
+    return given.id
+
+
+def test_a_row_that_is_let_pass_enters_once_from_the_next_night_on(stores: Stores) -> None:
+    assert night(stores, FIRST, [*GOOD, MISPRINT]) == (101, 0, 100, 1)
+    let_pass()
+    assert night(stores, FIRST, [*GOOD, MISPRINT]) == (101, 0, 100, 1), "a re-run of that night does not see it"
+    assert night(stores, SECOND, [MISPRINT, *GOOD, MISPRINT]) == (102, 1, 101, 0)
+    accepted = stores.lake.read(places.accepted(SnapshotKey("TAX_VAT", AREA, SECOND)))
+    assert accepted["filing_id"].to_pylist().count("f00200") == 1
+
+
+def test_with_one_character_changed_it_is_another_row(stores: Stores) -> None:
+    night(stores, FIRST, [*GOOD, MISPRINT])
+    let_pass()
+    assert night(stores, SECOND, [*GOOD, MISPRINT | {"XSE": "1200.01"}]) == (101, 0, 100, 1)
+
+
+def test_how_many_were_let_pass_stands_in_the_ledger_and_in_the_report(stores: Stores) -> None:
+    night(stores, FIRST, [*GOOD, MISPRINT])
+    let_pass()
+    night(stores, SECOND, [*GOOD, MISPRINT])
+    held = stores.ledger.snapshot(SnapshotKey("TAX_VAT", AREA, SECOND))
+    assert held is not None
+    (check,) = [check for check in held.checks if check["id"] == "row.waived"]
+    assert (check["checked"], check["failed"], check["detail"]) == (101, 1, "let pass by a person")
+    page = (stores.lake.root / places.report(SnapshotKey("TAX_VAT", AREA, SECOND))).read_text(encoding="utf-8")
+    assert "经人放行" in page
+    assert "陈工" not in page
+
+
+def test_a_waiver_that_is_taken_back_leaves_the_row_in_quarantine(stores: Stores) -> None:
+    night(stores, FIRST, [*GOOD, MISPRINT])
+    number = let_pass()
+    taken, _ = revoke(number, evidence="看错了", by="李")
+    assert night(stores, SECOND, [*GOOD, MISPRINT]) == (101, 0, 100, 1)
+    assert [(one.id, one.revokes, one.decided_by) for one in waivers()] == [
+        (number, None, "陈工"),
+        (taken.id, number, "李"),
+    ]
+    with pytest.raises(BadInput, match="waiver 1 is revoked already"):
+        revoke(number, evidence="再次", by="李")
+    with pytest.raises(BadInput, match="there is no waiver 9"):
+        revoke(9, evidence="再次", by="李")
+
+
+def test_a_second_reason_that_was_not_waived_keeps_it_out(stores: Stores) -> None:
+    """The row is the same; the contract has learnt to look at more since."""
+    night(stores, FIRST, [*GOOD, MISPRINT])
+    (held,) = held_rows("TAX_VAT", AREA, FIRST)
+    give(stores.engine, "TAX_VAT", held.row, ["sales_yuan.between"], evidence="只核实了金额", by="陈工")
+    assert night(stores, SECOND, [*GOOD, MISPRINT]) == (101, 0, 100, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"XSE": "一千二百"}, "sales_yuan.cast"),
+        ({"RKSJ": "2026-11-23 08:00:00"}, "received_at.arrived"),
+        ({"SBUUID": "f00001"}, "key.unique"),
+        ({"NSRMC": "常州甲\x00有限公司"}, "row.characters"),
+    ],
+)
+def test_nobody_can_let_pass_what_cannot_be_read_or_told_apart(
+    stores: Stores, changed: dict[str, str], reason: str
+) -> None:
+    night(stores, FIRST, [*GOOD, MISPRINT | {"SHXYDM": None} | changed])
+    held = held_rows("TAX_VAT", AREA, FIRST)
+    assert reason in held[-1].reasons
+    with pytest.raises(BadInput, match=f"nobody can waive {reason}.*kept: the row in quarantine"):
+        waive("TAX_VAT", AREA, FIRST, held[-1].row, evidence="核实", by="陈工")
+    assert waivers() == []
+
+
+@pytest.mark.parametrize(
+    ("row", "evidence", "by", "said"),
+    [
+        ("9f2c", "核实", "陈工", "4 letters do not name a row"),
+        ("0" * 16, "核实", "陈工", "0 rows in quarantine have this name"),
+        ("", "", "陈工", "no evidence"),
+        ("", "核实", " ", "no decided_by"),
+    ],
+)
+def test_a_waiver_names_one_row_a_person_and_the_evidence(
+    stores: Stores, row: str, evidence: str, by: str, said: str
+) -> None:
+    night(stores, FIRST, [*GOOD, MISPRINT])
+    wanted = row or held_rows("TAX_VAT", AREA, FIRST)[0].row
+    with pytest.raises(BadInput, match=said):
+        waive("TAX_VAT", AREA, FIRST, wanted, evidence=evidence, by=by)
+    assert waivers() == []
+
+
+def test_a_snapshot_that_nobody_has_judged_has_no_rows_to_list(stores: Stores) -> None:
+    with pytest.raises(BadInput, match=r"TAX_VAT/320411.*nothing has been judged"):
+        held_rows("TAX_VAT", AREA, FIRST)
