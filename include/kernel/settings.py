@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     sandbox_enterprises: int = Field(default=2791, ge=1)
     sandbox_port: int = 8090
     airflow_port: int = 8080
+    least_free_mib: int = Field(default=512, ge=0)
     as_of: date | None = None
     readers: dict[str, list[str]] = {}
     """Who may see which districts in the pages; without it, whoever may open them sees the city."""

@@ -17,6 +17,7 @@ from include.kernel.errors import BadInput, InnopointsError, TerminalError, Tran
 from include.kernel.identity import normal_code
 from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
+from include.kernel.settings import settings
 from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
 from include.steps.stores import lock_of, open_stores
@@ -40,6 +41,7 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
         if held and held.contract_version == contract.version and held.verdict != "rejected":
             stores.lake.drop_raw(places.raw(key))  # left by an attempt that was killed once its landing was recorded
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
+        stores.lake.require_room(settings().least_free_mib)
         source = source_of(contract)
         request = Request(dataset, scope, as_of, arrival_cutoff(as_of), _period_floor(contract, as_of))
         pseudonym = _pseudonym(lookup(PRIVACY_CONNECTION)) if contract.people else None

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -164,6 +165,20 @@ class Lake:
 
     def __init__(self, root: str) -> None:
         self.root = UPath(root)
+
+    def require_room(self, least_mib: int) -> None:
+        """Refuse to begin a night for which there may be no room. An object store has no end that could be seen."""
+        if not isinstance(self.root, Path):
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        free_mib = shutil.disk_usage(self.root).free >> 20
+        if free_mib < least_mib:
+            raise TerminalError(
+                f"{free_mib} MiB are free, fewer than the {least_mib} that a landing needs to begin",
+                where=str(self.root),
+                kept="what was committed before; no department was asked",
+                todo="free space (`innopoints retain`) or set INNOPOINTS_LEAST_FREE_MIB, then clear the task",
+            )
 
     def commit(self, place: str, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> Manifest:
         """Write the tables, then make them visible all at once. Facts are JSON-ready and hold no wall clock.

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pytest
 import requests
 
+from include import steps
 from include.kernel.connections import Connection
 from include.kernel.errors import TerminalError
 from include.sources.declaration import of_district, shared
@@ -269,6 +270,21 @@ def test_a_disk_that_fills_up_leaves_nothing_half_visible(
         assert invariants.content(home) == clean
     assert refused
     measured(23, f"{task}: refused at {refused} of {len(limits)} limits, 0 readable partial snapshots")
+
+
+def test_without_room_a_landing_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The department is not asked, so nobody needs to have configured it."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
+    monkeypatch.setenv("INNOPOINTS_LEAST_FREE_MIB", str(1 << 40))
+
+    def nobody(conn_id: str) -> Connection:
+        raise AssertionError(f"{conn_id} was asked")
+
+    with pytest.raises(
+        TerminalError, match=r"\d+ MiB are free, fewer than the 1099511627776 .*no department was asked"
+    ):
+        steps.land("TAX_VAT", "320411", date(2026, 11, 20), holder="test", lookup=nobody)
+    assert not (tmp_path / "lake" / "landing").exists()
 
 
 # --- row 24: damaged files
