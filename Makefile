@@ -20,7 +20,7 @@ test: $(VENV)/.installed
 test-pages: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -rs -m browser tests/portal $(ARGS)
 
-# Every fault with all its seeds. Replay one: make test-faults ARGS="--faults-seed 17 -k shift"
+# Every fault with all its seeds (clocks need Debian's faketime). Replay one: make test-faults ARGS="--faults-seed 17 -k shift"
 test-faults: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "" tests/faults $(ARGS)
 

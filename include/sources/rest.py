@@ -328,7 +328,8 @@ class _Gateway:
             "the department refuses our credentials",
             where=where,
             kept=KEPT,
-            todo=f"correct appKey and secret in Connection {self._connection.conn_id!r}, then clear the task",
+            todo=f"correct appKey and secret in Connection {self._connection.conn_id!r}, or this machine's clock, by "
+            "which requests are signed; then clear the task",
         )
 
     def _misconfigured(self, what: str) -> TerminalError:
