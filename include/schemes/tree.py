@@ -32,10 +32,12 @@ from include.schemes.model import (
     has_tree,
     is_scheme_folder,
     read_part,
+    refuse_strays,
 )
 from include.schemes.reading import KEPT, Dated, Exact, Strict, Whole, nearest, ordered, parse, read_yaml
 
 INDICATORS = "indicators"
+FILES = ("scheme.yaml", "measures.yaml", "stages.yaml")
 ONE_STAGE = "全部"
 """The only stage of a scheme without stages.yaml."""
 
@@ -270,6 +272,7 @@ def load_tree(directory: Path) -> TreeScheme:
         raise BadInput(
             "weights.yaml beside a tree: the nodes carry the weights", where=directory.name, kept=KEPT, todo="remove it"
         )
+    refuse_strays(directory, FILES)
     declared = read_part(directory, "measures.yaml", DeclaredMeasures)
     indicators = {}
     for path in sorted((directory / INDICATORS).glob("*.yaml")):
