@@ -163,13 +163,12 @@ def _counted(compiled: CompiledTree, value: Fraction | None, points: Fraction) -
 
 
 def _own_side(exact: Fraction, decimals: int, line: TreeLine) -> Fraction:
-    """Half up, but never over a threshold: what is shown lies on the side that is scored."""
+    """Half up, but never over a line that the scheme draws: what is shown lies on the side that counts."""
     unit = Fraction(1, 10**decimals)
     value = ratio_half_up(exact.numerator, exact.denominator, decimals) * unit
-    if isinstance(line.shape, Jumps | Bands):
-        for threshold, _ in line.shape.steps:
-            if threshold.reached(value) != threshold.reached(exact):
-                return value - unit if threshold.reached(value) else value + unit
+    for threshold in line.thresholds:
+        if threshold.reached(value) != threshold.reached(exact):
+            return value - unit if threshold.reached(value) else value + unit
     return value
 
 
