@@ -91,7 +91,7 @@ def _of_tree(compiled: CompiledTree) -> Iterator[Finding]:
 def _tree_fault(compiled: CompiledTree, given: dict[str, str], case: TreeCase) -> str | None:
     lines = [{"uscc": "X", "stage": case.stage, "measure": name, "value": value} for name, value in given.items()]
     try:
-        supplied = read_supplied(compiled, lines, "case") or {"X": Supplied(case.stage)}
+        supplied = read_supplied(compiled, enumerate(lines, start=2), "case") or {"X": Supplied(case.stage)}
         rows = {row["indicator"]: row for row in score_supplied(compiled, supplied, "case")}
     except BadInput as error:
         if case.refused is not None and case.refused in str(error):

@@ -59,7 +59,8 @@ def score_file(scheme: str, measures: Path, out: Path, as_of: date) -> int:
     compiled = compile_for_supplied(scheme, as_of)
     try:
         with measures.open(encoding="utf-8-sig", newline="") as lines:
-            supplied = read_supplied(compiled, csv.DictReader(lines, strict=True), str(measures))
+            reader = csv.DictReader(lines, strict=True)
+            supplied = read_supplied(compiled, ((reader.line_num, row) for row in reader), str(measures))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"not a readable CSV: {error}", where=str(measures), kept=_NOTHING) from None
     if not supplied:
@@ -76,6 +77,7 @@ def lint_directory(directory: Path) -> list[Finding]:
     from include.measures.registry import measures
     from include.steps.golden import failing_cases
 
+    directory = directory.resolve()  # errors name it, also where it was given as `.`
     found = lint_scheme(directory, measures(), schemes().values())
     try:
         day = newest_day(load_tree(directory) if has_tree(directory) else load_scheme(directory))
@@ -90,8 +92,8 @@ def compile_for_supplied(scheme: str, as_of: date) -> Compiled | CompiledTree:
     """An installed scheme by id, or the scheme in a directory, as in force on `as_of`."""
     from include.measures.registry import measures
 
-    directory = Path(scheme)
     if os.path.isdir(scheme):  # unlike Path.is_dir, it answers for names that no file could have
+        directory = Path(scheme).resolve()
         if has_tree(directory):
             return compile_tree(load_tree(directory), as_of)
         return compile_scheme(load_scheme(directory), as_of, measures())
@@ -109,18 +111,20 @@ def compile_for_supplied(scheme: str, as_of: date) -> Compiled | CompiledTree:
 
 
 def read_supplied(
-    compiled: Compiled | CompiledTree, lines: Iterable[Mapping[str, str]], where: str
+    compiled: Compiled | CompiledTree, lines: Iterable[tuple[int, Mapping[str, str]]], where: str
 ) -> dict[str, Supplied]:
-    """The rows by enterprise, read strictly: unknown names, repeats and anything but plain decimals are refused."""
+    """The numbered rows by enterprise, read strictly: unknown names, repeats and no plain decimals are refused."""
     declared: Declared = compiled.scheme
     supplied: dict[str, Supplied] = {}
-    for number, line in enumerate(lines, start=2):
+    for number, line in lines:
         at = f"{where} line {number}"
         if list(line) != COLUMNS or None in line.values():
             raise BadInput(f"columns are {', '.join(COLUMNS)}", where=at, kept=_NOTHING, todo="write exactly these")
         uscc, stage, measure, text = (line[column] for column in COLUMNS)
-        if not uscc:
+        if not uscc.strip():
             raise BadInput("uscc is empty", where=at, kept=_NOTHING)
+        if uscc != uscc.strip() or not uscc.isprintable():  # else one enterprise would be two
+            raise BadInput("uscc has blanks around it, or characters that nobody sees", where=at, kept=_NOTHING)
         _known(stage, ["", *declared.stage_ids], "stage", at)
         _known(measure, list(compiled.measures), "measure", at)
         one = supplied.setdefault(uscc, Supplied(stage))

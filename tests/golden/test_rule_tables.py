@@ -47,7 +47,7 @@ def test_case(scheme: str, given: dict[str, str], case: TreeCase) -> None:
 
 def _score(scheme: str, given: dict[str, str], stage: str) -> dict[str, dict[str, str]]:
     lines = [{"uscc": "X", "stage": stage, "measure": name, "value": value} for name, value in given.items()]
-    supplied = read_supplied(_compiled(scheme), lines, "case") or {"X": Supplied(stage)}
+    supplied = read_supplied(_compiled(scheme), enumerate(lines, start=2), "case") or {"X": Supplied(stage)}
     return {row["indicator"]: row for row in score_supplied(_compiled(scheme), supplied, "case")}
 
 

@@ -70,9 +70,15 @@ def test_an_installed_scheme_is_named_by_its_id(tmp_path: Path) -> None:
         ("A,,patens,1", "unknown measure 'patens' (did you mean patents?)"),
         ("A,yung,rd,1", "unknown stage 'yung' (did you mean young?)"),
         (",,rd,1", "uscc is empty"),
+        (" ,,rd,1", "uscc is empty"),
+        ("A,,rd,1\nA ,,revenue,2", "line 3: uscc has blanks around it"),
+        ("A\u200b,,rd,1", "line 2: uscc has blanks around it, or characters that nobody sees"),
+        ("A\x00,,rd,1", "line 2: uscc has blanks around it, or characters that nobody sees"),
         ("A,,rd", "columns are uscc, stage, measure, value"),
         ("A,,rd,1,2", "columns are uscc, stage, measure, value"),
         ("A,,rd,1\nA,,rd,2", "line 3: measure rd stands twice"),
+        ("A,,rd,1\n\nB,,rd,x", "line 4: rd: not a plain decimal"),  # as an editor counts the lines
+        ("A,,rd,1.0000000000001", "line 2: rd: more than 24 digits before the point or 12 after it |"),
         ("A,,rd,1\nA,young,patents,2", "line 3: stage 'young' here, '' above"),
     ],
 )
