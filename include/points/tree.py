@@ -65,7 +65,8 @@ def score_tree(compiled: CompiledTree, facts: Facts, stage: str, where: str) -> 
                 f"{check.condition.id}: {check.condition.name}", where=where, kept=_KEPT, todo="correct the measures"
             )
     conditions = {c.condition.id: _answer(c, answers, where) for c in _gates(compiled)}
-    ends = [_end(compiled, lines, facts, stage, pick) for pick in (min, max)]
+    is_open = any(outcome.status == NOT_HELD for outcome in lines.values())
+    ends = [_end(compiled, lines, facts, stage, pick) for pick in (min, max)] if is_open else [total.points]
     known = [end for end in ends if end is not None]
     return Scored(
         stage=stage,

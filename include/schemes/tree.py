@@ -370,16 +370,16 @@ def weights_of(node: NodeRule, stage: str) -> dict[str, Fraction]:
 
 def shown(value: Fraction) -> str:
     """A fraction as a person writes it: 0.25, or 1/3."""
-    digits = value.denominator
+    rest, places = value.denominator, 0
     for prime in (2, 5):
-        while digits % prime == 0:
-            digits //= prime
-    if digits != 1:
+        times = 0
+        while rest % prime == 0:
+            rest, times = rest // prime, times + 1
+        places = max(places, times)
+    if rest != 1:
         return str(value)
-    places = 0
-    while (value * 10**places).denominator != 1:
-        places += 1
-    sign, whole = "-" if value < 0 else "", str(abs(value * 10**places).numerator).rjust(places + 1, "0")
+    sign, whole = "-" if value < 0 else "", str(abs(value.numerator) * 10**places // value.denominator)
+    whole = whole.rjust(places + 1, "0")
     return sign + (f"{whole[:-places]}.{whole[-places:]}" if places else whole)
 
 

@@ -144,6 +144,8 @@ ALL = "of: [AAA-01, BBB-01, CCC-01]"
         ("kind: mean, of: {AAA-01: 20, BBB-01: 30, CCC-01: 50}, weights_total: 100", "100", "10 20 30", "23"),
         (f"kind: geometric_mean, zero: gives_zero, {ALL}", "100", "1 8 27", "6"),  # 216 = 6³
         ("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.25, CCC-01: 0.25}", "100", "4 1 16", "4"),
+        ("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.25, CCC-01: 0.25}", "100", "16 1 1", "4"),
+        ("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.5, CCC-01: 0}", "100", "4 9 0", "6"),
         (f"kind: geometric_mean, zero: gives_zero, {ALL}", "100", "0 8 27", "0"),
         (f"kind: harmonic_mean, zero: gives_zero, {ALL}", "100", "2 3 6", "3"),  # 3 / (1/2 + 1/3 + 1/6)
         # 1 / (0.5/2 + 0.25/4 + 0.25/4) = 1 / 0.375
@@ -156,6 +158,7 @@ ALL = "of: [AAA-01, BBB-01, CCC-01]"
         (f"kind: geometric_mean, zero: refused, {ALL}", "100", "1 8 27", "6"),
         (f"kind: best_of, {ALL}", "100", "2 3 1", "3"),
         (f"kind: least_of, {ALL}", "100", "2 3 1", "1"),
+        ("kind: best_of, of: {AAA-01: 1, BBB-01: 0.5, CCC-01: 0.5}", "100", "2 6 1", "3"),
         # ties: 0.125 and 0.375 at two places tell half up from half to even, 0.375 alone does not
         (f"kind: best_of, {ALL}, round: {{mode: half_up, decimals: 2}}", "100", "0.125 0 0", "0.13"),
         (f"kind: best_of, {ALL}, round: {{mode: half_even, decimals: 2}}", "100", "0.125 0 0", "0.12"),
@@ -189,6 +192,15 @@ def test_a_tree_has_any_depth_and_rounds_where_it_says(tmp_path: Path) -> None:
     again = tmp_path / "again"
     again.mkdir()
     assert score(again, written(again, late), {"X": {"a": "0", "b": "1", "c": "1"}})["X"]["total"]["points"] == "0.8"
+
+
+@pytest.mark.parametrize(("mode", "line", "total"), [("half_up", "0.3", "0.6"), ("half_even", "0.2", "0.4")])
+def test_lines_that_are_rounded_add_up_as_they_are_shown(mode: str, line: str, total: str, tmp_path: Path) -> None:
+    """0.25 twice: 0.5 unrounded; the third, at least 0 and at most 100, is not held."""
+    tree = f"    round_indicators: {{mode: {mode}, decimals: 1}}\n" + nodes(f"kind: sum, {ALL}")
+    found = score(tmp_path, written(tmp_path, tree, maximum="300"), {"X": {"a": "0.25", "b": "0.25"}})["X"]
+    assert (found["AAA-01"]["points"], found["BBB-01"]["points"], found["total"]["points"]) == (line, line, total)
+    assert (found["total_low"]["points"], found["total_high"]["points"]) == (total, f"100{total[1:]}")
 
 
 def test_a_formula_node_reads_points_and_values(tmp_path: Path) -> None:
@@ -391,6 +403,15 @@ def test_gates_of_few_kinds_let_in_whom_they_name(kinds: str, c: str, passed: st
     assert score(tmp_path, scheme, {"X": {"a": "90", "b": "90", "c": c}})["X"]["passed"]["status"] == passed
 
 
+@pytest.mark.parametrize("kind", ["entry", "pass", "direct"])
+def test_what_nobody_knows_opens_no_gate(kind: str, tmp_path: Path) -> None:
+    gates = f"\ngates:\n  - {{from: 2024-01-01, reference: ours, {kind}: [{ENTRY}]}}\n"
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), gates, maximum="300")
+    found = score(tmp_path, scheme, {"X": {"a": "90", "b": "90"}})["X"]
+    assert (found["gate:small"]["status"], found["gate:small"]["value"]) == ("unknown", "")
+    assert (found["passed"]["status"], found["passed"]["value"]) == ("fail", "0")
+
+
 RANKS = """
 ranks:
   - {from: 2024-01-01, reference: ours, ranked: RANKED, ties: TIES, cascade: [CASCADE]}
@@ -419,6 +440,13 @@ def test_ties_are_as_declared(ranked: str, ties: str, cascade: str, expected: st
         given = {one: dict(zip("abc", CITY[one].split(), strict=True)) for one in order}
         found = score(tmp_path, scheme, given)
         assert [found[one]["rank"]["value"] for one in CITY] == expected.split()
+
+
+def test_in_a_cascade_a_true_zero_stands_above_what_is_not_held(tmp_path: Path) -> None:
+    rest = RANKS.replace("RANKED", "shown").replace("TIES", "ordinal").replace("CASCADE", "CCC-01")
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), rest, maximum="300")
+    found = score(tmp_path, scheme, {"P": {"a": "1", "b": "1"}, "Q": {"a": "1", "b": "1", "c": "0"}})
+    assert [found[one]["rank"]["value"] for one in "PQ"] == ["2", "1"]
 
 
 def test_a_rule_holds_from_its_day(tmp_path: Path) -> None:
