@@ -405,8 +405,8 @@ def load_scheme(directory: Path) -> Scheme:
     if not directory.is_dir():
         raise BadInput(f"no scheme directory {directory}", kept=KEPT, todo="name a directory with a scheme.yaml")
 
-    refuse_strays(directory, FILES)
     identity = read_part(directory, "scheme.yaml", Identity)
+    refuse_strays(directory, FILES)
     has_lists, has_measures = (directory / "lists.yaml").exists(), (directory / "measures.yaml").exists()
     categories = [category.id for category in identity.categories]
     if stray := sorted(

@@ -144,4 +144,19 @@ def test_lint_runs_the_golden_cases_of_the_directory(wrong: str, tmp_path: Path)
 
 
 def test_lint_of_a_directory_without_a_scheme(tmp_path: Path) -> None:
+    (tmp_path / "some" / "folder").mkdir(parents=True)
     assert [finding.what for finding in lint_directory(tmp_path)] == ["file is missing"]
+
+
+def test_lint_of_no_directory(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    assert [str(finding) for finding in lint_directory(nowhere)] == [f"no scheme directory {nowhere}"]
+
+
+def test_a_directory_may_be_named_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = _copy(SMALL, tmp_path, "weights.yaml", "ABI-01: 20,", "ABI-01: 20.001,")
+    monkeypatch.chdir(directory)
+    found = [str(finding) for finding in lint_directory(Path()) if not finding.warning]
+    assert found == ["small/weights.yaml: young.ability: the indicators add up to 60.001, the maximum is 60"]
+    with pytest.raises(BadInput, match=r"small/weights\.yaml: young\.ability"):
+        _score(tmp_path, "A,,rd,1", scheme=".")
