@@ -140,10 +140,12 @@ def score_supplied(
     compiled: Compiled | CompiledTree, supplied: Mapping[str, Supplied], where: str
 ) -> Iterator[dict[str, str]]:
     """The result rows, by enterprise in the order of their codes."""
-    return _tree_rows(compiled, supplied, where) if isinstance(compiled, CompiledTree) else _rows(compiled, supplied)
+    if isinstance(compiled, CompiledTree):
+        return _tree_rows(compiled, supplied, where)
+    return _rows(compiled, supplied, where)
 
 
-def _rows(compiled: Compiled, supplied: Mapping[str, Supplied]) -> Iterator[dict[str, str]]:
+def _rows(compiled: Compiled, supplied: Mapping[str, Supplied], where: str) -> Iterator[dict[str, str]]:
     """Indicators in catalogue order, categories, total."""
     from include.indicators.evaluate import evaluate
     from include.points.score import score
@@ -154,7 +156,11 @@ def _rows(compiled: Compiled, supplied: Mapping[str, Supplied]) -> Iterator[dict
     stages = pa.table(
         {"uscc": codes, "stage": [stage_of[uscc] for uscc in codes], "stage_reason": ["as supplied"] * len(codes)}
     )
-    scored = score(compiled, evaluate(compiled, measures, nothing_held_back), measures, stages=stages)
+    try:
+        values = evaluate(compiled, measures, nothing_held_back)
+    except OverflowError as error:
+        raise BadInput(str(error), where=where, kept=_NOTHING, todo="correct the figures or the formula") from None
+    scored = score(compiled, values, measures, stages=stages)
     lines: dict[str, list[dict[str, object]]] = {uscc: [] for uscc in codes}
     for line in scored.ledger.to_pylist():
         lines[str(line["uscc"])].append(line)

@@ -89,6 +89,12 @@ def test_bad_lines_are_refused_and_nothing_is_written(tmp_path: Path, line: str,
     assert not (tmp_path / "points.csv").exists()
 
 
+def test_a_value_too_large_to_be_kept_is_refused_with_its_indicator(tmp_path: Path) -> None:
+    scheme = _copy(SMALL, tmp_path, "result/RES-02.yaml", "expression: patents", "expression: patents * 1000000000000")
+    with pytest.raises(BadInput, match=r"measures\.csv: RES-02: a value needs more than 38 digits \| kept: nothing"):
+        _score(tmp_path, f"A,young,patents,{'9' * 24}", scheme=str(scheme))
+
+
 def test_a_true_zero_is_a_value(tmp_path: Path) -> None:
     found = {row["indicator"]: row for row in _score(tmp_path, "A,young,patents,0.00")}
     assert (found["ABI-02"]["value"], found["ABI-02"]["points"]) == ("0.00", "0.000")
