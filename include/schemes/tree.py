@@ -41,6 +41,9 @@ FILES = ("scheme.yaml", "measures.yaml", "stages.yaml")
 ONE_STAGE = "全部"
 """The only stage of a scheme without stages.yaml."""
 
+MOST_LEVELS = 500
+"""Of nodes under one another; beyond, following them would exhaust the stack."""
+
 Absence = Literal["no_points", "left_out", "no_result"]
 Scope = Literal["all", "stage"]
 Weight = Fraction | dict[str, Fraction]
@@ -311,7 +314,12 @@ def _faults(scheme: TreeScheme, rule: TreeRule) -> Iterator[str]:
     if rule.root not in rule.nodes:
         yield f"root: {_unknown(rule.root, list(rule.nodes))}"
         return
-    if circle := _circle(rule.nodes):
+    try:
+        circle = _circle(rule.nodes)
+    except RecursionError:
+        yield f"nodes: more than {MOST_LEVELS} levels"
+        return
+    if circle:
         yield f"nodes.{circle[0]}: circular: {' → '.join(circle)}"
         return
     for node, of in rule.nodes.items():
@@ -341,6 +349,8 @@ def _circle(nodes: Mapping[str, NodeRule]) -> list[str]:
             return [*path[path.index(name) :], name]
         if name in clear or name not in nodes:
             return []
+        if len(path) > MOST_LEVELS:
+            raise RecursionError
         for member in nodes[name].of:
             if circle := below(member, [*path, name]):
                 return circle

@@ -321,6 +321,18 @@ def test_a_node_does_not_take_the_name_of_an_indicator(name: str, tmp_path: Path
     )
 
 
+@pytest.mark.parametrize(("levels", "refused"), [(400, False), (1200, True)])
+def test_a_tree_is_deep_but_not_bottomless(levels: int, refused: bool, tmp_path: Path) -> None:
+    chain = {f"d{n}": f"kind: sum, of: [d{n + 1}]" for n in range(levels)}
+    tree = nodes("kind: sum, of: [d0]", **chain, **{f"d{levels}": f"kind: sum, {ALL}"})
+    scheme = written(tmp_path, tree, maximum="300")
+    if refused:
+        with pytest.raises(BadInput, match=r"scheme\.yaml: key tree from 2024-01-01: nodes: more than 500 levels"):
+            score(tmp_path, scheme, {"X": {"a": "1"}})
+    else:
+        assert score(tmp_path, scheme, {"X": {"a": "1"}})["X"]["total"]["points"] == "1"
+
+
 def test_a_zero_that_a_mean_refuses_is_refused_where_it_comes(tmp_path: Path) -> None:
     scheme = written(tmp_path, nodes(f"kind: geometric_mean, zero: refused, {ALL}"))
     with pytest.raises(BadInput, match=r"X: node total: a geometric_mean of a member with 0 points"):
