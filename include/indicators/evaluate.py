@@ -38,10 +38,14 @@ def evaluate(compiled: Compiled, measures: pa.Table, quarantined: pa.Table) -> p
 
     def values_of(rule: CompiledIndicator) -> Mapping[str, pa.ChunkedArray]:
         value, status, incomplete = _value(rule, columns, held_back, rows)
+        try:
+            decimals = to_decimal(value.values, 38, VALUE_DECIMALS, value.known)
+        except OverflowError as error:
+            raise OverflowError(f"{rule.indicator.id}: {error}") from None
         return {
             "uscc": enterprises,
             "indicator": constant(rule.indicator.id, rows),
-            "value": to_decimal(value.values, 38, VALUE_DECIMALS, value.known),
+            "value": decimals,
             "status": coded(status, STATUSES),
             "incomplete": chunked(pa.array(incomplete)),
         }

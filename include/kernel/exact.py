@@ -9,16 +9,19 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 
 _PLAIN = re.compile(r"[+-]?\d{1,24}(\.\d{1,12})?", re.ASCII)
+_LONG = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_WIDE = Context(prec=200)  # the usual context would round what has more than 28 digits
 
 
 def parse_decimal(text: str) -> Decimal:
     """A plain decimal (`-12.50`) → Decimal; NaN, Infinity, 1e5, 1,234, １２, '', 12%, minus zero raise ValueError."""
     if not _PLAIN.fullmatch(text):
-        raise ValueError(f"not a plain decimal: {text!r:.40}")
+        what = "more than 24 digits before the point or 12 after it" if _LONG.fullmatch(text) else "not a plain decimal"
+        raise ValueError(f"{what}: {text!r:.40}")
     value = Decimal(text)
     if value == 0 and text.startswith("-"):
         raise ValueError(f"minus zero: {text!r:.40}; write 0, or the negative number that is meant")
@@ -27,7 +30,7 @@ def parse_decimal(text: str) -> Decimal:
 
 def to_scaled(value: Decimal, decimals: int) -> int:
     """Decimal → integer in units of 10**-decimals; refuses to lose a digit."""
-    scaled = value.scaleb(decimals)
+    scaled = value.scaleb(decimals, _WIDE)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"more than {decimals} decimals")
     return int(scaled)
@@ -35,7 +38,7 @@ def to_scaled(value: Decimal, decimals: int) -> int:
 
 def from_scaled(scaled: int, decimals: int) -> Decimal:
     """Inverse of `to_scaled`, with trailing zeros kept, so that 12500 at 3 decimals prints 12.500."""
-    return Decimal(scaled).scaleb(-decimals).quantize(Decimal(1).scaleb(-decimals))
+    return Decimal(scaled).scaleb(-decimals, _WIDE).quantize(Decimal(1).scaleb(-decimals), context=_WIDE)
 
 
 def traced(value: Fraction, decimals: int) -> int:

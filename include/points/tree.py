@@ -65,7 +65,8 @@ def score_tree(compiled: CompiledTree, facts: Facts, stage: str, where: str) -> 
                 f"{check.condition.id}: {check.condition.name}", where=where, kept=_KEPT, todo="correct the measures"
             )
     conditions = {c.condition.id: _answer(c, answers, where) for c in _gates(compiled)}
-    ends = [_end(compiled, lines, facts, stage, pick) for pick in (min, max)]
+    is_open = any(outcome.status == NOT_HELD for outcome in lines.values())
+    ends = [_end(compiled, lines, facts, stage, pick) for pick in (min, max)] if is_open else [total.points]
     known = [end for end in ends if end is not None]
     return Scored(
         stage=stage,
@@ -163,13 +164,12 @@ def _counted(compiled: CompiledTree, value: Fraction | None, points: Fraction) -
 
 
 def _own_side(exact: Fraction, decimals: int, line: TreeLine) -> Fraction:
-    """Half up, but never over a threshold: what is shown lies on the side that is scored."""
+    """Half up, but never over a line that the scheme draws: what is shown lies on the side that counts."""
     unit = Fraction(1, 10**decimals)
     value = ratio_half_up(exact.numerator, exact.denominator, decimals) * unit
-    if isinstance(line.shape, Jumps | Bands):
-        for threshold, _ in line.shape.steps:
-            if threshold.reached(value) != threshold.reached(exact):
-                return value - unit if threshold.reached(value) else value + unit
+    for threshold in line.thresholds:
+        if threshold.reached(value) != threshold.reached(exact):
+            return value - unit if threshold.reached(value) else value + unit
     return value
 
 

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from math import prod
 
 Unit = tuple[tuple[str, int], ...]
 Value = Fraction | bool | None
 
 NO_UNIT: Unit = ()
 _DIMENSIONLESS = {"", "比例", "倍", "%"}
-_MULTIPLE = re.compile(r"^(百万|千万|十|百|千|万|亿)(?=.)")
+_MULTIPLE = re.compile(r"^[十百千万亿]+(?=.)")
+_SIZES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _SAME_DIMENSION = {"天": "时间", "月": "时间", "年": "时间", "次": "项"}
 
 
@@ -152,10 +154,10 @@ class Cagr(Node):
 
 
 def parse_unit(text: str) -> Unit:
-    """`元/人` → {元: 1, 人: -1}. Multiples (百人, 百万元) share the unit; 比例 and 倍 have none."""
+    """`元/人` → {元: 1, 人: -1}. A multiple (万元) is a unit of its own; 比例 and 倍 have none."""
     powers: dict[str, int] = {}
     for place, part in enumerate(text.split("/")):
-        symbol = _MULTIPLE.sub("", part.strip())
+        symbol = part.strip()
         if symbol not in _DIMENSIONLESS:
             powers[symbol] = powers.get(symbol, 0) + (1 if place == 0 else -1)
     return _unit(powers)
@@ -183,26 +185,46 @@ def _unit(powers: Mapping[str, int]) -> Unit:
 
 
 def unit_product(left: Unit | None, right: Unit | None, power: int) -> Unit | None:
+    """The unit of left x right (power 1) or left / right (-1). Neither makes sense of 万元 beside 元."""
     if left is None and right is None:
         return None
     powers = dict(left or ())
     for symbol, exponent in right or ():
+        for other in powers:
+            if other != symbol and _base(other) == _base(symbol):
+                what = "*" if power > 0 else "ratio"
+                raise FormulaError(f"unit mismatch: {other} and {symbol} meet in `{what}`")
         powers[symbol] = powers.get(symbol, 0) + power * exponent
     return _unit(powers)
 
 
+def multiplied_out(unit: Unit | None, factor: Value) -> Unit | None:
+    """The unit after a plain factor: 10000 x 万元 is 元. Any other factor leaves it."""
+    for symbol, power in unit or ():
+        prefix = _MULTIPLE.match(symbol)
+        if prefix and factor == Fraction(prod(_SIZES[one] for one in prefix[0])) ** power:
+            return _unit({**dict(unit or ()), symbol: 0, _base(symbol): power})
+    return unit
+
+
 def fits(found: Unit | None, declared: Unit) -> bool:
+    """A plain factor may have made 件/人 into 件/百人, but a multiple that the measures bring must be declared."""
     if found is None:
         return True
 
     def dimension(unit: Unit) -> Unit:
         powers: dict[str, int] = {}
         for symbol, power in unit:
-            name = _SAME_DIMENSION.get(symbol, symbol)
+            name = _SAME_DIMENSION.get(_base(symbol), _base(symbol))
             powers[name] = powers.get(name, 0) + power
         return _unit(powers)
 
-    return dimension(found) == dimension(declared)
+    multiples = {symbol for symbol, _ in found if _MULTIPLE.match(symbol)}
+    return dimension(found) == dimension(declared) and multiples <= {symbol for symbol, _ in declared}
+
+
+def _base(symbol: str) -> str:
+    return _MULTIPLE.sub("", symbol)
 
 
 def show_unit(unit: Unit | None) -> str:

@@ -52,6 +52,7 @@ from include.schemes.expression import (
     fits,
     holds_quotient,
     is_null,
+    multiplied_out,
     parse_unit,
     show_unit,
     unit_product,
@@ -64,6 +65,8 @@ from include.schemes.shapes import Threshold
 
 MAX_DECIMALS = 18
 MAX_YEARS = 4
+DEEPEST = 150
+"""Levels of a formula; a sum of so many terms has as many. Beyond, walking it would exhaust the stack."""
 _FUNCTIONS = ("abs", "case", "cagr", "coalesce", "greatest", "least", "ratio")
 _IRRATIONAL = ("ln", "exp", "sqrt", "power")
 
@@ -134,11 +137,15 @@ def compile_formula(
     With `unit`, the result must be of it (days may become years: 天, 月 and 年 are one dimension).
     """
     try:
-        tree = sqlglot.parse_one(text, dialect="duckdb")
+        root = _Reader(known, decimals, exact).read(sqlglot.parse_one(text, dialect="duckdb"))
+        levels = _levels(root)
     except SqlglotError as error:
         reason = getattr(error, "errors", None) or [{"description": "unreadable"}]
         raise FormulaError(f"not an expression: {text!r:.80} ({reason[0]['description']})") from None
-    root = _Reader(known, decimals, exact).read(tree)
+    except RecursionError:
+        levels = DEEPEST + 1
+    if levels > DEEPEST:
+        raise FormulaError(f"nested deeper than {DEEPEST} levels: {text!r:.80}")
     if isinstance(root.kind, Quantity):
         if unit is not None and not fits(root.kind.unit, parse_unit(unit)):
             raise FormulaError(f"gives {show_unit(root.kind.unit)}, the indicator's unit is {unit}")
@@ -193,6 +200,8 @@ class _Reader:
         kind = type(tree)
         if kind in _COMPARISONS:
             left, right = self.alike([tree.this, tree.expression])
+            if is_null(left) or is_null(right):
+                raise FormulaError(f"nothing equals null: write `is null` or `is not null`: {tree.sql()!r:.60}")
             _same_unit([left, right], _COMPARISONS[kind])
             return Comparison(BOOLEAN, _COMPARISONS[kind], left, right)
         reader = _READERS.get(kind)
@@ -268,6 +277,9 @@ class _Reader:
         self.no_growth_in([left, right])
         if sign == "*":
             unit = unit_product(left.quantity.unit, right.quantity.unit, 1)
+            for factor in (left, right):
+                if isinstance(factor, Constant):
+                    unit = multiplied_out(unit, factor.value)
             decimals = left.quantity.decimals + right.quantity.decimals
             kind = Quantity(decimals if self.is_exact or quotients else _bounded(decimals), unit)
         else:
@@ -374,6 +386,10 @@ _READERS: dict[type[exp.Expression], Callable[[_Reader, exp.Expression], Node]] 
     exp.Abs: lambda reader, tree: reader.absolute(tree),
     exp.Anonymous: lambda reader, tree: reader.function(tree),
 }
+
+
+def _levels(node: Node) -> int:
+    return 1 + max(map(_levels, node.children()), default=0)
 
 
 def _constant(value: Decimal) -> Constant:

@@ -42,7 +42,8 @@ class Finding:
     warning: bool = False
 
     def __str__(self) -> str:
-        return f"{'warning: ' if self.warning else ''}{self.where}: {self.what}"
+        told = f"{self.where}: {self.what}" if self.where else self.what
+        return f"warning: {told}" if self.warning else told
 
 
 def lint_directory(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from include.kernel.errors import BadInput
-from include.schemes.reading import KEPT, Dated, Exact, Model, Strict, Whole, nearest, ordered, parse, read_yaml
+from include.schemes.reading import KEPT, Dated, Day, Exact, Model, Strict, Whole, nearest, ordered, parse, read_yaml
 
 ROOT = Path(__file__).parent
 
@@ -19,6 +18,9 @@ POINT_DECIMALS = 3
 
 # The golden cases of a scheme stand beside its categories; cases.py reads them.
 CASES = "cases"
+
+FILES = ("scheme.yaml", "stages.yaml", "weights.yaml", "lists.yaml", "measures.yaml", "paper_form.yaml")
+"""What may stand beside the folders of a nightly scheme."""
 
 Direction = Literal["higher_better", "lower_better", "range", "boolean", "penalty"]
 
@@ -135,8 +137,14 @@ class Category(Strict):
 
 
 class Validity(Strict):
-    since: datetime.date = Field(alias="from")
-    until: datetime.date | None = None
+    since: Day = Field(alias="from")
+    until: Day | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Validity:
+        if self.until is not None and self.until < self.since:
+            raise ValueError("`until` lies before `from`")
+        return self
 
 
 class Identity(Strict):
@@ -398,6 +406,7 @@ def load_scheme(directory: Path) -> Scheme:
         raise BadInput(f"no scheme directory {directory}", kept=KEPT, todo="name a directory with a scheme.yaml")
 
     identity = read_part(directory, "scheme.yaml", Identity)
+    refuse_strays(directory, FILES)
     has_lists, has_measures = (directory / "lists.yaml").exists(), (directory / "measures.yaml").exists()
     categories = [category.id for category in identity.categories]
     if stray := sorted(
@@ -472,6 +481,28 @@ def has_tree(directory: Path) -> bool:
 def read_part(directory: Path, name: str, model: type[Model]) -> Model:
     """One file of a scheme directory."""
     return parse(model, read_yaml(directory / name), f"{directory.name}/{name}")
+
+
+def refuse_strays(directory: Path, files: tuple[str, ...]) -> None:
+    """Every YAML file is read by somebody: a `stage.yaml` or an `ABC-01.yml` would be a rule that nobody follows."""
+    for path in sorted(directory.iterdir()):
+        if path.suffix in (".yaml", ".yml") and path.name not in files:
+            near = nearest(path.name, list(files))
+            raise BadInput(
+                f"file {path.name!r} is not known" + (f" (did you mean {near}?)" if near else ""),
+                where=directory.name,
+                kept=KEPT,
+                todo=f"use one of {', '.join(files)}",
+            )
+    folders = [folder for folder in sorted(directory.iterdir()) if folder.is_dir() and is_scheme_folder(folder)]
+    for path in [path for folder in folders for path in sorted(folder.iterdir())]:
+        if path.suffix == ".yml" or (path.is_dir() and is_scheme_folder(path)):
+            raise BadInput(
+                f"{path.name!r} is read by nobody",
+                where=f"{directory.name}/{path.parent.name}",
+                kept=KEPT,
+                todo="write files that end in .yaml, in the folder itself",
+            )
 
 
 def is_scheme_folder(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from decimal import Decimal
 from difflib import get_close_matches
 from itertools import pairwise
@@ -33,6 +34,15 @@ def _exact(raw: object) -> object:
     return parse_decimal(raw) if isinstance(raw, str) else raw
 
 
+def _day(raw: object) -> object:
+    """`2024-01-01`, quoted or not; a number is no date, whatever it might be the seconds of."""
+    if isinstance(raw, str):
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", raw, re.ASCII):
+            raise ValueError("write a date as 2024-01-01")
+        return datetime.date.fromisoformat(raw)
+    return raw
+
+
 def _whole(raw: object) -> object:
     if isinstance(raw, str):
         value = parse_decimal(raw)
@@ -44,6 +54,7 @@ def _whole(raw: object) -> object:
 
 Exact = Annotated[Decimal, BeforeValidator(_exact)]
 Whole = Annotated[int, BeforeValidator(_whole)]
+Day = Annotated[datetime.date, BeforeValidator(_day)]
 
 
 class Strict(BaseModel):
@@ -55,7 +66,7 @@ class Strict(BaseModel):
 class Dated(Strict):
     """A rule that holds from its day until the next one, with the text that says so (`ours` = our own choice)."""
 
-    since: datetime.date = Field(alias="from")
+    since: Day = Field(alias="from")
     reference: str = Field(min_length=1)
 
 
@@ -105,8 +116,9 @@ def parse(model: type[Model], raw: object, where: str) -> Model:
 
 def nearest(word: str, known: list[str]) -> str | None:
     """The known name that a misspelt one most likely means."""
-    matches = get_close_matches(word, known, n=1, cutoff=0.5)
-    return matches[0] if matches else None
+    by_folded = {name.casefold(): name for name in reversed(known)}
+    matches = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.5)
+    return by_folded[matches[0]] if matches else None
 
 
 def _allowed_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

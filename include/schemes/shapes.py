@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -96,12 +97,13 @@ class Line:
             return (value - left) / (right - left)
         if value == right:
             return Fraction(1)
-        low, here, high = (self._stretched(place) for place in (left, value, right))
+        low, here, high = (_stretch(place + self.shift, self.scale) for place in (left, value, right))
         return kept(DIGITS.divide(DIGITS.subtract(here, low), DIGITS.subtract(high, low)))
 
-    def _stretched(self, place: Fraction) -> Decimal:
-        moved = decimal_of(place + self.shift)
-        return DIGITS.sqrt(moved) if self.scale == "sqrt" else DIGITS.ln(moved)
+
+@lru_cache(maxsize=1024)  # the ends of a curve are asked for with every value
+def _stretch(place: Fraction, scale: Scale) -> Decimal:
+    return DIGITS.sqrt(decimal_of(place)) if scale == "sqrt" else DIGITS.ln(decimal_of(place))
 
 
 @dataclass(frozen=True)

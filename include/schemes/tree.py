@@ -32,12 +32,17 @@ from include.schemes.model import (
     has_tree,
     is_scheme_folder,
     read_part,
+    refuse_strays,
 )
 from include.schemes.reading import KEPT, Dated, Exact, Strict, Whole, nearest, ordered, parse, read_yaml
 
 INDICATORS = "indicators"
+FILES = ("scheme.yaml", "measures.yaml", "stages.yaml")
 ONE_STAGE = "全部"
 """The only stage of a scheme without stages.yaml."""
+
+MOST_LEVELS = 500
+"""Of nodes under one another; beyond, following them would exhaust the stack."""
 
 Absence = Literal["no_points", "left_out", "no_result"]
 Scope = Literal["all", "stage"]
@@ -270,6 +275,7 @@ def load_tree(directory: Path) -> TreeScheme:
         raise BadInput(
             "weights.yaml beside a tree: the nodes carry the weights", where=directory.name, kept=KEPT, todo="remove it"
         )
+    refuse_strays(directory, FILES)
     declared = read_part(directory, "measures.yaml", DeclaredMeasures)
     indicators = {}
     for path in sorted((directory / INDICATORS).glob("*.yaml")):
@@ -308,7 +314,12 @@ def _faults(scheme: TreeScheme, rule: TreeRule) -> Iterator[str]:
     if rule.root not in rule.nodes:
         yield f"root: {_unknown(rule.root, list(rule.nodes))}"
         return
-    if circle := _circle(rule.nodes):
+    try:
+        circle = _circle(rule.nodes)
+    except RecursionError:
+        yield f"nodes: more than {MOST_LEVELS} levels"
+        return
+    if circle:
         yield f"nodes.{circle[0]}: circular: {' → '.join(circle)}"
         return
     for node, of in rule.nodes.items():
@@ -338,6 +349,8 @@ def _circle(nodes: Mapping[str, NodeRule]) -> list[str]:
             return [*path[path.index(name) :], name]
         if name in clear or name not in nodes:
             return []
+        if len(path) > MOST_LEVELS:
+            raise RecursionError
         for member in nodes[name].of:
             if circle := below(member, [*path, name]):
                 return circle
@@ -367,16 +380,16 @@ def weights_of(node: NodeRule, stage: str) -> dict[str, Fraction]:
 
 def shown(value: Fraction) -> str:
     """A fraction as a person writes it: 0.25, or 1/3."""
-    digits = value.denominator
+    rest, places = value.denominator, 0
     for prime in (2, 5):
-        while digits % prime == 0:
-            digits //= prime
-    if digits != 1:
+        times = 0
+        while rest % prime == 0:
+            rest, times = rest // prime, times + 1
+        places = max(places, times)
+    if rest != 1:
         return str(value)
-    places = 0
-    while (value * 10**places).denominator != 1:
-        places += 1
-    sign, whole = "-" if value < 0 else "", str(abs(value * 10**places).numerator).rjust(places + 1, "0")
+    sign, whole = "-" if value < 0 else "", str(abs(value.numerator) * 10**places // value.denominator)
+    whole = whole.rjust(places + 1, "0")
     return sign + (f"{whole[:-places]}.{whole[-places:]}" if places else whole)
 
 

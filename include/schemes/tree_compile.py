@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from functools import partial
@@ -12,10 +12,10 @@ from include.kernel.errors import BadInput
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.compile import CompiledBasis, compile_basis, located, value_name
 from include.schemes.expression import Quantity, parse_unit
-from include.schemes.formula import Formula, compile_condition, compile_formula
+from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula
 from include.schemes.model import NamedCondition
 from include.schemes.reading import KEPT, in_force
-from include.schemes.shapes import Bands, CurveError, Shape, read_shape
+from include.schemes.shapes import Bands, CurveError, Jumps, Shape, Threshold, read_shape
 from include.schemes.tree import NodeRule, RankRule, TreeCurve, TreeIndicator, TreeRule, TreeScheme, shown, weights_of
 
 MOST_DECIMALS = 12
@@ -25,7 +25,10 @@ POINTS = Quantity(0, None)
 
 @dataclass(frozen=True)
 class TreeLine:
-    """One indicator on one day; where its value is a category's code, `words` are the codes."""
+    """One indicator on one day; where its value is a category's code, `words` are the codes.
+
+    `bounds`: where conditions and formula nodes divide its values, beside the jumps of its own curve.
+    """
 
     indicator: TreeIndicator
     formula: Formula
@@ -33,6 +36,7 @@ class TreeLine:
     curve: TreeCurve
     shape: Shape
     words: tuple[str, ...]
+    bounds: tuple[Threshold, ...] = ()
 
     @property
     def decimals(self) -> int | None:
@@ -46,6 +50,12 @@ class TreeLine:
     @property
     def worst(self) -> Fraction:
         return min(self.shape.outcomes)
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """What the rounding of its value may not cross."""
+        jumps = [step for step, _ in self.shape.steps] if isinstance(self.shape, Jumps | Bands) else []
+        return (*jumps, *self.bounds)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -115,6 +125,15 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
     nodes = _in_order(scheme, rule, known_now)
     gates = in_force(scheme.identity.gates, as_of, f"{file}: gates") if scheme.identity.gates else None
     ask = partial(_conditions, known=known_now)
+    checks = ask(scheme.checks, where=f"{scheme.where('measures.yaml')}: checks")
+    entry = ask(gates.entry, where=f"{file}: gates.entry") if gates else ()
+    passing = ask(gates.passing, where=f"{file}: gates.pass") if gates else ()
+    direct = ask(gates.direct, where=f"{file}: gates.direct") if gates else ()
+    reading = [c.formula for c in (*checks, *entry, *passing, *direct)]
+    reading += [node.formula for node in nodes.values() if node.formula is not None]
+    for name, line in lines.items():
+        bounds = [bound for formula in reading for bound in bounds_on(formula, value_name(name))]
+        lines[name] = replace(line, bounds=tuple(dict.fromkeys(bounds)))
     compiled = CompiledTree(
         scheme=scheme,
         as_of=as_of,
@@ -122,11 +141,11 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
         lines=lines,
         rule=rule,
         nodes=nodes,
-        ranges={stage: _ranges(lines, nodes, stage) for stage in scheme.stage_ids},
-        checks=ask(scheme.checks, where=f"{scheme.where('measures.yaml')}: checks"),
-        entry=ask(gates.entry, where=f"{file}: gates.entry") if gates else (),
-        passing=ask(gates.passing, where=f"{file}: gates.pass") if gates else (),
-        direct=ask(gates.direct, where=f"{file}: gates.direct") if gates else (),
+        ranges={stage: _ranges(lines, nodes, stage, file) for stage in scheme.stage_ids},
+        checks=checks,
+        entry=entry,
+        passing=passing,
+        direct=direct,
         ranks=in_force(scheme.identity.ranks, as_of, f"{file}: ranks") if scheme.identity.ranks else None,
         bases=_bases(scheme, as_of, known),
         otherwise=_otherwise(scheme, as_of),
@@ -177,6 +196,14 @@ def _results(scheme: TreeScheme, rule: TreeRule) -> dict[str, Quantity]:
     """What formula nodes and conditions may name beside measures."""
     values = {value_name(i.id): Quantity(0, parse_unit(i.unit)) for i in scheme.indicators.values()}
     points = {points_name(name): POINTS for name in scheme.indicators}
+    for name in rule.nodes:
+        if name in (*scheme.indicators, *values, *points):
+            raise BadInput(
+                f"key tree from {rule.since}: nodes.{name}: an indicator has this name",
+                where=scheme.where("scheme.yaml"),
+                kept=KEPT,
+                todo="rename the node",
+            )
     return {**values, **points, **dict.fromkeys(rule.nodes, POINTS), "total": POINTS}
 
 
@@ -220,7 +247,7 @@ def _in_order(scheme: TreeScheme, rule: TreeRule, known: Mapping[str, Quantity])
 
 
 def _ranges(
-    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], stage: str
+    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], stage: str, file: str
 ) -> dict[str, tuple[Fraction, Fraction]]:
     """The least and the most points of every indicator and node in a stage."""
     found = {name: (line.worst, line.best) for name, line in lines.items()}
@@ -230,7 +257,12 @@ def _ranges(
             assert rule.maximum is not None
             ends = [rule.minimum or Fraction(0), rule.maximum]
         else:
-            ends = [aggregate(rule, {m: found[m][end] for m in weights}, weights) or Fraction(0) for end in (0, 1)]
+            if rule.zero == "refused":  # then its points come as near to 0 as you like
+                rule = rule.model_copy(update={"zero": "gives_zero"})
+            try:
+                ends = [aggregate(rule, {m: found[m][end] for m in weights}, weights) or Fraction(0) for end in (0, 1)]
+            except ValueError as error:
+                raise BadInput(f"nodes.{name}: {error}", where=file, kept=KEPT, todo="correct it") from None
         low, high = (bounded(rule, end) for end in ends)
         found[name] = (low, high)
     return found

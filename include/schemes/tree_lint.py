@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
@@ -24,19 +24,20 @@ STEPS = ("step", "chosen", "penalty")
 
 def tree_findings(scheme: TreeScheme) -> Iterator[tuple[str, str]]:
     """Where and what: rules that do not compile, curves against their direction, lines without a case or a reader."""
-    latest = None
+    days: list[CompiledTree] = []
     for day in tree_days_of_change(scheme):
         try:
-            latest = compile_tree(scheme, day)
+            days.append(compile_tree(scheme, day))
         except BadInput as error:
             yield error.where, error.what
             continue
-        for line in latest.lines.values():
+        for line in days[-1].lines.values():
             for fault in _curve_faults(line):
                 where = scheme.indicator_where(line.indicator.id)
                 yield where, f"curve from {line.curve.since}: {fault}"
-    if latest is not None:
-        yield from _unread(scheme, latest)
+    if days:
+        latest = days[-1]
+        yield from _unread(scheme, days)
         yield from _without_case(scheme, latest)
         yield from _without_edge(scheme, latest)
         yield from _closed_gates(scheme, latest)
@@ -82,15 +83,20 @@ def _out_of_reach(line: TreeLine) -> str | None:
     return f"the formula never gives {side} than {shown(end)}: no enterprise reaches the full {full} points"
 
 
-def _unread(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
+def _unread(scheme: TreeScheme, days: Iterable[CompiledTree]) -> Iterator[tuple[str, str]]:
+    read = {name for compiled in days for name in _read(compiled)}
+    for name in scheme.measures:
+        if name not in read:
+            yield scheme.where("measures.yaml"), f"measure {name} has no reader"
+
+
+def _read(compiled: CompiledTree) -> set[str]:
+    """The measures that something reads on this day."""
     formulas = [node.formula for node in compiled.nodes.values() if node.formula is not None]
     asked = [c.formula for c in (*compiled.checks, *compiled.entry, *compiled.passing, *compiled.direct)]
     formulas += asked + [formula for basis in compiled.bases for formula in basis.formulas]
     read = {name for line in compiled.lines.values() for name in line.inputs}
-    read |= {name for formula in formulas for name in formula.inputs}
-    for name in scheme.measures:
-        if name not in read:
-            yield scheme.where("measures.yaml"), f"measure {name} has no reader"
+    return read | {name for formula in formulas for name in formula.inputs}
 
 
 def _without_case(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
@@ -166,7 +172,11 @@ def _value(line: TreeLine, measures: Mapping[str, Fraction | None]) -> Fraction 
 
 
 def _closed_gates(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
-    """A condition of passing on points alone must hold for whoever has them all, in some stage."""
+    """A condition asks something; and one of passing on points alone holds for whoever has them all, in some stage."""
+    for condition in (*compiled.checks, *compiled.entry, *compiled.passing, *compiled.direct):
+        if not condition.formula.inputs:
+            file = "measures.yaml" if condition in compiled.checks else "scheme.yaml"
+            yield scheme.where(file), f"condition {condition.condition.id} asks nothing"
     for condition in compiled.passing:
         asked = condition.formula.inputs
         best = [_best(compiled, stage) for stage in compiled.stage_ids]

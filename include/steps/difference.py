@@ -59,7 +59,7 @@ def difference(before: str, after: str, as_of: date | None, today: date) -> dict
 
 
 def _scheme(name: str) -> Scheme | TreeScheme:
-    directory = Path(name)
+    directory = Path(name).resolve()
     if directory.is_dir():
         return load_tree(directory) if has_tree(directory) else load_scheme(directory)
     return tree_schemes()[name] if name in tree_schemes() else require_scheme(name)

@@ -84,14 +84,15 @@ def _of_stages(compiled: Compiled) -> Iterator[Finding]:
 def _of_tree(compiled: CompiledTree) -> Iterator[Finding]:
     for file, of in tree_cases(compiled.scheme).items():
         for case in of.cases:
-            if fault := _tree_fault(compiled, {**of.given, **case.given}, case):
+            if fault := tree_fault(compiled, {**of.given, **case.given}, case):
                 yield Finding(compiled.scheme.where(f"{CASES}/{file}.yaml"), f"case {case.name}: {fault}")
 
 
-def _tree_fault(compiled: CompiledTree, given: dict[str, str], case: TreeCase) -> str | None:
+def tree_fault(compiled: CompiledTree, given: dict[str, str], case: TreeCase) -> str | None:
+    """What one case expects beside what comes, only where they differ. `given`: the file's measures and its own."""
     lines = [{"uscc": "X", "stage": case.stage, "measure": name, "value": value} for name, value in given.items()]
     try:
-        supplied = read_supplied(compiled, lines, "case") or {"X": Supplied(case.stage)}
+        supplied = read_supplied(compiled, enumerate(lines, start=2), "case") or {"X": Supplied(case.stage)}
         rows = {row["indicator"]: row for row in score_supplied(compiled, supplied, "case")}
     except BadInput as error:
         if case.refused is not None and case.refused in str(error):

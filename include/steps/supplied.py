@@ -59,7 +59,8 @@ def score_file(scheme: str, measures: Path, out: Path, as_of: date) -> int:
     compiled = compile_for_supplied(scheme, as_of)
     try:
         with measures.open(encoding="utf-8-sig", newline="") as lines:
-            supplied = read_supplied(compiled, csv.DictReader(lines, strict=True), str(measures))
+            reader = csv.DictReader(lines, strict=True)
+            supplied = read_supplied(compiled, ((reader.line_num, row) for row in reader), str(measures))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"not a readable CSV: {error}", where=str(measures), kept=_NOTHING) from None
     if not supplied:
@@ -76,6 +77,7 @@ def lint_directory(directory: Path) -> list[Finding]:
     from include.measures.registry import measures
     from include.steps.golden import failing_cases
 
+    directory = directory.resolve()  # errors name it, also where it was given as `.`
     found = lint_scheme(directory, measures(), schemes().values())
     try:
         day = newest_day(load_tree(directory) if has_tree(directory) else load_scheme(directory))
@@ -90,8 +92,8 @@ def compile_for_supplied(scheme: str, as_of: date) -> Compiled | CompiledTree:
     """An installed scheme by id, or the scheme in a directory, as in force on `as_of`."""
     from include.measures.registry import measures
 
-    directory = Path(scheme)
     if os.path.isdir(scheme):  # unlike Path.is_dir, it answers for names that no file could have
+        directory = Path(scheme).resolve()
         if has_tree(directory):
             return compile_tree(load_tree(directory), as_of)
         return compile_scheme(load_scheme(directory), as_of, measures())
@@ -109,18 +111,20 @@ def compile_for_supplied(scheme: str, as_of: date) -> Compiled | CompiledTree:
 
 
 def read_supplied(
-    compiled: Compiled | CompiledTree, lines: Iterable[Mapping[str, str]], where: str
+    compiled: Compiled | CompiledTree, lines: Iterable[tuple[int, Mapping[str, str]]], where: str
 ) -> dict[str, Supplied]:
-    """The rows by enterprise, read strictly: unknown names, repeats and anything but plain decimals are refused."""
+    """The numbered rows by enterprise, read strictly: unknown names, repeats and no plain decimals are refused."""
     declared: Declared = compiled.scheme
     supplied: dict[str, Supplied] = {}
-    for number, line in enumerate(lines, start=2):
+    for number, line in lines:
         at = f"{where} line {number}"
         if list(line) != COLUMNS or None in line.values():
             raise BadInput(f"columns are {', '.join(COLUMNS)}", where=at, kept=_NOTHING, todo="write exactly these")
         uscc, stage, measure, text = (line[column] for column in COLUMNS)
-        if not uscc:
+        if not uscc.strip():
             raise BadInput("uscc is empty", where=at, kept=_NOTHING)
+        if uscc != uscc.strip() or not uscc.isprintable():  # else one enterprise would be two
+            raise BadInput("uscc has blanks around it, or characters that nobody sees", where=at, kept=_NOTHING)
         _known(stage, ["", *declared.stage_ids], "stage", at)
         _known(measure, list(compiled.measures), "measure", at)
         one = supplied.setdefault(uscc, Supplied(stage))
@@ -136,10 +140,12 @@ def score_supplied(
     compiled: Compiled | CompiledTree, supplied: Mapping[str, Supplied], where: str
 ) -> Iterator[dict[str, str]]:
     """The result rows, by enterprise in the order of their codes."""
-    return _tree_rows(compiled, supplied, where) if isinstance(compiled, CompiledTree) else _rows(compiled, supplied)
+    if isinstance(compiled, CompiledTree):
+        return _tree_rows(compiled, supplied, where)
+    return _rows(compiled, supplied, where)
 
 
-def _rows(compiled: Compiled, supplied: Mapping[str, Supplied]) -> Iterator[dict[str, str]]:
+def _rows(compiled: Compiled, supplied: Mapping[str, Supplied], where: str) -> Iterator[dict[str, str]]:
     """Indicators in catalogue order, categories, total."""
     from include.indicators.evaluate import evaluate
     from include.points.score import score
@@ -150,7 +156,11 @@ def _rows(compiled: Compiled, supplied: Mapping[str, Supplied]) -> Iterator[dict
     stages = pa.table(
         {"uscc": codes, "stage": [stage_of[uscc] for uscc in codes], "stage_reason": ["as supplied"] * len(codes)}
     )
-    scored = score(compiled, evaluate(compiled, measures, nothing_held_back), measures, stages=stages)
+    try:
+        values = evaluate(compiled, measures, nothing_held_back)
+    except OverflowError as error:
+        raise BadInput(str(error), where=where, kept=_NOTHING, todo="correct the figures or the formula") from None
+    scored = score(compiled, values, measures, stages=stages)
     lines: dict[str, list[dict[str, object]]] = {uscc: [] for uscc in codes}
     for line in scored.ledger.to_pylist():
         lines[str(line["uscc"])].append(line)

@@ -144,10 +144,21 @@ ALL = "of: [AAA-01, BBB-01, CCC-01]"
         ("kind: mean, of: {AAA-01: 20, BBB-01: 30, CCC-01: 50}, weights_total: 100", "100", "10 20 30", "23"),
         (f"kind: geometric_mean, zero: gives_zero, {ALL}", "100", "1 8 27", "6"),  # 216 = 6³
         ("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.25, CCC-01: 0.25}", "100", "4 1 16", "4"),
+        ("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.25, CCC-01: 0.25}", "100", "16 1 1", "4"),
+        ("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.5, CCC-01: 0}", "100", "4 9 0", "6"),
         (f"kind: geometric_mean, zero: gives_zero, {ALL}", "100", "0 8 27", "0"),
         (f"kind: harmonic_mean, zero: gives_zero, {ALL}", "100", "2 3 6", "3"),  # 3 / (1/2 + 1/3 + 1/6)
+        # 1 / (0.5/2 + 0.25/4 + 0.25/4) = 1 / 0.375
+        (
+            "kind: harmonic_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.25, CCC-01: 0.25}",
+            "100",
+            "2 4 4",
+            "2.666666666667",
+        ),
+        (f"kind: geometric_mean, zero: refused, {ALL}", "100", "1 8 27", "6"),
         (f"kind: best_of, {ALL}", "100", "2 3 1", "3"),
         (f"kind: least_of, {ALL}", "100", "2 3 1", "1"),
+        ("kind: best_of, of: {AAA-01: 1, BBB-01: 0.5, CCC-01: 0.5}", "100", "2 6 1", "3"),
         # ties: 0.125 and 0.375 at two places tell half up from half to even, 0.375 alone does not
         (f"kind: best_of, {ALL}, round: {{mode: half_up, decimals: 2}}", "100", "0.125 0 0", "0.13"),
         (f"kind: best_of, {ALL}, round: {{mode: half_even, decimals: 2}}", "100", "0.125 0 0", "0.12"),
@@ -181,6 +192,15 @@ def test_a_tree_has_any_depth_and_rounds_where_it_says(tmp_path: Path) -> None:
     again = tmp_path / "again"
     again.mkdir()
     assert score(again, written(again, late), {"X": {"a": "0", "b": "1", "c": "1"}})["X"]["total"]["points"] == "0.8"
+
+
+@pytest.mark.parametrize(("mode", "line", "total"), [("half_up", "0.3", "0.6"), ("half_even", "0.2", "0.4")])
+def test_lines_that_are_rounded_add_up_as_they_are_shown(mode: str, line: str, total: str, tmp_path: Path) -> None:
+    """0.25 twice: 0.5 unrounded; the third, at least 0 and at most 100, is not held."""
+    tree = f"    round_indicators: {{mode: {mode}, decimals: 1}}\n" + nodes(f"kind: sum, {ALL}")
+    found = score(tmp_path, written(tmp_path, tree, maximum="300"), {"X": {"a": "0.25", "b": "0.25"}})["X"]
+    assert (found["AAA-01"]["points"], found["BBB-01"]["points"], found["total"]["points"]) == (line, line, total)
+    assert (found["total_low"]["points"], found["total_high"]["points"]) == (total, f"100{total[1:]}")
 
 
 def test_a_formula_node_reads_points_and_values(tmp_path: Path) -> None:
@@ -256,6 +276,78 @@ def test_gates_are_strict_as_written_and_come_after_rounding(given: str, answers
 
 
 @pytest.mark.parametrize(
+    ("rd", "sales", "answers"),
+    [
+        ("6000000.00", "200000000.00", "0.030000 pass fail"),  # exactly 3 %
+        ("5999999.99", "200000000.00", "0.029999 fail fail"),  # 0.02999999995, half up 0.030000
+        ("6000000.01", "200000000.00", "0.030001 pass pass"),  # 0.03000000005
+    ],
+)
+def test_a_gate_on_a_ratio_is_decided_by_cross_multiplication(
+    rd: str, sales: str, answers: str, tmp_path: Path
+) -> None:
+    """No rounding crosses the line of a gate: what is shown lies on the side that is counted."""
+    gates = """
+gates:
+  - from: 2024-01-01
+    reference: ours
+    pass:
+      - {id: from_3, name: at least 3 %, when: ccc_01 >= 0.03}
+      - {id: over_3, name: more than 3 %, when: 0.03 < ccc_01}
+"""
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), gates, maximum="300")
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8").replace("expression: c,", 'expression: "ratio(a, b)",')
+    text = text.replace("unit: 分", "unit: 比例").replace("decimals: exact", "decimals: 6")
+    path.write_text(text.replace("given(0; 100)", "linear(0; 1)"), encoding="utf-8")
+    for name in ("AAA-01", "BBB-01"):  # the points of a and b do not matter
+        other = scheme / f"indicators/{name}.yaml"
+        text = other.read_text(encoding="utf-8").replace("given(0; 100)", "linear(0; 100)")
+        other.write_text(text, encoding="utf-8")
+    measures = scheme / "measures.yaml"
+    text = measures.read_text(encoding="utf-8").replace("  c: {unit: 分, decimals: 6, zh: 甲}\n", "")
+    measures.write_text(text, encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": rd, "b": sales}})["X"]
+    assert [found["CCC-01"]["value"], found["gate:from_3"]["status"], found["gate:over_3"]["status"]] == answers.split()
+
+
+@pytest.mark.parametrize("name", ["AAA-01", "aaa_01", "aaa_01_points"])
+def test_a_node_does_not_take_the_name_of_an_indicator(name: str, tmp_path: Path) -> None:
+    tree = nodes(f"kind: sum, of: [{name}, CCC-01]", **{name: "kind: sum, of: [BBB-01]"})
+    with pytest.raises(BadInput) as refused:
+        score(tmp_path, written(tmp_path, tree, maximum="200"), {"X": {"a": "1"}})
+    assert f"written/scheme.yaml: key tree from 2024-01-01: nodes.{name}: an indicator has this name" in str(
+        refused.value
+    )
+
+
+@pytest.mark.parametrize(("levels", "refused"), [(400, False), (1200, True)])
+def test_a_tree_is_deep_but_not_bottomless(levels: int, refused: bool, tmp_path: Path) -> None:
+    chain = {f"d{n}": f"kind: sum, of: [d{n + 1}]" for n in range(levels)}
+    tree = nodes("kind: sum, of: [d0]", **chain, **{f"d{levels}": f"kind: sum, {ALL}"})
+    scheme = written(tmp_path, tree, maximum="300")
+    if refused:
+        with pytest.raises(BadInput, match=r"scheme\.yaml: key tree from 2024-01-01: nodes: more than 500 levels"):
+            score(tmp_path, scheme, {"X": {"a": "1"}})
+    else:
+        assert score(tmp_path, scheme, {"X": {"a": "1"}})["X"]["total"]["points"] == "1"
+
+
+def test_a_zero_that_a_mean_refuses_is_refused_where_it_comes(tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(f"kind: geometric_mean, zero: refused, {ALL}"))
+    with pytest.raises(BadInput, match=r"X: node total: a geometric_mean of a member with 0 points"):
+        score(tmp_path, scheme, {"X": {"a": "0", "b": "1", "c": "1"}})
+
+
+def test_a_geometric_mean_of_points_that_may_be_negative_is_refused_with_its_node(tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(f"kind: geometric_mean, zero: gives_zero, {ALL}"))
+    path = scheme / "indicators/AAA-01.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("given(0;", "given(-1;"), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"scheme.yaml: nodes.total: a geometric_mean of a negative number"):
+        score(tmp_path, scheme, {"X": {"a": "1", "b": "1", "c": "1"}})
+
+
+@pytest.mark.parametrize(
     ("formula", "c", "value"),
     [
         ("exp(c)", "-999999999", "0"),
@@ -323,6 +415,15 @@ def test_gates_of_few_kinds_let_in_whom_they_name(kinds: str, c: str, passed: st
     assert score(tmp_path, scheme, {"X": {"a": "90", "b": "90", "c": c}})["X"]["passed"]["status"] == passed
 
 
+@pytest.mark.parametrize("kind", ["entry", "pass", "direct"])
+def test_what_nobody_knows_opens_no_gate(kind: str, tmp_path: Path) -> None:
+    gates = f"\ngates:\n  - {{from: 2024-01-01, reference: ours, {kind}: [{ENTRY}]}}\n"
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), gates, maximum="300")
+    found = score(tmp_path, scheme, {"X": {"a": "90", "b": "90"}})["X"]
+    assert (found["gate:small"]["status"], found["gate:small"]["value"]) == ("unknown", "")
+    assert (found["passed"]["status"], found["passed"]["value"]) == ("fail", "0")
+
+
 RANKS = """
 ranks:
   - {from: 2024-01-01, reference: ours, ranked: RANKED, ties: TIES, cascade: [CASCADE]}
@@ -340,6 +441,7 @@ CITY = {"P": "3 1 9", "Q": "2.004 1 5", "R": "2.003 5 1", "S": "1 9 9"}
         ("shown", "competition", "CCC-01", "1 2 3 4"),
         ("exact", "competition", "", "1 2 3 4"),  # rank before rounding: 2.004 beats 2.003
         ("exact", "competition", "BBB-01", "1 2 3 4"),
+        ("shown", "competition, first: lowest", "", "4 2 2 1"),
     ],
 )
 def test_ties_are_as_declared(ranked: str, ties: str, cascade: str, expected: str, tmp_path: Path) -> None:
@@ -350,6 +452,13 @@ def test_ties_are_as_declared(ranked: str, ties: str, cascade: str, expected: st
         given = {one: dict(zip("abc", CITY[one].split(), strict=True)) for one in order}
         found = score(tmp_path, scheme, given)
         assert [found[one]["rank"]["value"] for one in CITY] == expected.split()
+
+
+def test_in_a_cascade_a_true_zero_stands_above_what_is_not_held(tmp_path: Path) -> None:
+    rest = RANKS.replace("RANKED", "shown").replace("TIES", "ordinal").replace("CASCADE", "CCC-01")
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), rest, maximum="300")
+    found = score(tmp_path, scheme, {"P": {"a": "1", "b": "1"}, "Q": {"a": "1", "b": "1", "c": "0"}})
+    assert [found[one]["rank"]["value"] for one in "PQ"] == ["2", "1"]
 
 
 def test_a_rule_holds_from_its_day(tmp_path: Path) -> None:

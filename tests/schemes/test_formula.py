@@ -105,6 +105,10 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
         ("a over (order by b)", "not a"),
         ("cast(a as double)", "unknown function 'cast'"),
         ("share * share * share * share", "at most 18 stay exact"),
+        ("ratio(A, b)", "unknown measure 'A' (did you mean a?)"),
+        ("a = null", "write `is null`"),
+        ("(" * 300 + "a" + ")" * 300, "nested deeper than 150 levels"),
+        ("a" + " + 1" * 2000, "nested deeper than 150 levels"),
     ],
 )
 def test_refusals_say_what_is_wrong(text: str, message: str) -> None:
@@ -136,6 +140,37 @@ def test_the_unit_of_the_result_is_checked(text: str, unit: str, fits: bool) -> 
     else:
         with pytest.raises(FormulaError, match="unit is"):
             compile_formula(text, KNOWN, decimals=6, unit=unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "refused"),
+    [
+        ("a + w", "元", "万元 and 元 meet in `+`"),
+        ("case when w > a then 1 end", "档", "万元 and 元 meet in `>`"),
+        ("ratio(w, a)", "比例", "万元 and 元 meet in `ratio`"),
+        ("ratio(a, w)", "比例", "元 and 万元 meet in `ratio`"),
+        ("w", "元", "gives 万元, the indicator's unit is 元"),
+        ("1000 * w", "元", "gives 万元, the indicator's unit is 元"),
+        ("ratio(patents * 1000000, w)", "件/百万元", "gives 件/万元"),
+        ("w", "万元", None),
+        ("ratio(w, w)", "比例", None),
+        ("10000 * w + a", "元", None),
+        ("ratio(w * 10000, a)", "比例", None),
+        ("ratio(patents * 1000000, 10000 * w)", "件/百万元", None),
+    ],
+)
+def test_ten_thousand_yuan_and_yuan_do_not_meet(text: str, unit: str, refused: str | None) -> None:
+    known = {**KNOWN, "w": Quantity(2, parse_unit("万元"))}
+    if refused is None:
+        compile_formula(text, known, decimals=6, unit=unit)
+    else:
+        with pytest.raises(FormulaError) as error:
+            compile_formula(text, known, decimals=6, unit=unit)
+        assert refused in str(error.value)
+
+
+def test_a_long_sum_is_no_deep_nesting() -> None:
+    assert value("a" + " + 1" * 140, a=1) == 141
 
 
 def test_a_condition_must_be_a_question() -> None:

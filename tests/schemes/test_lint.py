@@ -216,6 +216,12 @@ TREE_FAULTS: dict[str, tuple] = {
         "total > 100",
         "tech_sme_2017/scheme.yaml: gates.pass: score: no points reach it",
     ),
+    "a gate that asks nothing": (
+        "scheme.yaml",
+        "employees <= 500",
+        "1 = 1",
+        "tech_sme_2017/scheme.yaml: condition employees asks nothing",
+    ),
     "points that fall": (
         "indicators/RDI-01.yaml",
         "0.03:20; 0.04:30",
@@ -291,6 +297,17 @@ def test_in_a_tree_too_a_formula_reaches_the_full_points(old: str, new: str, bou
     path.write_text(text, encoding="utf-8")
     said = [line.partition("never gives ")[2] for line in found_in(copy) if "the formula never gives" in line]
     assert said == ([f"{bound}: no enterprise reaches the full 20 points"] if bound else [])
+
+
+def test_a_measure_that_only_an_earlier_rule_reads_has_a_reader(tmp_path: Path) -> None:
+    """The earlier rule stays, so that past days replay; its measure must stay with it."""
+    copy = tmp_path / "tech_sme_2017"
+    shutil.copytree(tree_schemes()["tech_sme_2017"].directory, copy)
+    path = copy / "indicators/RDI-02.yaml"
+    head, curve = path.read_text(encoding="utf-8").split("curve:")
+    later = "  - {from: 2030-01-01, expression: 'ratio(rd_expense_yuan, total_assets_yuan)', reference: ours}\n"
+    path.write_text(f"{head}{later}curve:{curve}", encoding="utf-8")
+    assert not [line for line in found_in(copy) if "has no reader" in line]
 
 
 @pytest.mark.parametrize("fault", TREE_FAULTS)

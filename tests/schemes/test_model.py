@@ -70,6 +70,41 @@ def test_overlapping_dates_are_refused(broken: Broken) -> None:
         load_scheme(broken("scheme.yaml", "maxima:", twice))
 
 
+@pytest.mark.parametrize(
+    ("validity", "reason"),
+    [
+        ("{from: 2024-01-01, until: 2023-12-31}", "key valid: `until` lies before `from`"),
+        ("{from: 20240101}", "key valid.from: write a date as 2024-01-01, found '20240101'"),
+        ("{from: 1704067200}", "key valid.from: write a date as 2024-01-01"),  # seconds of that day
+        ("{from: 0}", "key valid.from: write a date as 2024-01-01"),
+        ("{from: '2024-02-30'}", "key valid.from: day is out of range for month"),
+    ],
+)
+def test_a_validity_that_is_none(validity: str, reason: str, broken: Broken) -> None:
+    with pytest.raises(BadInput) as refused:
+        load_scheme(broken("scheme.yaml", "valid: {from: 2024-01-01}", f"valid: {validity}"))
+    assert f"small/scheme.yaml: {reason}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("stages.yml", "small: file 'stages.yml' is not known (did you mean stages.yaml?)"),
+        ("list.yaml", "small: file 'list.yaml' is not known (did you mean lists.yaml?)"),
+        ("ability/ABI-09.yml", "small/ability: 'ABI-09.yml' is read by nobody"),
+        ("cases/ABI-01.yml", "small/cases: 'ABI-01.yml' is read by nobody"),
+        ("ability/more/ABI-09.yaml", "small/ability: 'more' is read by nobody"),
+    ],
+)
+def test_a_file_that_nobody_would_read_is_refused(file: str, reason: str, broken: Broken) -> None:
+    directory = broken("scheme.yaml", "small", "small")
+    (directory / file).parent.mkdir(exist_ok=True)
+    (directory / file).write_text("id: ABI-09\n", encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        load_scheme(directory)
+    assert reason in str(refused.value)
+
+
 def test_a_rule_without_formula_must_say_why(broken: Broken) -> None:
     directory = broken("result/RES-03.yaml", "formula:", "not_held: nothing\nformula:")
     with pytest.raises(BadInput, match="either `formula` or `not_held`"):

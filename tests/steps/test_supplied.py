@@ -70,9 +70,15 @@ def test_an_installed_scheme_is_named_by_its_id(tmp_path: Path) -> None:
         ("A,,patens,1", "unknown measure 'patens' (did you mean patents?)"),
         ("A,yung,rd,1", "unknown stage 'yung' (did you mean young?)"),
         (",,rd,1", "uscc is empty"),
+        (" ,,rd,1", "uscc is empty"),
+        ("A,,rd,1\nA ,,revenue,2", "line 3: uscc has blanks around it"),
+        ("A\u200b,,rd,1", "line 2: uscc has blanks around it, or characters that nobody sees"),
+        ("A\x00,,rd,1", "line 2: uscc has blanks around it, or characters that nobody sees"),
         ("A,,rd", "columns are uscc, stage, measure, value"),
         ("A,,rd,1,2", "columns are uscc, stage, measure, value"),
         ("A,,rd,1\nA,,rd,2", "line 3: measure rd stands twice"),
+        ("A,,rd,1\n\nB,,rd,x", "line 4: rd: not a plain decimal"),  # as an editor counts the lines
+        ("A,,rd,1.0000000000001", "line 2: rd: more than 24 digits before the point or 12 after it |"),
         ("A,,rd,1\nA,young,patents,2", "line 3: stage 'young' here, '' above"),
     ],
 )
@@ -81,6 +87,12 @@ def test_bad_lines_are_refused_and_nothing_is_written(tmp_path: Path, line: str,
         _score(tmp_path, line)
     assert reason in str(refused.value)
     assert not (tmp_path / "points.csv").exists()
+
+
+def test_a_value_too_large_to_be_kept_is_refused_with_its_indicator(tmp_path: Path) -> None:
+    scheme = _copy(SMALL, tmp_path, "result/RES-02.yaml", "expression: patents", "expression: patents * 1000000000000")
+    with pytest.raises(BadInput, match=r"measures\.csv: RES-02: a value needs more than 38 digits \| kept: nothing"):
+        _score(tmp_path, f"A,young,patents,{'9' * 24}", scheme=str(scheme))
 
 
 def test_a_true_zero_is_a_value(tmp_path: Path) -> None:
@@ -138,4 +150,19 @@ def test_lint_runs_the_golden_cases_of_the_directory(wrong: str, tmp_path: Path)
 
 
 def test_lint_of_a_directory_without_a_scheme(tmp_path: Path) -> None:
+    (tmp_path / "some" / "folder").mkdir(parents=True)
     assert [finding.what for finding in lint_directory(tmp_path)] == ["file is missing"]
+
+
+def test_lint_of_no_directory(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    assert [str(finding) for finding in lint_directory(nowhere)] == [f"no scheme directory {nowhere}"]
+
+
+def test_a_directory_may_be_named_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = _copy(SMALL, tmp_path, "weights.yaml", "ABI-01: 20,", "ABI-01: 20.001,")
+    monkeypatch.chdir(directory)
+    found = [str(finding) for finding in lint_directory(Path()) if not finding.warning]
+    assert found == ["small/weights.yaml: young.ability: the indicators add up to 60.001, the maximum is 60"]
+    with pytest.raises(BadInput, match=r"small/weights\.yaml: young\.ability"):
+        _score(tmp_path, "A,,rd,1", scheme=".")
