@@ -9,6 +9,7 @@ import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import openpyxl
@@ -21,8 +22,11 @@ from include.evidence.text import render, render_change
 from include.kernel.errors import BadInput, TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
 from include.sources.declaration import of_district, shared
+from include.steps import explain as explained
 from include.steps.explain import explain, explain_change
+from include.steps.stores import Stores
 from include.store import lake as places
+from include.store.ledger import ResultRow
 from tests.e2e.conftest import AS_OF, SCHEME, City
 
 pytestmark = pytest.mark.services
@@ -252,6 +256,43 @@ def test_the_change_between_two_nights_adds_up_and_names_the_records(city: City)
         assert f"{effects.before} → {effects.after}" in render_change(change)
     with pytest.raises(BadInput, match="both nights are the result of 2026-11-20"):
         explain_change(moved[0], SCHEME, since=AS_OF)
+
+
+@pytest.mark.parametrize(
+    ("table", "figure"),
+    [
+        ("profile", "stage"),
+        ("profile", "district"),
+        ("points", "coverage"),
+        ("points", "total_low"),
+        ("points", "total"),
+        ("ledger", "value"),
+        ("ledger", "segment"),
+        ("ledger", "weight"),
+        ("ledger", "points"),
+    ],
+)
+def test_explain_says_nothing_when_one_figure_is_not_what_the_snapshots_give(
+    night: City, monkeypatch: pytest.MonkeyPatch, table: str, figure: str
+) -> None:
+    stored = explained._only
+
+    def altered(stores: Stores, row: ResultRow, name: str, code: str) -> list[dict[str, Any]]:
+        rows = stored(stores, row, name, code)
+        if name == table:
+            one = next(row for row in rows if row[figure] is not None)
+            another = (
+                {"stage": "成熟期" if one["stage"] != "成熟期" else "初创期", "district": ""}
+                if name == "profile"
+                else {}
+            )
+            one[figure] = another[figure] if another else one[figure] + 1
+        return rows
+
+    monkeypatch.setattr(explained, "_only", altered)
+    known = night.gathered("points")["uscc"][0].as_py()
+    with pytest.raises(TerminalError, match=rf": {figure}( of \S+)? derived again differs"):
+        explain(known, SCHEME)
 
 
 def test_explain_refuses_an_unknown_code_and_an_unknown_indicator(night: City) -> None:
