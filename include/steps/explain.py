@@ -557,13 +557,16 @@ def _hold_landed(
     """
     from include.validation.cast import cast
 
+    def sent(name: str) -> pa.Array:
+        return pa.array([landed[contract.columns[name].native]], pa.string())
+
     for name, column in contract.columns.items():
         if name == "uscc" or name in corrected:
             continue  # conforming resolved it, or put it right
         if row[name] is None and column.allowed and contract.drift.codes == "discard_value":
             continue
-        again = cast(column, pa.array([landed[column.native]], pa.string())).value[0].as_py()
-        if again != row[name]:
+        unit = sent(column.unit_in) if column.unit_in else None
+        if cast(column, sent(name), unit).value[0].as_py() != row[name]:
             raise TerminalError(f"{name} read again from the landed text differs", where=contract.dataset)
 
 
