@@ -30,7 +30,7 @@ from include.sandbox.gateway import create_app, load_shelves, write_shelf
 from include.sandbox.records import RESOURCES
 from include.sandbox.world import world
 
-GENERATION = 4  # raised when the same seed gives another world, so that a kept one is not reused
+GENERATION = 5  # raised when the same seed gives another world, so that a kept one is not reused
 DEPARTMENTS = {
     "registry": "innopoints_registry",
     "tax": "innopoints_tax_innovation",

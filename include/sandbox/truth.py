@@ -17,6 +17,7 @@ from include.sandbox.firms import Firms
 from include.sandbox.holdings import holdings
 from include.sandbox.lists import Certificates
 from include.sandbox.patents import Patents
+from include.sandbox.records import name_on
 from include.sandbox.truth_risk import AMOUNTS, COUNTS, finance_and_risk
 
 AS_OF = (date(2026, 6, 15), date(2026, 11, 20))
@@ -53,7 +54,8 @@ def enterprises(firms: Firms, patents: Patents, held: Certificates, tables: dict
 
 def _as_of(day: date, firms: Firms, patents: Patents, held: Certificates, tables: dict[str, pa.Table]) -> pa.Table:
     moment = np.datetime64(day)
-    here = np.isnat(firms.ended) | (firms.ended > moment)
+    told = moment - 1  # what the registry wrote on the day itself had not arrived before it
+    here = np.isnat(firms.ended) | (firms.ended > told)
     old_enough = firms.founded <= np.datetime64(day.replace(year=day.year - 1))
     members = np.flatnonzero(firms.takes_part & here & old_enough)
     measured = _measured(moment, tables)
@@ -69,8 +71,8 @@ def _as_of(day: date, firms: Firms, patents: Patents, held: Certificates, tables
     columns = {
         "uscc": pa.array(firms.uscc[members]),
         "as_of": pa.array([day] * len(members)),
-        "district": pa.array(firms.district_on(np.full(len(members), moment), members)),
-        "name": pa.array(firms.name[members]),
+        "district": pa.array(firms.district_on(np.full(len(members), told), members)),
+        "name": name_on(firms, members, np.full(len(members), told)),
         "established_on": pa.array(firms.founded[members]),
         "stage": pa.array([_stage(int(firm), measured, float(age[firm])) for firm in members]),
         "high_tech_valid": pa.array(certified[members]),

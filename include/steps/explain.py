@@ -1,8 +1,8 @@
 """Why an enterprise has its points: from the total down to the source records, re-derived and held against the ledger.
 
-Nothing here is believed: the measures are run again from the frozen accepted snapshots, the formula and the curve are
-worked out by the exact reference in Python (the nightly runs SQL), the records named under a measure give its number
-alone, each of them reads as it landed, and each figure must equal the ledger's line.
+Nothing here is believed: the measures are run again from the frozen accepted snapshots and scored again, the formula
+and the curve are worked out by the exact reference in Python too (the nightly works by columns), the records named
+under a measure give its number alone, each of them reads as it landed, and each figure must equal the ledger's.
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ from include.evidence.account import (
 from include.evidence.change import ORDER, Night, added, category_changes, line_changes, record_changes
 from include.evidence.derive import Derived, derive, weighted, with_numbers
 from include.evidence.support import ENTERPRISES, Support, supports
+from include.indicators.evaluate import evaluate
 from include.kernel.areas import CITY, areas
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.exact import from_scaled
 from include.kernel.identity import normal_code
 from include.kernel.periods import arrival_cutoff
+from include.points.score import Scored, score
 from include.schemes.compile import Compiled, CompiledIndicator
 from include.schemes.curves import Hit
 from include.schemes.model import POINT_DECIMALS, require_scheme
@@ -60,7 +62,7 @@ from include.validation.waiver import row_id
 
 PROVED = [
     "the accepted snapshots are the ones that were scored (digests)",
-    "the measures, run again on the enterprise's records in them, give every value, status, raw point and point",
+    "the measures, run again on the enterprise's records in them, give its stage, coverage, interval and every line",
     "the records named under a measure give its number alone",
     "each of these records, read again from the text that landed, is the accepted one, but for corrections it names",
     "lines add up to categories, categories to the total",
@@ -189,7 +191,8 @@ def _scored(stores: Stores, code: str, scheme: str, as_of: date | None, indicato
         )
     snapshots = {member[0]: Frozen.of(member) for member in row.own_members}
     tables, quarantined = _conformed_again(stores, row, code)
-    measured = measure(tables, row.result.as_of).to_pylist()[0]
+    measures = measure(tables, row.result.as_of)
+    measured = measures.to_pylist()[0]
     profile = _only(stores, row, "profile", code)[0]
     scored = _Scored(
         row=row,
@@ -203,7 +206,9 @@ def _scored(stores: Stores, code: str, scheme: str, as_of: date | None, indicato
         lines={name: derive(rules, name, measured, profile["stage"]) for name in rules.indicators},
         ledger={line["indicator"]: line for line in _only(stores, row, "ledger", code)},
     )
-    _hold(scored)
+    datasets = pa.array(sorted(quarantined), pa.string())
+    held_back = pa.table({"uscc": pa.array([code] * len(datasets), pa.string()), "dataset": datasets})
+    _hold(scored, score(rules, evaluate(rules, measures, held_back), measures, tables[ENTERPRISES]))
     return scored
 
 
@@ -249,29 +254,40 @@ def _conformed_again(stores: Stores, row: ResultRow, code: str) -> tuple[dict[st
     return tables, frozenset(quarantined)
 
 
-def _hold(scored: _Scored) -> None:
-    """The ledger's lines beside the lines derived again, and their sums; any difference raises."""
+def _hold(scored: _Scored, again: Scored) -> None:
+    """What was scored beside what the nightly engine (`again`) and the exact reference make of it, and the sums; any
+    difference raises.
+    """
     rules, code = scored.rules, scored.points["uscc"]
-    for name, line in scored.lines.items():
-        held = scored.ledger[name]
-        raw = line.hit.raw_points if line.hit else None
-        derived = {"value": line.value, "status": _status(scored, rules.indicators[name], line), "points": line.points}
-        if held["raw_points"] is not None or raw is not None:
-            derived["raw_points"] = raw
-        for figure, again in derived.items():
-            if held[figure] != again:
-                raise TerminalError(
-                    f"{figure} of {name} derived again differs from the ledger",
-                    where=f"{code} under {rules.scheme.id}",
-                    kept="the ledger as published",
-                    todo="compare the code's version with the one that scored; report it",
-                )
+    _hold_figures(scored, "", scored.profile, again.profile.to_pylist()[0])
+    _hold_figures(scored, "", scored.points, again.points.to_pylist()[0])
+    for line in again.ledger.to_pylist():
+        _hold_figures(scored, f" of {line['indicator']}", scored.ledger[line["indicator"]], line)
+    for name, derived in scored.lines.items():
+        reference = {
+            "value": derived.value,
+            "status": _status(scored, rules.indicators[name], derived),
+            "raw_points": derived.hit.raw_points if derived.hit else None,
+            "points": derived.points,
+        }
+        _hold_figures(scored, f" of {name}", scored.ledger[name], reference)
     for category in rules.scheme.category_ids:
         lines = [line["points"] for line in scored.ledger.values() if line["category"] == category]
         if sum(lines, Decimal(0)) != scored.points[category]:
             raise TerminalError(f"the lines of {category} do not add up to it", where=code)
     if sum((scored.points[category] for category in rules.scheme.category_ids), Decimal(0)) != scored.points["total"]:
         raise TerminalError("the categories do not add up to the total", where=code)
+
+
+def _hold_figures(scored: _Scored, of_line: str, held: Mapping[str, Any], again: Mapping[str, Any]) -> None:
+    for figure, value in again.items():
+        if held[figure] != value:
+            raise TerminalError(
+                f"{figure}{of_line} derived again differs from the ledger",
+                where=f"{scored.points['uscc']} under {scored.rules.scheme.id}",
+                kept="the ledger as published",
+                todo="compare the code's version with the one that scored; report it",
+            )
 
 
 def _status(scored: _Scored, rule: CompiledIndicator, line: Derived) -> str:
@@ -554,13 +570,16 @@ def _hold_landed(
     """
     from include.validation.cast import cast
 
+    def sent(name: str) -> pa.Array:
+        return pa.array([landed[contract.columns[name].native]], pa.string())
+
     for name, column in contract.columns.items():
         if name == "uscc" or name in corrected:
             continue  # conforming resolved it, or put it right
         if row[name] is None and column.allowed and contract.drift.codes == "discard_value":
             continue
-        again = cast(column, pa.array([landed[column.native]], pa.string())).value[0].as_py()
-        if again != row[name]:
+        unit = sent(column.unit_in) if column.unit_in else None
+        if cast(column, sent(name), unit).value[0].as_py() != row[name]:
             raise TerminalError(f"{name} read again from the landed text differs", where=contract.dataset)
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import openpyxl
@@ -23,8 +24,11 @@ from include.evidence.text import render
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import SnapshotKey
 from include.sandbox.world import world
+from include.steps import explain as explained
 from include.steps.explain import explain
+from include.steps.stores import Stores
 from include.store import lake as places
+from include.store.ledger import ResultRow
 from tests.e2e.conftest import AS_OF, ENTERPRISES, SCHEME, SEED, City
 
 pytestmark = pytest.mark.services
@@ -303,6 +307,43 @@ def test_explain_never_shows_a_field_about_a_person(night: City) -> None:
     assert withheld
     assert all((field.as_sent, field.value, field.withheld) == (None, None, True) for field in withheld)
     assert "k1:" not in account.model_dump_json() + render(account)
+
+
+@pytest.mark.parametrize(
+    ("table", "figure"),
+    [
+        ("profile", "stage"),
+        ("profile", "district"),
+        ("points", "coverage"),
+        ("points", "total_low"),
+        ("points", "total"),
+        ("ledger", "value"),
+        ("ledger", "segment"),
+        ("ledger", "weight"),
+        ("ledger", "points"),
+    ],
+)
+def test_explain_says_nothing_when_one_figure_is_not_what_the_snapshots_give(
+    night: City, monkeypatch: pytest.MonkeyPatch, table: str, figure: str
+) -> None:
+    stored = explained._only
+
+    def altered(stores: Stores, row: ResultRow, name: str, code: str) -> list[dict[str, Any]]:
+        rows = stored(stores, row, name, code)
+        if name == table:
+            one = next(row for row in rows if row[figure] is not None)
+            another = (
+                {"stage": "成熟期" if one["stage"] != "成熟期" else "初创期", "district": ""}
+                if name == "profile"
+                else {}
+            )
+            one[figure] = another[figure] if another else one[figure] + 1
+        return rows
+
+    monkeypatch.setattr(explained, "_only", altered)
+    known = night.gathered("points")["uscc"][0].as_py()
+    with pytest.raises(TerminalError, match=rf": {figure}( of \S+)? derived again differs"):
+        explain(known, SCHEME)
 
 
 def test_explain_refuses_an_unknown_code_and_an_unknown_indicator(night: City) -> None:

@@ -111,8 +111,9 @@ def test_a_broken_rule_file_stops_the_night_before_anything_is_asked_for(
     model.schemes.cache_clear()
     rule = tmp_path / "changzhou_v1" / "input" / "INP-04.yaml"
     text = rule.read_text("utf-8")
-    assert "hnte_sales_yuan +" in text
-    instead = {"not YAML": "{ :", "unknown measure": text.replace("hnte_sales_yuan +", "nobody_knows_it +", 1)}
+    assert "coalesce(operating_revenue_yuan" in text
+    unknown = text.replace("coalesce(operating_revenue_yuan", "coalesce(nobody_knows_it", 1)
+    instead = {"not YAML": "{ :", "unknown measure": unknown}
     rule.write_text(instead[broken], "utf-8")
     asked: list[str] = []
 

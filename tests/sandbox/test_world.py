@@ -67,6 +67,18 @@ def test_a_small_world_has_every_table_in_the_columns_and_types_of_a_large_one(
     assert len(set(tiny.enterprises["uscc"].to_pylist())) == enterprises
 
 
+@pytest.mark.parametrize("seed", [1, 21])
+def test_the_truth_knows_name_and_district_as_the_registry_had_told_them_by_then(seed: int):
+    """In both worlds somebody takes another name in December 2026, after the days that the truth speaks of."""
+    tiny = world(seed, 20, as_in_life(0))
+    assert any(tiny.firms.renamed_on > np.datetime64("2026-11-20"))
+    told = tiny.tables["REG_ENT"].sort_by("_arrival").to_pylist()
+    for row in tiny.enterprises.to_pylist():
+        midnight = np.datetime64(row["as_of"], "s").astype(int)
+        last = [one for one in told if one["uniscid"] == row["uscc"] and one["_arrival"] < midnight][-1]
+        assert (row["name"], row["district"]) == (last["entname"], last["mgtarea"])
+
+
 @pytest.mark.parametrize(("enterprises", "seed"), [(1, 1), (1, 5), (5, 3), (5, 5)])
 def test_a_small_world_is_handed_over_and_served(tmp_path: Path, enterprises: int, seed: int):
     folder = generate(tmp_path, enterprises, seed) / "world"
