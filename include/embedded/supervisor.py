@@ -33,6 +33,8 @@ from include.kernel.settings import Settings
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 START_SECONDS = 240
 STOP_SECONDS = 20
+POSTGRES_PAUSE = 10
+_NO_POSTGRES = (OSError, RuntimeError, AssertionError, subprocess.SubprocessError)
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Supervisor:
         self.processes: dict[str, Process] = {}
         self.variables: dict[str, str] = {}
         self.postgres: Any = None
+        self.postgres_due = 0.0
         self.stopping = False
 
     def run(self) -> None:
@@ -104,7 +107,7 @@ class Supervisor:
             self.postgres = pgserver.get_server(self.home / "airflow" / "postgres", cleanup_mode="stop")
             if "airflow" not in self.postgres.psql("select datname from pg_database"):
                 self.postgres.psql("create database airflow")
-        except (ImportError, OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+        except (ImportError, *_NO_POSTGRES) as error:
             sys.stderr.write(f"embedded PostgreSQL does not start here, SQLite takes its place: {error!r}\n")
             return None
         return self.postgres.get_uri("airflow").replace("postgresql://", "postgresql+psycopg://", 1)
@@ -163,8 +166,7 @@ class Supervisor:
 
     def _guard(self) -> None:
         """Start again what has ended: PostgreSQL first, the others with a growing pause between attempts."""
-        if self.postgres is not None and not self.postgres.get_postmaster_info().is_running():
-            self.postgres.ensure_postgres_running()
+        self._guard_postgres()
         for process in list(self.processes.values()):
             if process.popen.poll() is None:
                 continue
@@ -174,6 +176,17 @@ class Supervisor:
                 sys.stderr.write(f"{process.name} ended with status {process.popen.returncode}; started again\n")
                 self._spawn(process.name, process.command, failures)
                 self._say("ready", "")
+
+    def _guard_postgres(self) -> None:
+        if self.postgres is None or self.postgres.get_postmaster_info().is_running():
+            return
+        if time.monotonic() < self.postgres_due:
+            return
+        try:
+            self.postgres.ensure_postgres_running()
+        except _NO_POSTGRES as error:
+            sys.stderr.write(f"PostgreSQL does not start ({type(error).__name__}); tried again in {POSTGRES_PAUSE} s\n")
+            self.postgres_due = time.monotonic() + POSTGRES_PAUSE
 
     def _stop_requested(self, _signal: int, _frame: FrameType | None) -> None:
         self.stopping = True

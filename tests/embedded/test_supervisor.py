@@ -101,3 +101,31 @@ def test_another_seed_is_refused_when_the_warehouse_is_elsewhere(tmp_path: Path,
     with pytest.raises(BadInput, match="INNOPOINTS_WAREHOUSE_URL"):
         set_earlier_world_aside(settings.model_copy(update=elsewhere), console)
     assert (tmp_path / "lake").is_dir()
+
+
+def test_a_database_that_does_not_start_again_is_tried_again_and_ends_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Postgres:
+        tried, up = 0, False
+
+        def get_postmaster_info(self) -> Postgres:
+            return self
+
+        def is_running(self) -> bool:
+            return self.up
+
+        def ensure_postgres_running(self) -> None:
+            self.tried += 1
+            if self.tried < 3:
+                raise subprocess.CalledProcessError(1, ["pg_ctl"])
+            self.up = True
+
+    guard = supervisor.Supervisor(Settings(home=tmp_path))
+    guard.postgres = postgres = Postgres()
+    now = iter(range(0, 100, 4))
+    monkeypatch.setattr(supervisor.time, "monotonic", lambda: float(next(now)))
+    for _ in range(12):
+        guard._guard()
+    assert (postgres.tried, postgres.up) == (3, True)
+    assert capsys.readouterr().err.count("PostgreSQL does not start (CalledProcessError); tried again in 10 s") == 2
