@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -173,6 +173,7 @@ class Supervisor:
             lived = time.time() - process.created
             failures = 0 if lived > 60 else process.failures + 1
             if lived > min(2**failures, 60):
+                _end_group(process.popen.pid)
                 sys.stderr.write(f"{process.name} ended with status {process.popen.returncode}; started again\n")
                 self._spawn(process.name, process.command, failures)
                 self._say("ready", "")
@@ -208,6 +209,14 @@ class Supervisor:
             "processes": {p.name: [p.popen.pid, p.created] for p in self.processes.values()},
         }
         environment.write_private(self.run_folder / "state.json", json.dumps(state))
+
+
+def _end_group(leader: int) -> None:
+    """End what a process that died has left of its group. A scheduler's workers keep its connection open, and with it
+    the locks of a transaction that nobody will end: its successor would pass over those runs for ever.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def world(settings: Settings) -> list[int]:

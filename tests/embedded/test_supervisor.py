@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -129,3 +130,26 @@ def test_a_database_that_does_not_start_again_is_tried_again_and_ends_nobody(
         guard._guard()
     assert (postgres.tried, postgres.up) == (3, True)
     assert capsys.readouterr().err.count("PostgreSQL does not start (CalledProcessError); tried again in 10 s") == 2
+
+
+def test_what_a_killed_process_has_left_behind_ends_before_it_is_started_again(tmp_path: Path) -> None:
+    guard = supervisor.Supervisor(Settings(home=tmp_path))
+    guard.run_folder.mkdir(exist_ok=True)
+    guard.variables = {}
+    child = f"import subprocess, sys, time; print(subprocess.Popen({SLEEP!r}).pid, flush=True); time.sleep(60)"
+    guard._spawn("scheduler", ["-c", child])
+    log, first = guard.run_folder / "scheduler.log", guard.processes["scheduler"]
+    deadline = time.monotonic() + 10
+    while not log.read_text().strip() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    orphan = psutil.Process(int(log.read_text()))
+    first.popen.kill()
+    first.popen.wait()
+    first.created -= 10
+    guard._guard()
+    try:
+        assert guard.processes["scheduler"].popen.pid != first.popen.pid
+        psutil.wait_procs([orphan], timeout=5)
+        assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    finally:
+        guard._stop_all()

@@ -37,8 +37,8 @@ from tests.faults.conftest import Measured, Seeds
 
 pytestmark = [pytest.mark.faults, pytest.mark.services, pytest.mark.airflow]
 
-KILLED_NIGHT, DARK_NIGHT = date(2026, 6, 15), date(2026, 6, 16)
-ENTERPRISES, SEED = 40, 7
+KILLED_NIGHT, DARK_NIGHT = date(2026, 11, 19), date(2026, 11, 20)
+ENTERPRISES, SEED = 250, 4
 NIGHT_SECONDS, OUTAGE_SECONDS = 25 * 60, 60
 Found = TypeVar("Found")
 
