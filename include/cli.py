@@ -245,7 +245,7 @@ def bench(
 def bench_names(
     enterprises: Annotated[int, typer.Option("--enterprises", min=1, help="How many are registered.")] = 100_000,
     names: Annotated[int, typer.Option("--names", min=1, help="How many names are asked for.")] = 100_000,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed draws another town.")] = 20210430,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed draws another town.")] = 20210430,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file; default standard output.")] = None,
 ) -> None:
     """Resolve real-like names with known answers: precision, what is found, time and memory."""

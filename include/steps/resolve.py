@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from include.conformed.candidates import Candidates
-from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, head, kind, split
+from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, SEPARATORS, head, kind, split
 from include.conformed.register import ALIAS, AMBIGUOUS, EXACT, NONE, OUTDATED, Register
 from include.kernel.cells import write_csv
 from include.kernel.errors import BadInput
@@ -73,9 +73,8 @@ def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
 
 
 def _each(cell: str) -> list[str]:
-    """The names in a cell; one alone stays as it is written."""
-    several = split(cell)
-    return several if len(several) > 1 else [cell]
+    """The names in a cell; one alone that nothing parts, and a cell without any, stay as they are written."""
+    return split(cell) or [cell] if SEPARATORS.search(cell) else [cell]
 
 
 class _Line(NamedTuple):
