@@ -58,7 +58,7 @@ def purpose(contract: Contract, name: str, column: Column) -> str:
     """What a field is held for: said by its column, else read off its part in the contract, else `compute`."""
     if column.purpose:
         return column.purpose
-    if name in contract.entity.columns:
+    if name in (*contract.entity.columns, contract.entity.filed_by):
         return "identify"
     versions = contract.versions
     ordering = {*contract.key, contract.arrival}
