@@ -99,6 +99,23 @@ def test_a_semicolon_with_nothing_behind_it_hides_no_name(
     assert text == "name,uscc,tier,candidates\n常州恒创液压机械有限公司,91320411YY00000018,exact,\n"
 
 
+def test_a_code_that_the_registry_gives_two_names_is_left_to_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that stands there twice under one name, with two telephones say, is no doubt at all."""
+    registry = (
+        "uscc,name,phone\n91320411YY00000018,常州恒创液压有限公司,1\n91320411YY00000018,常州永创机械有限公司,2\n"
+        "91320411YY00000280,常州金鑫（江苏）模具有限公司,3\n91320411YY00000280,常州金鑫(江苏)模具有限公司,4\n"
+    )
+    names = "name\n常州恒创液压有限公司\n常州永创机械有限公司\n常州金鑫(江苏)模具有限公司\n"
+    assert resolve(tmp_path, monkeypatch, names, registry) == 0
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1:] == [
+        "常州恒创液压有限公司,,review,91320411YY00000018",
+        "常州永创机械有限公司,,review,91320411YY00000018",
+        "常州金鑫(江苏)模具有限公司,91320411YY00000280,exact,",
+    ]
+
+
 GOOD = "name\n常州大学\n"
 
 
