@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from include.contracts.model import Column, Contract, contracts
+from include.kernel.documents import read_yaml
 from include.kernel.errors import TerminalError
 
 
@@ -83,4 +82,4 @@ def _in_force(part: str, as_of: date) -> dict[str, Any]:
 
 @cache
 def _register() -> dict[str, list[dict[str, Any]]]:
-    return yaml.safe_load(Path(__file__).with_name("field_register.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(__file__).with_name("field_register.yaml"))

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-import yaml
 from sqlalchemy import Connection
 
+from include.kernel.documents import read_yaml
 from include.kernel.errors import TerminalError
 from include.store.warehouse import PUBLISHED
 
@@ -115,7 +115,7 @@ def _city(connection: Connection, generation_id: int) -> City:
 
 @cache
 def _limits() -> dict[str, list[dict[str, Any]]]:
-    return yaml.safe_load(Path(__file__).with_name("drift.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(__file__).with_name("drift.yaml"))
 
 
 def _limit(name: str, as_of: date) -> Decimal:
