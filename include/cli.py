@@ -14,7 +14,7 @@ import typer
 
 from include.kernel.areas import areas, require_area
 from include.kernel.connections import from_environment
-from include.kernel.errors import BadInput, InnopointsError, unforeseen
+from include.kernel.errors import BadInput, InnopointsError, one_line, unforeseen
 from include.kernel.periods import SHANGHAI, business_date, parse_as_of, require_begun
 from include.kernel.settings import settings
 
@@ -245,7 +245,7 @@ def bench(
 def bench_names(
     enterprises: Annotated[int, typer.Option("--enterprises", min=1, help="How many are registered.")] = 100_000,
     names: Annotated[int, typer.Option("--names", min=1, help="How many names are asked for.")] = 100_000,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed draws another town.")] = 20210430,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed draws another town.")] = 20210430,
     out: Annotated[Path | None, typer.Option("--out", help="JSON file; default standard output.")] = None,
 ) -> None:
     """Resolve real-like names with known answers: precision, what is found, time and memory."""
@@ -316,7 +316,8 @@ def review_list(
     else:
         for one in waiting:
             meant = "; ".join(f"{code} {names.get(code, '')}" for code in one.among)
-            _say(f"{one.dataset:<12} {one.tier:<16} {one.rows:>6} rows  {one.code} {one.name}  <- {meant}")
+            who, whom = one_line(f"{one.code} {one.name}"), one_line(meant)
+            _say(f"{one.dataset:<12} {one.tier:<16} {one.rows:>6} rows  {who}  <- {whom}")
     _say(f"{len(waiting)} wait as of {night}, {sum(one.rows for one in waiting)} rows")
 
 

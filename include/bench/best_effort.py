@@ -155,7 +155,11 @@ def _of_owners(contract: Contract, rows: pa.Table, names: pa.Array, codes: pa.Ar
     keep = at.is_valid()
     parent = parent.filter(keep)
     found = rows.take(parent).add_column(0, "uscc", codes.take(at.filter(keep)))
-    return found.append_column("owners", pc.list_value_length(owners).take(parent).cast(pa.int64()))
+    found = found.append_column("owners", pc.list_value_length(owners).take(parent).cast(pa.int64()))
+    if contract.entity.filed_by:  # here one name
+        filed = pc.equal(found[contract.entity.filed_by], names.take(at.filter(keep)))
+        found = found.append_column("is_filer", filed.cast(pa.int64()))
+    return found
 
 
 # --- measures to values --------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ _NOTHING_DECIDED: Decided = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Conformed:
-    """`table`: the contract's columns with `uscc` resolved (and `owners` for name lists), sorted by uscc and key.
+    """`table`: the contract's columns with `uscc` resolved, sorted by uscc and key; `owners`, `is_filer` in lists.
     `unresolved`: its rows that link to no enterprise, listed and counted per tier (`UNRESOLVED`).
     """
 
@@ -109,20 +109,37 @@ def _link_names(contract: Contract, rows: _Rows, register: Register, decided: De
     """Each current row once per enterprise among its names."""
     assert contract.entity.names
     current = _current(contract, rows)
-    lists = pc.split_pattern_regex(current[contract.entity.names], SEPARATORS.pattern)
+    row, written, links = _listed(contract, current, contract.entity.names, register, decided)
+    uscc, open_ = links[0], unresolved(contract.dataset, links, pa.nulls(len(row), pa.string()), written, register)
+    owners = np.bincount(row, minlength=current.num_rows)[row]
+    table = pa.table({"_row": current.places.take(pa.array(row)), "uscc": uscc, "owners": owners})
+    if contract.entity.filed_by:
+        filed, _, (filer, _) = _listed(contract, current, contract.entity.filed_by, register, decided)
+        is_filer = np.isin(_pairs(row, uscc, register), _pairs(filed, filer, register))
+        table = table.append_column("is_filer", pa.array(is_filer.astype(np.int64)))
+    return table.filter(uscc.is_valid()), open_
+
+
+def _listed(
+    contract: Contract, current: _Rows, column: str, register: Register, decided: Decided
+) -> tuple[np.ndarray, pa.Array, Links]:
+    """Of every name in a column of lists, once per row: the row, the name as written, and the links."""
+    lists = pc.split_pattern_regex(current[column], SEPARATORS.pattern)
     parts = pc.utf8_trim_whitespace(pc.list_flatten(lists)).dictionary_encode()
     names = parts.dictionary
     row, name = pc.list_parent_indices(lists).to_numpy(), parts.indices.to_numpy()
     said = pc.greater(pc.utf8_length(names), 0).to_numpy(zero_copy_only=False)[name]
     pairs = np.sort(row[said].astype(np.int64) * len(names) + name[said], kind="stable")  # in order but for a few
     row, name = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], max(len(names), 1))
-    owners = np.bincount(row, minlength=current.num_rows)[row]
     written = pa.DictionaryArray.from_arrays(pa.array(name.astype(np.int32)), names)
     links = register.by_names(written, _days(contract, current).take(pa.array(row)))
-    no_codes = pa.nulls(len(row), pa.string())
-    uscc, open_ = _left_open(contract, links, no_codes, written, register, decided)
-    table = pa.table({"_row": current.places.take(pa.array(row)), "uscc": uscc, "owners": owners})
-    return table.filter(uscc.is_valid()), open_
+    return row, written, settled(links, pa.nulls(len(row), pa.string()), written, decided, register)
+
+
+def _pairs(row: np.ndarray, uscc: pa.Array, register: Register) -> np.ndarray:
+    """Row and enterprise as one number, -1 where there is no enterprise."""
+    at = pc.index_in(uscc, value_set=register.codes).fill_null(-1).to_numpy()
+    return np.where(at < 0, -1, row * len(register.codes) + at)
 
 
 def _resolved(

@@ -19,11 +19,11 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from include.contracts import Column, Contract, require_contract
 from include.kernel.areas import CITY, require_area
+from include.kernel.documents import TextLoader, read_yaml
 from include.kernel.errors import BadInput
 
 FOLDER = Path(__file__).parent / "corrections"
@@ -171,13 +171,11 @@ def load_corrections(path: Path) -> tuple[Correction, ...]:
     """Read one file strictly; errors name the file, the correction, what was found and what is allowed."""
     where = f"{path.parent.name}/{path.name}"
     contract = require_contract(path.stem)
+    listed = read_yaml(path, kept="nothing was started", loader=TextLoader)
+    if not isinstance(listed, list):
+        raise BadInput("not a list of corrections", where=where, todo="see docs/how-to/correct-a-record.md")
     try:
-        listed = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # every value stays the text it is
-        if not isinstance(listed, list):
-            raise BadInput("not a list of corrections", where=where, todo="see docs/how-to/correct-a-record.md")
         found = tuple(Correction.model_validate(_without_null(one)) for one in listed)
-    except yaml.YAMLError as error:
-        raise BadInput("not readable YAML: " + " ".join(str(error).split()), where=where) from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(correction)"

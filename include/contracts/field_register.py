@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from include.contracts.model import Column, Contract, contracts
+from include.kernel.documents import read_yaml
 from include.kernel.errors import TerminalError
 
 
@@ -58,7 +57,7 @@ def purpose(contract: Contract, name: str, column: Column) -> str:
     """What a field is held for: said by its column, else read off its part in the contract, else `compute`."""
     if column.purpose:
         return column.purpose
-    if name in contract.entity.columns:
+    if name in (*contract.entity.columns, contract.entity.filed_by):
         return "identify"
     versions = contract.versions
     ordering = {*contract.key, contract.arrival}
@@ -83,4 +82,4 @@ def _in_force(part: str, as_of: date) -> dict[str, Any]:
 
 @cache
 def _register() -> dict[str, list[dict[str, Any]]]:
-    return yaml.safe_load(Path(__file__).with_name("field_register.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(__file__).with_name("field_register.yaml"))

@@ -104,7 +104,8 @@ class Entity(_Strict):
     """How a row names its enterprise. Codes are tried in this order, then names; a name links only on exact equality.
 
     `names` is a text list split on `;` and `；`: each part that is an enterprise gives one conformed row, with
-    `owners` = the number of parts, so that co-owners share. `roles` are the parties of a deal: each that is an
+    `owners` = the number of parts, so that co-owners share; `filed_by` is such a list too, and `is_filer` says whether
+    the enterprise stands in it (1) or not (0). `roles` are the parties of a deal: each that is an
     enterprise gives one conformed row, with `role` = its part in the deal. `named_on` is the date on which the record
     named its enterprise, by default its arrival: a former name is believed for a while only.
     """
@@ -112,6 +113,7 @@ class Entity(_Strict):
     codes: list[str] = Field(default_factory=list)
     name: str | None = None
     names: str | None = None
+    filed_by: str | None = None
     named_on: str | None = None
     roles: dict[str, Party] = Field(default_factory=dict)
 
@@ -120,6 +122,8 @@ class Entity(_Strict):
         ways = [bool(self.codes or self.name), bool(self.names), bool(self.roles)]
         if sum(ways) != 1:
             raise ValueError("an enterprise is identified by codes and name, or by names, or by roles")
+        if self.filed_by and not self.names:
+            raise ValueError("filed_by is told of those whom names lists")
         return self
 
     @property
@@ -215,7 +219,7 @@ class Contract(_Strict):
     @model_validator(mode="after")
     def _names_exist(self) -> Contract:
         named = [*self.key, self.arrival, *self.entity.columns]
-        named += [self.entity.named_on] if self.entity.named_on else []
+        named += [name for name in (self.entity.named_on, self.entity.filed_by) if name]
         if self.versions:
             named += [*self.versions.group, *self.versions.latest_by, *self.versions.void]
             named += [n for n in (self.versions.filing, self.versions.first) if n]
@@ -265,13 +269,17 @@ class Contract(_Strict):
         return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
 
     def conformed_schema(self) -> pa.Schema:
-        """`uscc`, the accepted columns, `owners` or `role` where a row names several, `first_<column>` if declared."""
+        """`uscc`, the accepted columns, `owners`, `is_filer` or `role` where a row names several, `first_<column>`
+        if declared.
+        """
         import pyarrow as pa
 
         accepted = self.accepted_schema()
         fields = [pa.field("uscc", pa.string())] + [field for field in accepted if field.name != "uscc"]
         if self.entity.names:
             fields.append(pa.field("owners", pa.int64()))
+        if self.entity.filed_by:
+            fields.append(pa.field("is_filer", pa.int64()))
         if self.entity.roles:
             fields.append(pa.field("role", pa.string()))
         if self.versions and self.versions.first:

@@ -78,6 +78,13 @@ def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
 Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
+class TextLoader(Loader):
+    """The same, and every value stays the text it is written as."""
+
+
+TextLoader.yaml_implicit_resolvers = {}
+
+
 def read_yaml(path: Path, *, kept: str = "", loader: type[Loader] = Loader) -> Any:
     """The file as plain data; whatever is wrong with it gives one line with its name, and the line where it is."""
     try:

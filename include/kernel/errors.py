@@ -22,13 +22,12 @@ class InnopointsError(Exception):
             parts.append(f"kept: {kept}")
         if todo:
             parts.append(f"do: {todo}")
-        super().__init__(_line(parts))
+        super().__init__(" | ".join(map(one_line, parts)))
 
 
-def _line(parts: list[str]) -> str:
+def one_line(text: str) -> str:
     """One line of printable text: what would steer a terminal or turn the writing round is written as its number."""
-    text = " | ".join(" ".join(part.split()) for part in parts)
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(text.split()))
 
 
 class BadInput(InnopointsError):

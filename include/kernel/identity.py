@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from stdnum.cn import uscc as stdnum_uscc
 
 _INVISIBLE = re.compile(
-    "[\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u115f\\u1160\\u180e\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
-    "\\ufe00-\\ufe0f\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e01ef]+"
+    "[\\s\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e"
+    "\\u2060-\\u206f\\u2800\\ufe00-\\ufe0f\\ufeff\\ufff0-\\ufffb\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff]+"
 )
-"""Blanks, control characters, joiners, direction marks, fillers, variation selectors and tags."""
+"""Blanks, control characters, and all that shows nothing (Unicode's Default_Ignorable_Code_Point: joiners, direction
+marks, fillers, variation selectors, tags), with the marks of interlinear notes and the empty braille cell."""
 CODE_SHAPE = r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}"
 """18 characters of the GB 32100 alphabet (no I O S V Z), digits 3 to 8 numeric; in this spelling nothing is folded."""
 OLDER_CODE = r"[0-9]{15}|[0-9A-Z]{8}-?[0-9X]"
@@ -66,12 +67,13 @@ def normal_names(names: pa.Array) -> pa.Array:
 
 @cache
 def _one_spelling() -> dict[int, int | str]:
-    """Brackets to `()`, and traditional characters to simplified ones: only those that no simplified text contains."""
+    """Brackets to `()`, middle dots to `·`, and traditional characters to simplified ones: only those that no
+    simplified text contains."""
     import opencc  # its dictionaries take a moment: only who compares names waits for them
 
     letters = [chr(code) for block in (range(0x3400, 0x4DC0), range(0x4E00, 0xA000)) for code in block]
     converted = opencc.OpenCC("t2s").convert("\n".join(letters)).split("\n")
-    return str.maketrans("【】〔〕[]{}", "()()()()") | {
+    return str.maketrans("【】〔〕[]{}•‧∙⋅・", "()()()()·····") | {
         ord(old): new
         for old, new in zip(letters, converted, strict=True)
         if new != old and not _in_gb2312(old) and old not in _STAYS

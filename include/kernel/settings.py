@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     home: Path = Path("var")
     warehouse_url: str = ""
     lake: str = ""
-    sandbox_seed: int = 20210430
+    sandbox_seed: int = Field(default=20210430, ge=0)
     sandbox_enterprises: int = Field(default=2791, ge=1)
     sandbox_port: int = 8090
     airflow_port: int = 8080

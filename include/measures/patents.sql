@@ -32,6 +32,8 @@ outputs:
 --
 -- Shares of co-owned patents are added in millionths, each 1/owners half up, and the sum is rounded once to two
 -- decimals: three patents shared by three make 1.00. Rates and averages count whole patents.
+-- Its own filing: the enterprise stands among the applicants. What it bought counts as owned, never as filed, granted
+-- to or sold by it.
 -- Windows: "of the year" is the closed year; windows divided by yearly figures are closed years; grants concluded,
 -- trades and grants abroad are events, counted back from as_of.
 WITH
@@ -55,7 +57,7 @@ patent AS (
             WHEN granting = 1 THEN publication_date
             WHEN legal_status IN ('驳回', '视为撤回', '撤回') THEN legal_status_date
         END AS concluded_on,
-        applicants,
+        is_filer = 1 AS own,
         inventors,
         ipc,
         strategic_industry,
@@ -70,28 +72,6 @@ patent AS (
         PARTITION BY uscc, application
         ORDER BY granting DESC, legal_status_date DESC, updated_at DESC, publication_no DESC
     ) = 1
-),
-
--- Its own filing: the enterprise stands among the applicants under its present or a former name. What it bought
--- counts as owned, never as filed, granted to or sold by it.
-spelling AS (
-    SELECT DISTINCT
-        uscc,
-        translate(upper(split_part(trim(part), '@', 1)), '（）【】〔〕[]{}　 ', '()()()()()') AS name
-    FROM (SELECT uscc, unnest(string_split(concat_ws(';', name, former_names), ';')) AS part FROM enterprises) AS parts
-),
-
-applicant AS (
-    SELECT uscc, application, translate(upper(part), '（）【】〔〕[]{}　 ', '()()()()()') AS name
-    FROM (
-        SELECT uscc, application, unnest(string_split(replace(applicants, '；', ';'), ';')) AS part FROM patent
-    ) AS parts
-),
-
-own AS (
-    SELECT DISTINCT a.uscc, a.application
-    FROM applicant AS a
-    INNER JOIN spelling AS s ON s.uscc = a.uscc AND s.name = a.name
 ),
 
 -- Main business: a class of the document lies in the enterprise's industry division by the concordance. A division
@@ -160,14 +140,13 @@ trade AS (
     FROM (
         SELECT
             uscc,
-            application,
+            own,
             split_part(trim(part), '@', 1) AS trade,
             try_cast(split_part(trim(part), '@', 2) AS DATE) AS traded_on
-        FROM (SELECT uscc, application, unnest(string_split(transactions, ';')) AS part FROM patent) AS parts
+        FROM (SELECT uscc, own, unnest(string_split(transactions, ';')) AS part FROM patent) AS parts
     ) AS t
-    LEFT JOIN own AS o ON o.uscc = t.uscc AND o.application = t.application
     WHERE
-        (t.trade IN ('许可', '开放许可') OR (t.trade = '转让' AND o.uscc IS NOT NULL))
+        (t.trade IN ('许可', '开放许可') OR (t.trade = '转让' AND t.own))
         AND t.traded_on > getvariable('as_of') - INTERVAL 3 YEAR AND t.traded_on <= getvariable('as_of')
     GROUP BY t.uscc
 ),
@@ -206,12 +185,10 @@ counted AS (
             p.*,
             p.kind = '发明' AS invention,
             p.filed_years_ago AS ago,
-            o.uscc IS NOT NULL AS own,
             year(p.granted_on) = getvariable('closed_year') AS granted_in_year,
             p.concluded_on > getvariable('as_of') - INTERVAL 5 YEAR
             AND p.concluded_on <= getvariable('as_of') AS concluded_recently
         FROM patent AS p
-        LEFT JOIN own AS o ON o.uscc = p.uscc AND o.application = p.application
     ) AS p
     LEFT JOIN main_business AS m ON m.uscc = p.uscc AND m.document = p.application
     LEFT JOIN high_value AS h ON h.uscc = p.uscc AND h.application = p.application

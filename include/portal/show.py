@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import yaml
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,6 +17,7 @@ from markupsafe import Markup, escape
 
 from include.contracts import contracts
 from include.kernel.areas import CITY, areas
+from include.kernel.documents import read_yaml
 from include.kernel.exact import from_scaled
 from include.kernel.periods import SHANGHAI
 from include.measures.registry import measures
@@ -269,7 +269,7 @@ def _expected(stage: str) -> Decimal | None:
 
 @cache
 def _words() -> dict[str, list[str]]:
-    return yaml.safe_load((HERE / "words.yaml").read_text(encoding="utf-8"))
+    return read_yaml(HERE / "words.yaml")
 
 
 @cache

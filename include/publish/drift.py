@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-import yaml
 from sqlalchemy import Connection
 
+from include.kernel.documents import read_yaml
 from include.kernel.errors import TerminalError
 from include.store.warehouse import PUBLISHED
 
@@ -48,25 +48,21 @@ def findings(connection: Connection, generation_id: int, in_force: int, as_of: d
 
 
 def differences(before: City, after: City, as_of: date) -> Iterator[str]:
-    """What has moved beyond its limit. A district of few enterprises is looked at as a part of the city only; one that
-    is new is no change.
+    """What has moved beyond its limit, in the city and in each district. Of few enterprises nothing is said but that
+    none is left; a district that is new is no change.
     """
     least = _limit("enterprises_at_least", as_of)
-    for district, then in sorted(before.items()):
-        now = after.get(district, [])
-        if len(then) < least:
-            continue
-        if abs(len(now) - len(then)) > len(then) * _limit("enterprises_changed", as_of):
-            yield f"{district}: {len(now)} enterprises, {len(then)} before"
-        elif _coverage(then) - _coverage(now) > _limit("coverage_lost", as_of):
-            yield f"{district}: mean coverage {_coverage(now):.3f}, {_coverage(then):.3f} before"
     both = sorted(before.keys() & after.keys())
     city = [row for district in both for row in before[district]], [row for district in both for row in after[district]]
-    for scope, (then, now) in {
-        "city": city,
-        **{district: (before[district], after[district]) for district in both},
-    }.items():
-        if min(len(then), len(now)) < least:
+    districts = {district: (then, after.get(district, [])) for district, then in sorted(before.items())}
+    for scope, (then, now) in {"city": city, **districts}.items():
+        if len(then) < least and (now or not then):
+            continue
+        if abs(len(now) - len(then)) > len(then) * _limit("enterprises_changed", as_of):
+            yield f"{scope}: {len(now)} enterprises, {len(then)} before"
+        elif _coverage(then) - _coverage(now) > _limit("coverage_lost", as_of):
+            yield f"{scope}: mean coverage {_coverage(now):.3f}, {_coverage(then):.3f} before"
+        if len(now) < least:
             continue
         yield from _moved(f"{scope}: stages", [row.stage for row in then], [row.stage for row in now], as_of)
         edges = _edges([row.total for row in then])
@@ -119,7 +115,7 @@ def _city(connection: Connection, generation_id: int) -> City:
 
 @cache
 def _limits() -> dict[str, list[dict[str, Any]]]:
-    return yaml.safe_load(Path(__file__).with_name("drift.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(__file__).with_name("drift.yaml"))
 
 
 def _limit(name: str, as_of: date) -> Decimal:

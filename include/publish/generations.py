@@ -10,7 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from include.kernel.errors import BadInput, TerminalError, TransientError
+from include.kernel.errors import BadInput, TerminalError, TransientError, one_line
 from include.publish import drift
 from include.publish.audit import findings
 from include.publish.tables import conforming
@@ -64,7 +64,7 @@ def publish(
         "scheme_id": scheme_id,
         "scheme_version": scheme_version,
         "snapshot_set": snapshot_set,
-        "reason": reason or None,
+        "reason": one_line(reason) or None,
     }
     started = clock()
     try:
@@ -213,7 +213,7 @@ def _set_status(connection: Connection, generation_id: int, status: str, **value
 
 def _annotate(connection: Connection, generation_id: int, note: str) -> None:
     """Add to the reason, which keeps what it said before."""
-    before = _generation(connection, generation_id).reason
+    before, note = _generation(connection, generation_id).reason, one_line(note)
     connection.execute(
         sa.update(generation)
         .where(generation.c.generation_id == generation_id)

@@ -19,6 +19,13 @@ def _firms(text: str) -> int:
     return number
 
 
+def _seed(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("a whole number from 0 on")
+    return number
+
+
 def _scale(text: str) -> float:
     number = float(text)
     if not 0 <= number <= 1000:
@@ -34,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     for name in ("generate", "serve"):
         command = commands.add_parser(name)
         command.add_argument("--enterprises", type=_firms, default=chosen.sandbox_enterprises)
-        command.add_argument("--seed", type=int, default=chosen.sandbox_seed)
+        command.add_argument("--seed", type=_seed, default=chosen.sandbox_seed)
         planted = command.add_mutually_exclusive_group()
         planted.add_argument(
             "--dirt", type=_scale, default=1.0, help="the usual faults, scaled: 0 = clean, 1 = as in life"

@@ -14,8 +14,8 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-import yaml
 
+from include.kernel.documents import read_yaml
 from include.sandbox import naming
 from include.sandbox.numbers import cents, exp, share, stream, year_start
 
@@ -49,7 +49,7 @@ DEREGISTERED_ON = np.datetime64("2026-04-20")
 @cache
 def industries() -> list[dict[str, Any]]:
     """The industry profiles of `industries.yaml`."""
-    return yaml.safe_load(Path(__file__).with_name("industries.yaml").read_text(encoding="utf-8"))["industries"]
+    return read_yaml(Path(__file__).with_name("industries.yaml"))["industries"]
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def _engine(connection: Connection, patience: Patience, where: str) -> sa.Engine
     try:
         url = sa.make_url(connection.extra["url"])
         backend = url.get_backend_name()
-    except (KeyError, sa.exc.ArgumentError):
+    except (KeyError, ValueError, sa.exc.ArgumentError):
         raise _misconfigured(connection, "its extra holds no readable `url`", where) from None
     if backend == "sqlite":
         # SQLite would create an empty database where none is.

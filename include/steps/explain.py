@@ -556,6 +556,10 @@ def _columns(contract: Contract) -> dict[str, Any]:
         added_columns["owners"] = contract.columns[contract.entity.names].model_copy(
             update={"zh": "其中列名的权利人数", "type": "integer"}
         )
+    if contract.entity.filed_by:
+        added_columns["is_filer"] = contract.columns[contract.entity.filed_by].model_copy(
+            update={"zh": "是否列为申请人", "type": "integer"}
+        )
     if contract.versions and contract.versions.first:
         first = contract.columns[contract.versions.first]
         added_columns[f"first_{contract.versions.first}"] = first.model_copy(update={"zh": f"首次{first.zh}"})

@@ -104,8 +104,10 @@ def _totals(stores: Stores, old: int, new: int) -> dict[str, dict[str, dict[str,
     found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     with reading(stores.engine) as connection:
         for row in connection.execute(query):
-            side = "before" if row.generation_id == old else "after"
-            found[row.uscc][side] = {"total": row.total, "stage": row.stage, "district": row.district}
+            told = {"total": row.total, "stage": row.stage, "district": row.district}
+            found[row.uscc] |= {
+                side: told for side, one in (("before", old), ("after", new)) if row.generation_id == one
+            }
     return found
 
 

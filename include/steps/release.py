@@ -7,7 +7,7 @@ from typing import Any
 
 from include.contracts import Contract, require_contract
 from include.kernel.areas import CITY, require_area
-from include.kernel.errors import BadInput, TerminalError
+from include.kernel.errors import BadInput, TerminalError, one_line
 from include.kernel.references import SnapshotKey
 from include.steps.snapshots import validate
 from include.steps.stores import lock_of, open_stores
@@ -62,7 +62,7 @@ def _scope(contract: Contract, scope: str) -> str:
 
 
 def _told(text: str, what: str, least: int, most: int) -> str:
-    said = " ".join(text.split())
+    said = one_line(text)
     if not least <= len(said) <= most:
         raise BadInput(f"the {what} has {len(said)} characters", kept=_KEPT, todo=f"write {least} to {most}")
     return said

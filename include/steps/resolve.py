@@ -3,7 +3,7 @@
 In: a CSV with a column `name` (a cell may list several, parted by `;`), and a registry with `uscc, name` and, if
 wanted, `former_names` (parted by `;`, each perhaps `name@YYYY-MM-DD` until which it was carried). Out: one line per
 name, with a tier. Only `exact` and `alias` carry a code; others carry candidates for a person to look at: at most three
-that are like it, or all enterprises that share the name.
+that are like it, or all enterprises that share the name. A code that the registry gives two names is for review too.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.conformed.candidates import Candidates
-from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, head, kind, split
+from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, SEPARATORS, head, kind, split
 from include.conformed.register import ALIAS, AMBIGUOUS, EXACT, NONE, OUTDATED, Register
 from include.kernel.cells import write_csv
 from include.kernel.errors import BadInput
-from include.kernel.identity import normal_code
+from include.kernel.identity import normal_code, normal_names
 
 RESULT = ["name", "uscc", "tier", "candidates"]
 REVIEW = "review"
@@ -57,8 +58,11 @@ def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
     register = Register.of(registry, lag_days=0)  # a list of names has no date: former names are believed
     different = list(dict.fromkeys(names))
     uscc, tier = register.by_names(pa.array(different, pa.string()), pa.nulls(len(different), pa.date32()))
-    answers = {}
+    answers, doubtful = {}, _under_two_names(registry)
     for name, code, why in zip(different, uscc.to_pylist(), tier.to_pylist(), strict=True):
+        if code in doubtful:
+            answers[name] = Answer(name, REVIEW)
+            continue
         answers[name] = Answer(name, _TIERS[why] if why != NONE else _OF_KIND[kind(name)], code or "")
     shared = [name for name, answer in answers.items() if answer.tier == REVIEW]
     for name, among in zip(shared, register.meant([None] * len(shared), shared), strict=True):
@@ -72,10 +76,16 @@ def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
     return [answers[name] for name in names]
 
 
+def _under_two_names(registry: pa.Table) -> set[str]:
+    """The codes that stand in the registry with different names: either line may be wrong, so neither links."""
+    named = pa.table({"uscc": registry["uscc"], "name": normal_names(registry["name"].combine_chunks())})
+    first = named.group_by("uscc").aggregate([("name", "min"), ("name", "max")])
+    return set(first.filter(pc.not_equal(first["name_min"], first["name_max"]))["uscc"].to_pylist())
+
+
 def _each(cell: str) -> list[str]:
-    """The names in a cell; one alone stays as it is written."""
-    several = split(cell)
-    return several if len(several) > 1 else [cell]
+    """The names in a cell; one alone that nothing parts, and a cell without any, stay as they are written."""
+    return split(cell) or [cell] if SEPARATORS.search(cell) else [cell]
 
 
 class _Line(NamedTuple):

@@ -54,6 +54,6 @@ def lock_of(key: SnapshotKey | ResultKey) -> str:
 def open_stores() -> Stores:
     """Stores of this process's settings; the warehouse is migrated to the version this code expects."""
     chosen = settings()
-    engine = create_engine(chosen.warehouse)
+    lake, engine = Lake(chosen.lake_root), create_engine(chosen.warehouse)
     migrate(engine)
-    return Stores(Lake(chosen.lake_root), engine, Ledger(engine))
+    return Stores(lake, engine, Ledger(engine))

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Table
 from sqlalchemy.types import Integer, Text
 
-from include.kernel.errors import BadInput
+from include.kernel.errors import BadInput, one_line
 from include.store.warehouse import Moment, clock, metadata, reading, writing
 
 run_name_decision = Table(
@@ -93,11 +93,14 @@ def revoke(engine: Engine, number: int, *, evidence: str, by: str) -> NameDecisi
 
 
 def add(engine: Engine, table: Table, row: Mapping[str, object], kept: str) -> dict[str, Any]:
-    """Add what a person decided to its table (`id`, `evidence`, `decided_by`, `decided_at` and more), and give it."""
-    for said in ("evidence", "decided_by"):
-        if not str(row[said]).strip():
-            raise BadInput(f"no {said}", kept=kept, todo="say who decides, and on what evidence")
-    entry: dict[str, Any] = {**row, "decided_at": clock()}
+    """Add what a person decided to its table (`id`, `evidence`, `decided_by`, `decided_at` and more), and give it. Each
+    stands in one line of a list, so that nobody's words look like another entry.
+    """
+    said = {name: one_line(str(row[name])) for name in ("evidence", "decided_by")}
+    for name, words in said.items():
+        if not words:
+            raise BadInput(f"no {name}", kept=kept, todo="say who decides, and on what evidence")
+    entry: dict[str, Any] = {**row, **said, "decided_at": clock()}
     with writing(engine) as connection:
         number = connection.execute(sa.insert(table).values(entry)).inserted_primary_key
     assert number is not None

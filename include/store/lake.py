@@ -164,7 +164,10 @@ class Lake:
     """Reads and writes places under one root."""
 
     def __init__(self, root: str) -> None:
-        self.root = UPath(root)
+        try:
+            self.root = UPath(root)
+        except (ValueError, ImportError):
+            raise BadInput("the lake's address is of no kind that is known", todo="write a folder or an URL") from None
 
     def require_room(self, least_mib: int) -> None:
         """Refuse to begin a night for which there may be no room. An object store has no end that could be seen."""

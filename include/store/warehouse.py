@@ -316,12 +316,18 @@ def create_engine(url: str) -> Engine:
     """An engine for SQLite (a file) or PostgreSQL (psycopg). Errors it raises never show a parameter's value."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a bracket that is never closed is no ArgumentError
         raise BadInput(
             "the warehouse's address is not an SQLAlchemy URL", todo="write sqlite:///… or postgresql://…"
         ) from None
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        folder = Path(parsed.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(
+                f"the warehouse's folder cannot be made: {error.strerror}", where=str(folder), todo="name another"
+            ) from None
         engine = sa.create_engine(
             parsed,
             hide_parameters=True,

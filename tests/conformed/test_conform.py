@@ -106,6 +106,31 @@ def test_co_owners_are_counted_and_former_names_and_full_width_brackets_link(reg
     ]
 
 
+def test_who_stands_among_the_applicants_has_filed_in_whatever_spelling_of_its_names(registry: pa.Table) -> None:
+    contract = require_contract("IP_PAT")
+    owners = "常州甲科技有限公司;常州乙（江苏）有限公司"
+    filers = {
+        "常州甲科技有限公司": (1, 0),
+        "某大学；常州旧名有限公司": (1, 0),
+        "常州乙(江苏)有限公司;常州甲科技有限公司": (1, 1),
+        "常州乙（江蘇）有限公司": (0, 1),
+        "常州\u200b甲科技有限公司;;": (1, 0),
+        "常州甲科技股份有限公司": (0, 0),
+        "某大学": (0, 0),
+    }
+    rows = [
+        {"publication_no": f"CN{i}A", "assignees": owners, "applicants": text, "application_date": date(2024, 1, 1)}
+        for i, text in enumerate(filers)
+    ]
+    table = conform(contract, accepted(contract, rows), Register.of(registry, 3650), pa.array([A, B])).table
+    found = {(row["publication_no"], row["uscc"]): row["is_filer"] for row in table.to_pylist()}
+    assert found == {
+        (f"CN{i}A", uscc): told
+        for i, both in enumerate(filers.values())
+        for uscc, told in zip((A, B), both, strict=True)
+    }
+
+
 def test_a_patent_that_was_sold_leaves_its_seller(registry: pa.Table) -> None:
     contract = require_contract("IP_PAT")
     rows = [

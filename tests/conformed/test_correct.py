@@ -127,6 +127,8 @@ def test_what_was_empty_can_be_filled_and_what_is_wrong_emptied(tmp_path: Path) 
         ("expect: 1", "expect: 0", "key expect"),
         ("  who: 陈工，税务局数据科\n", "", "key who"),
         ("expect: 1", "expect: 1\n  note: x", "key note"),
+        ("expect: 1", "expect: 1\n  field: zero_rated_yuan", "key 'field' stands twice"),
+        ("evidence: ", "evidence: !!python/name:os.system ", "could not determine a constructor"),
     ],
 )
 def test_a_correction_that_cannot_be_meant_is_refused_in_one_line(

@@ -18,10 +18,17 @@ from include.kernel.identity import normal_name, normal_names
         "常州华达(江苏)电机\u00ad有限公司",
         "常州華達（江蘇）電機有限公司",
         "常州华达\ufe00(江苏)电机有限公司\u202e",
+        "常州华\u034f达(江苏)\u061c电机有限\u2800公司",
     ],
 )
 def test_spellings_of_one_name_are_one(written: str) -> None:
     assert normal_name(written) == "常州华达(江苏)电机有限公司"
+
+
+@pytest.mark.parametrize("dot", "•‧∙⋅・･")
+def test_middle_dots_are_one(dot: str) -> None:
+    assert normal_name(f"罗伯特{dot}博世有限公司") == "罗伯特·博世有限公司"
+    assert kind(f"买买提{dot}阿不都") == PERSON
 
 
 def test_width_and_case_of_letters_fold() -> None:
@@ -48,6 +55,8 @@ def test_a_cell_of_several_names_is_parted_at_either_semicolon() -> None:
         ("常州甲研究院有限公司", FIRM),
         ("常州市武进甲机械厂", FIRM),
         ("天合光能", FIRM),
+        ("西门子公司", FIRM),  # it ends like 子公司, and is none
+        ("罗伯特・博世有限公司", FIRM),
         ("常州甲科技有限公司南京分公司", BRANCH),
         ("常州甲科技股份有限公司技术研究院", BRANCH),
         ("江苏甲有限责任公司（常州）第一分厂", BRANCH),

@@ -111,6 +111,7 @@ def test_a_restatement_makes_a_new_generation_and_a_difference_that_names_the_re
         assert {one["dataset"] for one in move["records"]} == {"TAX_CIT"}
         told = {line["indicator"] for line in move["lines"]}
         assert told == {name for code, name in before if code == uscc and before[code, name] != again.get((code, name))}
+    assert generation_difference(2, 2)["moved"] == 0
     text = render_difference(found)
     assert f"{restated} {DISTRICT}" in text
     assert "changed (amount_yuan)" in text

@@ -61,6 +61,33 @@ def test_a_scheme_that_is_not_installed(refused: Refused, scheme: str) -> None:
     assert "changzhou_v1" in said
 
 
+SETTINGS = [
+    ("WAREHOUSE_URL", "canary", "is not an SQLAlchemy URL"),
+    ("WAREHOUSE_URL", "postgresql://canary:canary@[::1/x", "is not an SQLAlchemy URL"),
+    ("WAREHOUSE_URL", "postgresql://canary:canary@h:port/x", "is not an SQLAlchemy URL"),
+    ("WAREHOUSE_URL", "mysql://canary:canary@h/x", "the warehouse cannot be 'mysql'"),
+    ("WAREHOUSE_URL", "http://169.254.169.254/", "the warehouse cannot be 'http'"),
+    ("WAREHOUSE_URL", "sqlite:///", "the warehouse cannot be 'sqlite'"),
+    ("WAREHOUSE_URL", "sqlite:///:memory:", "the warehouse cannot be 'sqlite'"),  # it would be gone with the process
+    ("WAREHOUSE_URL", "sqlite:////dev/null/x/y.sqlite", "the warehouse's folder cannot be made"),
+    ("HOME", "/dev/null/x", "the warehouse's folder cannot be made"),
+    ("LAKE", "canary://x", "the lake's address is of no kind that is known"),
+    ("AS_OF", "2026-02-30", "setting INNOPOINTS_AS_OF is not usable"),
+    ("SANDBOX_SEED", "-1", "setting INNOPOINTS_SANDBOX_SEED is not usable"),
+    ("READERS", "{", "setting INNOPOINTS_READERS is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "what"), SETTINGS)
+def test_a_setting_that_cannot_be(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    monkeypatch.setenv(f"INNOPOINTS_{name}", value)
+    said = refused("generations")
+    assert what in said
+    assert "canary" not in said
+
+
 @pytest.mark.parametrize("place", ["../outside", "/etc/passwd", "accepted/../../outside", ""])
 def test_no_name_leads_out_of_the_lake(tmp_path, place: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(BadInput, match="is not a place in the lake"):

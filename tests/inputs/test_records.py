@@ -5,15 +5,20 @@ Nothing is guessed and nothing is lost: accepted and waiting rows make up what l
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from stdnum.cn.uscc import calc_check_digit
 
 from include.contracts import Contract, require_contract
+from include.kernel.connections import Connection
+from include.kernel.errors import TerminalError
 from include.kernel.identity import normal_name
+from include.steps.snapshots import _landed, _pseudonym
 from include.validation.judge import judge
 
 DAY = date(2026, 11, 23)
@@ -178,3 +183,38 @@ def test_a_moment_of_arrival_is_wall_time_before_the_cut_off_or_the_row_waits() 
         "2026-11-22T23:59:59Z": ["received_at.cast"],
     }
     assert taken(VAT, FILING, "SBUUID", "received_at", "RKSJ", list(expected)) == expected
+
+
+TALENT = require_contract("HR_TALENT")
+NUMBERS = [
+    "11010519491231002X",  # the example of GB 11643-1999
+    "110105491231002",  # the same person's, of 15 digits
+    "110105199002300010",  # 30 February
+    "110105194912310021",  # another check digit
+    "0" * 18,
+    "H12345678",  # a permit of Hong Kong
+    "E12345678",  # a passport
+    "13800138000",  # a telephone number
+    "320411' OR '1'='1",
+]
+
+
+def test_a_persons_number_is_landed_as_a_hash_of_its_one_spelling_and_of_nothing_else() -> None:
+    """A number that cannot be is no less a person's: none is judged, each is hashed, and two never meet."""
+    key = Connection("innopoints_privacy", login="k1", password="only-for-this-test-run")
+
+    def landed(number: str) -> str:
+        row = {column.native: number for column in TALENT.columns.values()}
+        return _landed(TALENT, row, 1, 0, _pseudonym(key))["证书编号"]
+
+    hashes = [landed(number) for number in NUMBERS]
+    assert all(re.fullmatch("k1:[0-9a-f]{32}", one) for one in hashes)
+    assert len(set(hashes)) == len(NUMBERS)
+    for spelt in ("11010519491231002x", "１１０１０５19491231002Ｘ", " 110105 19491231 002X\u200b"):
+        assert landed(spelt) == hashes[0]
+
+
+def test_without_a_key_nobody_is_landed() -> None:
+    for login, password in (("", "only-for-this-test-run"), ("k1", "too-short"), ("k1", "")):
+        with pytest.raises(TerminalError, match="needs a key id"):
+            _pseudonym(Connection("innopoints_privacy", login=login, password=password))

@@ -63,6 +63,21 @@ def test_a_district_that_is_gone_is_noticed_and_one_that_is_new_is_no_change() -
     assert list(differences(one, both, DAY)) == []
 
 
+@pytest.mark.parametrize("held", [1, 99])
+def test_a_district_of_which_nobody_is_left_is_noticed_however_small(held: int) -> None:
+    lines = differences({"320411": firms(200), "3204JK": firms(held)}, {"320411": firms(200)}, DAY)
+    assert list(lines) == [f"3204JK: 0 enterprises, {held} before"]
+
+
+def test_small_districts_are_judged_together() -> None:
+    """Two of 60: each is too small to say anything, the city of 120 is not."""
+    before = {"320411": firms(60), "320412": firms(60)}
+    thinner = {district: firms(60, coverage="0.84") for district in before}
+    assert list(differences(before, thinner, DAY)) == ["city: mean coverage 0.840, 0.900 before"]
+    fewer = {district: firms(47) for district in before}  # 94 of 120
+    assert list(differences(before, fewer, DAY)) == ["city: 94 enterprises, 120 before"]
+
+
 @pytest.mark.parametrize(("coverage", "said"), [("0.85", False), ("0.8499", True)])
 def test_mean_coverage_of_a_district_may_fall_by_five_points(coverage: str, said: bool) -> None:
     before = {"320411": firms(100), "320412": firms(100)}
@@ -132,7 +147,7 @@ def test_a_drifted_generation_is_blocked_until_a_person_answers_for_it(
     taken = put(*halved, by="王处长", reason="区划调整")
     assert taken.status == "current"
     assert (taken.reason or "").startswith(
-        "区划调整; 王处长 accepted the drift from generation 1 of 2026-11-23: 320411: 60 enterprises, 120 before"
+        "区划调整; 王处长 accepted the drift from generation 1 of 2026-11-23: city: 120 enterprises, 240 before"
     )
     rollback(warehouse, usual.id)
     older = put(120, date(2026, 11, 22), "a back-fill replaces nothing and is not compared")

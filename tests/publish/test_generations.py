@@ -207,12 +207,12 @@ def test_a_fenced_publisher_changes_nothing(warehouse: Engine, put: Publish, sma
 def test_a_roll_back_is_one_audited_move(warehouse: Engine, put: Publish, small: Tables) -> None:
     first, second = put(small, D22), put(small, D23)
     started = time.monotonic()
-    assert rollback(warehouse, first.id, reason="wrong list").status == "current"
+    assert rollback(warehouse, first.id, reason="wrong\nlist\x1b").status == "current"
     assert time.monotonic() - started < 10
     assert current(warehouse) == first.id
     left = generations(warehouse)[0]
     assert (left.id, left.status) == (second.id, "rolled_back")
-    assert left.reason == f"rolled back to generation {first.id}: wrong list"
+    assert left.reason == f"rolled back to generation {first.id}: wrong list\\x1b"
     assert rollback(warehouse, first.id) == generations(warehouse)[1]
 
 

@@ -174,6 +174,7 @@ def test_a_faults_file_is_read(tmp_path: Path):
         ("faults:\n  - {kind: mojibake, rate: .nan}", "faults[0].rate: found nan"),
         ("faults:\n  - {kind: mojibake, rate: yes}", "faults[0].rate: found True"),
         ("faults:\n  - {kind: mojibake, rate: '0.1'}", "faults[0].rate: found '0.1'"),
+        ("faults:\n  - {kind: mojibake, rate: 0.1, rate: 0.9}", "line 2: key 'rate' stands twice"),
         ("faults:\n  - {kind: mojibake}", "faults[0]: rate is missing"),
         ("faults:\n  - {kind: mojibake, rate: 0.1, seed: -1}", "faults[0].seed: found -1"),
         ("faults:\n  - {kind: mojibake, rate: 0.1, seed: 1.5}", "faults[0].seed: found 1.5"),

@@ -200,7 +200,15 @@ def test_an_absent_database_is_transient_and_is_not_created(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "extra", [{}, {"url": "canary no url"}, {"url": "mysql://canary@h/x"}, {"url": "postgresql://reader:canary@h/x"}]
+    "extra",
+    [
+        {},
+        {"url": "canary no url"},
+        {"url": "mysql://canary@h/x"},
+        {"url": "postgresql://canary@[h/x"},
+        {"url": 7},
+        {"url": "postgresql://reader:canary@h/x"},
+    ],
 )
 def test_a_connection_without_a_usable_url_is_refused_without_quoting_it(extra: dict[str, str]) -> None:
     request = Request("TAX_VAT", "320411", DAY, arrival_cutoff(DAY), None)

@@ -44,6 +44,7 @@ def resolve(folder: Path, monkeypatch: pytest.MonkeyPatch, names: str | bytes, r
         ("常州恒创液压机械有限公司上海分公司", "", "branch", "91320411YY00000018"),
         ("常州大学", "", "institution", ""),
         ("张三丰", "", "person", ""),
+        ("西门子公司", "", "none", ""),
         ("SIEMENS AG", "", "none", ""),
         ("深圳腾飞航空科技有限公司", "", "none", ""),
     ],
@@ -85,6 +86,34 @@ def test_a_name_that_a_spreadsheet_would_compute_is_made_a_text(
     assert resolve(tmp_path, monkeypatch, f'name\n"{name}"\n') == 0
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as lines:
         assert [row["name"] for row in csv.DictReader(lines)] == [f"'{name}"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["常州恒创液压机械有限公司;", "；常州恒创液压机械有限公司", "常州恒创液压机械有限公司;；;"]
+)
+def test_a_semicolon_with_nothing_behind_it_hides_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    assert resolve(tmp_path, monkeypatch, f"name\n{cell}\n") == 0
+    text = (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert text == "name,uscc,tier,candidates\n常州恒创液压机械有限公司,91320411YY00000018,exact,\n"
+
+
+def test_a_code_that_the_registry_gives_two_names_is_left_to_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that stands there twice under one name, with two telephones say, is no doubt at all."""
+    registry = (
+        "uscc,name,phone\n91320411YY00000018,常州恒创液压有限公司,1\n91320411YY00000018,常州永创机械有限公司,2\n"
+        "91320411YY00000280,常州金鑫（江苏）模具有限公司,3\n91320411YY00000280,常州金鑫(江苏)模具有限公司,4\n"
+    )
+    names = "name\n常州恒创液压有限公司\n常州永创机械有限公司\n常州金鑫(江苏)模具有限公司\n"
+    assert resolve(tmp_path, monkeypatch, names, registry) == 0
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1:] == [
+        "常州恒创液压有限公司,,review,91320411YY00000018",
+        "常州永创机械有限公司,,review,91320411YY00000018",
+        "常州金鑫(江苏)模具有限公司,91320411YY00000280,exact,",
+    ]
 
 
 GOOD = "name\n常州大学\n"

@@ -58,8 +58,16 @@ def test_as_of_a_date_only_what_was_decided_by_then_is_seen_and_later_revocation
     assert in_force(decisions(warehouse)) == {}
 
 
+def test_who_and_why_stand_in_one_line_that_steers_no_terminal(warehouse: Engine) -> None:
+    forged = "电话核实\n    9  2026-11-20 09:00  王处长: IP_PAT 甲 means 乙"
+    taken = decide(warehouse, "IP_PAT", NAME, A, evidence=forged, by="李\x1b[2J\u202e")
+    assert taken.evidence == "电话核实 9 2026-11-20 09:00 王处长: IP_PAT 甲 means 乙"
+    assert taken.decided_by == r"李\x1b[2J\u202e"
+    assert decisions(warehouse) == [taken]
+
+
 def test_a_decision_says_who_and_why_and_only_a_standing_one_is_revoked(warehouse: Engine) -> None:
-    for evidence, by in (("", "王"), (" ", "王"), ("电话核实", "")):
+    for evidence, by in (("", "王"), (" ", "王"), ("\n", "王"), ("电话核实", "")):
         with pytest.raises(BadInput, match=r"no (evidence|decided_by)"):
             decide(warehouse, "IP_PAT", NAME, A, evidence=evidence, by=by)
     assert decisions(warehouse) == []

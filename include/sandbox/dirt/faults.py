@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from include.kernel.documents import read_yaml
 from include.kernel.errors import BadInput
 from include.sandbox.dirt.kinds import KINDS
 
@@ -49,12 +48,7 @@ def read_faults(path: Path) -> Faults:
     >>> faults:
     >>>   - {kind: code_spelling, rate: 0.02, seed: 7, datasets: [TAX_VAT]}
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(f"cannot be read ({type(error).__name__})", where=str(path), todo="name a faults file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput("not readable YAML: " + " ".join(str(error).split()), where=str(path)) from None
+    raw = read_yaml(path, kept="the world that is there")
     if not isinstance(raw, dict):
         raise _refused(path, "faults", f"the file is {_shape(raw)}", "write `faults:` and below it a list of entries")
     for key in raw:
