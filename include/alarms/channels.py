@@ -141,8 +141,8 @@ def _send(address: str, message: Message) -> bool:
 
 
 def _post(channel: Any, url: str, said: dict[str, Any], signed: dict[str, str] | None = None) -> bool:
-    """Robots throttle and refuse with status 200 and a code in their answer, which apprise takes for a delivery from all
-    but Feishu's; so apprise reads the addresses and signs, and we ask and read the answer.
+    """Robots throttle and refuse with status 200 and a code in their answer, which apprise takes for a delivery by
+    all but Feishu's; so apprise reads the address and signs, and we ask and read the answer.
     """
     try:
         reply = requests.post(

@@ -72,7 +72,7 @@ def digest(night: Night, link: str = "") -> Message:
 
 
 def _line(one: SourceNight) -> str:
-    age = "never delivered" if one.oldest_days is None else f"{one.oldest_days} d"
+    age = "not all ever delivered" if one.oldest_days is None else f"{one.oldest_days} d"
     return (
         f"- {one.source}: {one.accepted}/{one.rejected}/{one.missing}; "
         f"{one.rows_in:,}, {one.rows_accepted:,}, {one.rows_quarantined:,}; {age}"

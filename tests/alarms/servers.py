@@ -1,4 +1,4 @@
-"""Real servers that play the group robots and a mail host, in threads: they take messages, or behave badly on demand."""
+"""Real servers that play the group robots and a mail host: they take messages, or behave badly on demand."""
 
 from __future__ import annotations
 
