@@ -30,14 +30,12 @@ def plan() -> dict[str, str]:
 
 @task
 def send(run: dict[str, str]) -> dict[str, Any]:
-    from airflow.sdk.configuration import conf
+    from include.steps.digest import PAUSE_SECONDS, send_digest
 
-    from include.steps.digest import send_digest
-
-    link = conf.get("api", "base_url", fallback="").rstrip("/")
-    pages = f"{link}/plugin/innovation-points" if link else ""
+    pages = get_current_context()["ti"].log_url.partition("/dags/")[0] + "/plugin/innovation-points"
     as_of = parse_as_of(run["as_of"])
-    return run_step(send_digest, as_of, run["scheme"], lookup=connection_from_airflow, link=pages)
+    channels = {"lookup": connection_from_airflow, "pause_seconds": PAUSE_SECONDS}
+    return run_step(send_digest, as_of, run["scheme"], link=pages, **channels)
 
 
 @dag(

@@ -41,6 +41,7 @@ ALARMS_CONNECTION = "innopoints_alarms"
 # of four seconds with a pause, then four for the fallback.
 TRIES, PAUSE_SECONDS = 2, 1.0
 _ONE_TELLING_SECONDS = 60
+OF_DISTRICT = ("plan", "conform", "measure", "compute", "score")
 
 
 def tell(find: Callable[[], Iterable[Incident]], *, lookup: Lookup) -> int:
@@ -121,7 +122,7 @@ def failure(
         return [rejected_snapshot(dataset, scope, as_of, counts=counts, link=link)]
     if step in ("rank", "publish") and scheme:
         return [blocked_publication(scheme, as_of, link=link)]
-    if district:
+    if step in OF_DISTRICT and district:
         return [unscored_district(district, as_of, link=link)]
     return [failed_task(name, as_of, link=link)]
 

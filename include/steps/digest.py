@@ -17,6 +17,7 @@ from include.kernel.references import ResultKey
 from include.publish.generations import Generation, generations
 from include.sources.declaration import sources
 from include.steps.alarm import pairs, send, standing, where
+from include.steps.review import queue
 from include.steps.stores import Stores, open_stores
 from include.store.alarms import DIGEST
 
@@ -32,7 +33,7 @@ def night_digest(as_of: date, scheme: str, *, link: str = "") -> Message:
 
 
 def send_digest(
-    as_of: date, scheme: str, *, holder: str, lookup: Lookup, link: str = "", pause_seconds: float = PAUSE_SECONDS
+    as_of: date, scheme: str, *, holder: str, lookup: Lookup, link: str = "", pause_seconds: float
 ) -> dict[str, Any]:
     """Send the digest of a night, once however often this is run; a channel that does not take it fails nothing."""
     stores = open_stores()
@@ -96,8 +97,6 @@ def _sources(stores: Stores, as_of: date) -> list[SourceNight]:
 
 def _names_waiting(as_of: date) -> int | None:
     """How many names wait for somebody to decide; None where no night can be read: the digest goes out all the same."""
-    from include.steps.review import queue
-
     try:
         return len(queue(as_of)[1])
     except InnopointsError as error:
