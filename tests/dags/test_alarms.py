@@ -142,7 +142,7 @@ def test_the_digest_is_sent_once_however_often_it_runs_and_is_green_where_nobody
     assert run(dags["innopoints_digest"], {"as_of": "2026-11-18"})[0] == "success"
     robots.does.clear()
     for _ in range(3):
-        assert run(dags["innopoints_digest"])[0] == "success"
+        assert run(dags["innopoints_digest"], {"as_of": "2026-11-20"})[0] == "success"
     [text] = robots.texts["wecom"]
     assert text.startswith("创新积分 2026-11-20 · NOT PUBLISHED 未发布")
     assert text.endswith("/plugin/innovation-points")
