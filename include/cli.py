@@ -133,6 +133,25 @@ def retain(
 
 
 @app.command()
+def digest(
+    as_of: AsOf = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+    send: Annotated[
+        bool, typer.Option("--send", help="Send it too, if it was not sent; channels: Connection innopoints_alarms.")
+    ] = False,
+) -> None:
+    """What a night brought, in counts: published or not, districts, incidents, sources, what waits for a person."""
+    from include.steps.digest import night_digest, send_digest
+
+    day = _date(as_of)
+    for line in night_digest(day, scheme).lines:
+        _say(line)
+    if send:
+        done = send_digest(day, scheme, holder="shell/digest", lookup=from_environment, pause_seconds=2)
+        _say("sent" if done["sent"] else "not sent: no channel took it, or it was sent before")
+
+
+@app.command()
 def difference(
     before: Annotated[int, typer.Argument(help="Generation id.")],
     after: Annotated[int, typer.Argument(help="Generation id.")],

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.kernel.connections import Connection, missing
 from include.kernel.errors import BadInput, InnopointsError, TerminalError, unforeseen
+from plugins.alarms import on_failure
 
 log = logging.getLogger("innopoints")
 
@@ -30,6 +31,7 @@ TASK_DEFAULTS: dict[str, Any] = {
         default=RetryAction.DEFAULT,
     ),
     "execution_timeout": timedelta(minutes=15),
+    "on_failure_callback": on_failure,
     "pool": "default_pool",
 }
 

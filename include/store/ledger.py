@@ -246,7 +246,7 @@ class Ledger:
         """
         now = clock()
         with writing(self.engine) as connection:
-            _insert_missing(connection, run_lease, {"name": name, "holder": "", "token": 0, "expires_at": now})
+            insert_missing(connection, run_lease, {"name": name, "holder": "", "token": 0, "expires_at": now})
             held = connection.execute(sa.select(run_lease).where(run_lease.c.name == name).with_for_update()).one()
             if held.holder != holder and held.expires_at > now:
                 raise Held(
@@ -382,6 +382,16 @@ class Ledger:
         """What is known of a snapshot; None when it never landed."""
         return self._snapshot(sa.select(run_snapshot).where(*_matches(run_snapshot, _identity(key))))
 
+    def snapshots(self, first: date, last: date) -> list[SnapshotRow]:
+        """Every snapshot of a business date from `first` to `last`, by date, dataset and scope."""
+        query = (
+            sa.select(run_snapshot)
+            .where(run_snapshot.c.as_of.between(first, last))
+            .order_by(run_snapshot.c.as_of, run_snapshot.c.dataset, run_snapshot.c.scope)
+        )
+        with reading(self.engine) as connection:
+            return [SnapshotRow(**row._mapping) for row in connection.execute(query)]
+
     def last_accepted(self, dataset: str, scope: str, on_or_before: date) -> SnapshotRow | None:
         """The newest accepted snapshot with a business date not after `on_or_before`."""
         return self._snapshot(
@@ -445,6 +455,14 @@ class Ledger:
         """The newest business date, not after `on_or_before`, on which a district was scored under any scheme."""
         found = self._results(run_result.c.district == district, run_result.c.as_of <= on_or_before)
         return found[-1].result.as_of if found else None
+
+    def scored_after(self, district: str, first: date, moment: datetime) -> bool:
+        """Was a district scored after a moment, as of `first` or a later date, under any scheme?"""
+        query = sa.select(sa.literal(1)).where(
+            run_result.c.district == district, run_result.c.as_of >= first, run_result.c.scored_at > moment
+        )
+        with reading(self.engine) as connection:
+            return connection.execute(query.limit(1)).one_or_none() is not None
 
     def snapshots_before(self, limit: date) -> list[SnapshotKey]:
         """Every snapshot of a business date before `limit` that also landed before it: a back-fill is not old."""
@@ -552,11 +570,11 @@ def _matches(table: Table, identity: dict[str, Any]) -> list[sa.ColumnElement[bo
 def _keep_set(connection: Connection, members: list[Member]) -> str:
     ordered = sorted(list(member) for member in members)
     set_id = hashlib.sha256(json.dumps(ordered, ensure_ascii=False).encode("utf-8")).hexdigest()[:16]
-    _insert_missing(connection, run_snapshot_set, {"id": set_id, "members": ordered})
+    insert_missing(connection, run_snapshot_set, {"id": set_id, "members": ordered})
     return set_id
 
 
-def _insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+def insert_missing(connection: Connection, table: Table, row: dict[str, Any]) -> None:
     """Insert, unless its key is there: two writers who both find it missing do not collide."""
     dialect = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name]
     connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())

@@ -97,7 +97,8 @@ def test_a_new_source_declaration_adds_its_tasks_to_every_district(tmp_path: Pat
 
 def test_one_dag_per_area_the_city_and_the_form(dags: dict[str, Any]) -> None:
     forms = {"innopoints_backfill", "innopoints_release"}
-    assert set(dags) == {*DISTRICTS, "innopoints_city", "innopoints_publish", "innopoints_retention", *forms}
+    city = {"innopoints_city", "innopoints_publish", "innopoints_digest", "innopoints_retention"}
+    assert set(dags) == {*DISTRICTS, *city, *forms}
 
 
 def landed_by(dag: Any) -> list[tuple[str, str]]:

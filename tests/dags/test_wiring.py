@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+import include.steps.district
 from include.kernel.errors import TerminalError
 from include.sources.declaration import of_district, shared, sources
 
@@ -65,10 +67,9 @@ class Notes(ModuleType):
 
 
 @pytest.fixture
-def notes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Notes]:
-    """Notes in the place of the steps, and one Connection."""
-    import include
-
+def notes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Notes]:
+    """Notes in the place of the steps, one Connection, and a home for the ledger that alarms look into."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
     taken = Notes(set())
     monkeypatch.setitem(sys.modules, "include.steps", taken)
     monkeypatch.setattr(include, "steps", taken, raising=False)

@@ -35,6 +35,9 @@ from include.kernel.errors import InnopointsError
 from include.kernel.references import ResultKey
 from include.sandbox import serve
 from include.sandbox.gateway import create_app, load_shelves
+from include.sources.declaration import sources
+from include.steps.alarm import failure, pairs
+from include.steps.digest import night_digest
 from include.steps.explain import explain
 from include.steps.refresh import refresh
 from include.steps.stores import open_stores
@@ -271,6 +274,25 @@ def test_a_reply_with_a_field_that_nobody_registered_is_not_kept_as_it_came(
             steps.land("TAX_HNTE", DISTRICT, day, holder="canary", lookup=(night.connections | own).__getitem__)
         assert len(kept) == raws
     assert _holding(night, ["".join(PEOPLE)]) == {}
+
+
+def test_no_message_names_a_person_an_enterprise_an_amount_or_a_secret(night: Night) -> None:
+    """The digest, and the message of whatever can fail, over what the night left in the ledger."""
+    stores = open_stores()
+    profile = stores.lake.read(places.points(ResultKey(AS_OF, DISTRICT, SCHEME)), "profile")
+    firms = [*profile["uscc"].to_pylist(), *profile["name"].to_pylist()]
+    failures = [
+        *(failure("validate", AS_OF, name="x", dataset=dataset, scope=scope) for dataset, scope in pairs()),
+        *(failure("land", AS_OF, name="x", source=source) for source in sources()),
+        failure("shared", AS_OF, name="x"),
+        failure("score", AS_OF, name="x", district=DISTRICT),
+        failure("publish", AS_OF, name="x", scheme=SCHEME),
+    ]
+    messages = [night_digest(AS_OF, SCHEME), *(one.message() for met in failures for one in met)]
+    said = "\n".join(line for message in messages for line in (message.subject, *message.lines))
+    assert "tax_database: " in said
+    assert len(messages) > 100
+    assert _found(said, [*PEOPLE, AMOUNT, AMOUNT[:6], HASHING_KEY, *night.secrets, *firms]) == []
 
 
 @pytest.mark.airflow

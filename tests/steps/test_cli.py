@@ -26,6 +26,7 @@ def innopoints(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["refresh", "--as-of", "2026-02-30"], 2, "malformed date '2026-02-30'"),
         (["refresh", "--as-of", "2026/2/3"], 2, "write it as YYYY-MM-DD"),
         (["refresh", "--as-of", "2099-01-01"], 2, "as_of 2099-01-01 has not begun"),
+        (["digest", "--as-of", "2099-01-01"], 2, "as_of 2099-01-01 has not begun"),
         (["publish", "--as-of", "2099-01-01"], 2, "as_of 2099-01-01 has not begun"),
         (["refresh", "--as-of", "2026-11-20", "--scheme", "changzhou_v2"], 2, "did you mean changzhou_v1"),
         (["refresh", "--as-of", "2026-11-20"], 1, "is not configured"),
@@ -64,3 +65,11 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, arguments: list[str], statu
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "lake").exists()
+
+
+def test_the_digest_is_printed_and_without_a_connection_sent_nowhere(tmp_path: Path) -> None:
+    done = innopoints(tmp_path, "digest", "--as-of", "2026-11-20", "--send")
+    assert done.returncode == 0, done.stderr
+    first, *_, last = done.stdout.splitlines()
+    assert first == "创新积分 2026-11-20 · NOT PUBLISHED 未发布"
+    assert last == "not sent: no channel took it, or it was sent before"

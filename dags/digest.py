@@ -1,0 +1,60 @@
+"""Ten past six: what the night brought, in counts, once, to the channels of the Connection `innopoints_alarms`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+
+from include.kernel.periods import parse_as_of
+from plugins.run_plan import TIMEZONE, date_param, planned, scheme_param
+from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, run_step
+
+AT_THREE_IN_THE_MORNING = """
+### The digest 每日摘要
+
+`plan` → `send`, at 06:10
+
+One message a night: published or not by then, districts, open incidents, and per source what came, was accepted, is in
+quarantine and how old the oldest snapshot in use is. Counts and links only. What was sent once is not sent again,
+whatever is cleared. Without the Connection `innopoints_alarms` nothing is sent: `innopoints digest` prints it.
+
+**At 3 a.m.** Nothing depends on it. A channel that is down is a line in the log of `send`, never a red task.
+"""
+
+
+@task
+def plan() -> dict[str, str]:
+    return planned(get_current_context())
+
+
+@task
+def send(run: dict[str, str]) -> dict[str, Any]:
+    from include.steps.digest import PAUSE_SECONDS, send_digest
+
+    pages = get_current_context()["ti"].log_url.partition("/dags/")[0] + "/plugin/innovation-points"
+    as_of = parse_as_of(run["as_of"])
+    channels = {"lookup": connection_from_airflow, "pause_seconds": PAUSE_SECONDS}
+    return run_step(send_digest, as_of, run["scheme"], link=pages, **channels)
+
+
+@dag(
+    dag_id="innopoints_digest",
+    dag_display_name="企业创新积分 · 每日摘要",
+    description="What the night brought, told once",
+    doc_md=AT_THREE_IN_THE_MORNING,
+    schedule=CronTriggerTimetable("10 6 * * *", timezone=TIMEZONE),
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    params={
+        "as_of": date_param("Business date 业务日期 (empty: the run's day)", nullable=True),
+        "scheme": scheme_param(),
+    },
+    tags=["innopoints", "city"],
+)
+def digest() -> None:
+    send(plan())
+
+
+digest()

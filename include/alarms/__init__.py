@@ -1,0 +1,1 @@
+"""What people are told of a night, in counts and links only, and how it reaches them."""
