@@ -26,9 +26,10 @@ from include.kernel.connections import Connection
 from include.kernel.errors import BadInput
 
 log = logging.getLogger("innopoints")
-# Both write addresses into their lines, and the address of a robot is its key.
-logging.getLogger("apprise").disabled = True
-logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+# Both write addresses into their lines, and the address of a robot is its key. A filter outlasts whoever configures the
+# logging anew, as Airflow does; a logger that is only disabled speaks again then.
+logging.getLogger("apprise").addFilter(lambda _: False)
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 # Bytes of text that each takes. WeCom: 2,048 of content. DingTalk and Feishu: 20,000 of the whole request. apprise
 # counts characters, and one of Chinese is three bytes: so we cut, and apprise finds nothing left to cut.

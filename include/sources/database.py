@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -76,6 +77,7 @@ def pages(
 def _engine(connection: Connection, patience: Patience, where: str) -> sa.Engine:
     try:
         url = sa.make_url(connection.extra["url"])
+        urlsplit(connection.extra["url"])  # refuses half a bracket, which would look like a host that is down
         backend = url.get_backend_name()
     except (KeyError, ValueError, sa.exc.ArgumentError):
         raise _misconfigured(connection, "its extra holds no readable `url`", where) from None
