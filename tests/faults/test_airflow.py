@@ -28,6 +28,7 @@ from include.kernel.connections import from_environment
 from include.kernel.errors import InnopointsError
 from include.kernel.references import ResultKey, SnapshotKey
 from include.kernel.settings import Settings
+from include.steps import due_publications
 from include.steps.refresh import refresh
 from include.steps.stores import open_stores
 from include.store import lake as places
@@ -78,10 +79,11 @@ class Running:
         return states
 
     def published(self, as_of: date) -> str:
-        """What the generation of a date says, waited for."""
+        """What the last generation of a date says, once no district of it waits to be published."""
         deadline = time.monotonic() + NIGHT_SECONDS
         while time.monotonic() < deadline:
-            if said := content_published(as_of):
+            waiting = any(due["as_of"] == as_of.isoformat() for due in due_publications(as_of, sweep=True))
+            if not waiting and (said := content_published(as_of)):
                 return said
             time.sleep(2)
         raise AssertionError(f"no generation of {as_of}")
@@ -104,11 +106,10 @@ def patiently(ask: Callable[[], Found]) -> Found:
 
 
 def content_published(as_of: date) -> str | None:
-    """The digest of what was published of a date."""
+    """The digest of what was published last of a date."""
+    of_date = sa.select(run_publication.c.content_sha).where(run_publication.c.as_of == as_of)
     with open_stores().engine.connect() as connection:
-        return connection.scalar(
-            sa.select(run_publication.c.content_sha).where(run_publication.c.as_of == as_of).limit(1)
-        )
+        return connection.scalar(of_date.order_by(run_publication.c.generation_id.desc()).limit(1))
 
 
 def committed(as_of: date) -> dict[str, str]:
