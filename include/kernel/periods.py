@@ -7,7 +7,7 @@ on D and a back-fill of D three weeks later see the same records, and give the s
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from include.kernel.errors import BadInput, shown
@@ -44,6 +44,11 @@ def require_begun(as_of: date, today: date) -> date:
 def arrival_cutoff(as_of: date) -> datetime:
     """The first moment that the refresh as of `as_of` does *not* see: its midnight in Shanghai."""
     return datetime.combine(as_of, time(0), tzinfo=SHANGHAI)
+
+
+def seen_from(moment: datetime) -> date:
+    """The first business date whose refresh sees what happened at an aware moment: the inverse of `arrival_cutoff`."""
+    return business_date(moment) + timedelta(days=1)
 
 
 def business_date(moment: datetime) -> date:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ from include.kernel.areas import areas
 from include.kernel.cells import write_csv
 from include.kernel.errors import BadInput
 from include.kernel.identity import normal_code
-from include.kernel.periods import business_date
+from include.kernel.periods import seen_from
 from include.sources.declaration import REGISTRY
 from include.steps.conforming import Frozen, Registries
 from include.steps.stores import Stores, open_stores
@@ -99,22 +99,18 @@ def decide(
     if chosen is not None and not any(pc.is_in(pa.scalar(chosen), value_set=codes).as_py() for codes in registered):
         raise BadInput("this code is not registered", where=f"as of {night}", kept=_KEPT, todo="check the code")
     taken = store.decide(stores.engine, dataset, subject(code, name), chosen, evidence=evidence, by=by)
-    return taken, _seen_from(taken)
+    return taken, seen_from(taken.decided_at)
 
 
 def revoke(number: int, *, evidence: str, by: str) -> tuple[NameDecision, date]:
     """Take a decision back, and the first business date that sees it."""
     taken = store.revoke(open_stores().engine, number, evidence=evidence, by=by)
-    return taken, _seen_from(taken)
+    return taken, seen_from(taken.decided_at)
 
 
 def decisions() -> list[NameDecision]:
     """Everything that was decided, in its order."""
     return store.decisions(open_stores().engine)
-
-
-def _seen_from(taken: NameDecision) -> date:
-    return business_date(taken.decided_at) + timedelta(days=1)
 
 
 def _open(as_of: date, dataset: str | None) -> tuple[Stores, date, list[Waiting]]:

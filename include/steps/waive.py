@@ -7,11 +7,11 @@ earlier date does not see it. It speaks of what the row says, so the row passes 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from include.contracts import require_contract
 from include.kernel.errors import BadInput
-from include.kernel.periods import business_date
+from include.kernel.periods import seen_from
 from include.kernel.references import SnapshotKey
 from include.steps.stores import open_stores
 from include.store import lake as places
@@ -68,19 +68,15 @@ def waive(dataset: str, scope: str, as_of: date, row: str, *, evidence: str, by:
             todo="let the department send the record again, or correct the contract",
         )
     given = store.give(open_stores().engine, dataset, one.row, one.reasons, evidence=evidence, by=by)
-    return given, _seen_from(given)
+    return given, seen_from(given.decided_at)
 
 
 def revoke(number: int, *, evidence: str, by: str) -> tuple[Waiver, date]:
     """Take a waiver back, and the first business date that sees it."""
     given = store.revoke(open_stores().engine, number, evidence=evidence, by=by)
-    return given, _seen_from(given)
+    return given, seen_from(given.decided_at)
 
 
 def waivers() -> list[Waiver]:
     """Everything that was given or taken back, in its order."""
     return store.waivers(open_stores().engine)
-
-
-def _seen_from(given: Waiver) -> date:
-    return business_date(given.decided_at) + timedelta(days=1)
