@@ -6,10 +6,10 @@ Rows are only ever added. To take one back is a row too, so the decisions as of 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Table
@@ -52,13 +52,19 @@ class NameDecision:
     decided_at: datetime
 
 
+class _Revocable(Protocol):
+    @property
+    def id(self) -> int: ...
+    @property
+    def revokes(self) -> int | None: ...
+
+
+Entry = TypeVar("Entry", bound=_Revocable)
+
+
 def decisions(engine: Engine, before: datetime | None = None) -> list[NameDecision]:
     """All that were taken, or those taken before a moment, in their order."""
-    query = sa.select(run_name_decision).order_by(run_name_decision.c.id)
-    if before is not None:
-        query = query.where(run_name_decision.c.decided_at < before)
-    with reading(engine) as connection:
-        return [NameDecision(**row._mapping) for row in connection.execute(query)]
+    return [NameDecision(**row) for row in added(engine, run_name_decision, before)]
 
 
 def in_force(taken: list[NameDecision]) -> dict[str, dict[tuple[str, str], str | None]]:
@@ -82,14 +88,28 @@ def decide(
 
 def revoke(engine: Engine, number: int, *, evidence: str, by: str) -> NameDecision:
     """Take a decision back: what held before it holds again."""
-    taken = {one.id: one for one in decisions(engine)}
-    one = taken.get(number)
-    if one is None or one.revokes is not None:
-        raise BadInput(f"there is no decision {number}", kept="all decisions", todo="look at `review decisions`")
-    if any(other.revokes == number for other in taken.values()):
-        raise BadInput(f"decision {number} is revoked already", kept="all decisions")
+    one = revocable(decisions(engine), number, "decision", "all decisions", "look at `review decisions`")
     row = {"dataset": one.dataset, "code": one.code, "name": one.name, "revokes": number}
     return _add(engine, row | {"evidence": evidence, "decided_by": by})
+
+
+def added(engine: Engine, table: Table, before: datetime | None) -> list[dict[str, Any]]:
+    """The rows of such a table in their order, all or those added before a moment."""
+    query = sa.select(table).order_by(table.c.id)
+    if before is not None:
+        query = query.where(table.c.decided_at < before)
+    with reading(engine) as connection:
+        return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def revocable(taken: Sequence[Entry], number: int, what: str, kept: str, todo: str) -> Entry:
+    """The entry with this number, if it can be taken back: it takes back no other, and stands."""
+    one = next((one for one in taken if one.id == number), None)
+    if one is None or one.revokes is not None:
+        raise BadInput(f"there is no {what} {number}", kept=kept, todo=todo)
+    if any(other.revokes == number for other in taken):
+        raise BadInput(f"{what} {number} is revoked already", kept=kept)
+    return one
 
 
 def add(engine: Engine, table: Table, row: Mapping[str, object], kept: str) -> dict[str, Any]:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy import JSON, CheckConstraint, Column, Engine, ForeignKey, Table
 from sqlalchemy.types import Integer, Text
 
-from include.kernel.errors import BadInput
-from include.store.decisions import add
-from include.store.warehouse import Moment, metadata, reading
+from include.store.decisions import add, added, revocable
+from include.store.warehouse import Moment, metadata
 
 run_waiver = Table(
     "run_waiver",
@@ -52,11 +50,7 @@ class Waiver:
 
 def waivers(engine: Engine, before: datetime | None = None) -> list[Waiver]:
     """All that were given, or those given before a moment, in their order."""
-    query = sa.select(run_waiver).order_by(run_waiver.c.id)
-    if before is not None:
-        query = query.where(run_waiver.c.decided_at < before)
-    with reading(engine) as connection:
-        return [Waiver(**row._mapping) for row in connection.execute(query)]
+    return [Waiver(**row) for row in added(engine, run_waiver, before)]
 
 
 def in_force(given: list[Waiver]) -> dict[str, dict[str, Waiver]]:
@@ -77,12 +71,7 @@ def give(engine: Engine, dataset: str, row: str, checks: list[str], *, evidence:
 
 def revoke(engine: Engine, number: int, *, evidence: str, by: str) -> Waiver:
     """Take a waiver back: the row waits in quarantine again, or what held before holds again."""
-    given = {one.id: one for one in waivers(engine)}
-    one = given.get(number)
-    if one is None or one.revokes is not None:
-        raise BadInput(f"there is no waiver {number}", kept=_KEPT, todo="look at `quarantine waivers`")
-    if any(other.revokes == number for other in given.values()):
-        raise BadInput(f"waiver {number} is revoked already", kept=_KEPT)
+    one = revocable(waivers(engine), number, "waiver", _KEPT, "look at `quarantine waivers`")
     said = {"dataset": one.dataset, "row": one.row, "checks": [], "revokes": number}
     return _add(engine, said | {"evidence": evidence, "decided_by": by})
 
