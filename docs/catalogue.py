@@ -126,6 +126,9 @@ def _formula(rule: CompiledIndicator) -> Iterator[str]:
     if rule.formula_rule.applicable_when:
         when = _one_line(rule.formula_rule.applicable_when)
         yield f"\nApplicable when `{when}`; otherwise it does not concern the enterprise."
+    if rule.formula_rule.provisional_when:
+        when = _one_line(rule.formula_rule.provisional_when)
+        yield f"\nProvisional (暂估) when `{when}`: the value stands in for one still to come; the interval stays open."
 
 
 def _segments(curve: Curve) -> list[str]:
@@ -204,6 +207,7 @@ def _example(case: Case, stage: str) -> list[str]:
     given = ", ".join(f"{name} = {value:f}" for name, value in case.given.items()) or "nothing"
     expect = case.expect
     value = f"{expect.value:f}" if expect.status == VALUE and expect.value is not None else expect.status
+    value += " (provisional)" if expect.provisional else ""
     raw = "" if expect.raw_points is None else f"{expect.raw_points:f}"
     return [case.name, case.stage or stage, given, value, raw, f"{expect.points:f}"]
 

@@ -80,6 +80,7 @@ class FormulaAccount(_Shape):
     expression: str
     with_numbers: str
     applicable_when: str | None
+    provisional_when: str | None
     since: date
     reference: str
 
@@ -112,6 +113,8 @@ class CurveAccount(_Shape):
 
 
 class LineAccount(_Shape):
+    """One indicator. `provisional`: the value stands in for one still to come; it counts, the interval stays open."""
+
     indicator: str
     national: str | None
     name_zh: str
@@ -123,6 +126,7 @@ class LineAccount(_Shape):
     held_back: list[str] = Field(description="datasets it reads that hold records of the enterprise in quarantine")
     formula: FormulaAccount | None
     value: Decimal | None
+    provisional: bool
     curve: CurveAccount
     raw_points: Decimal | None
     weight: Decimal

@@ -18,13 +18,17 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Derived:
-    """An indicator of one enterprise. `hit` is None where there is no value; points are what the weight makes of it."""
+    """An indicator of one enterprise. `hit` is None where there is no value; points are what the weight makes of it.
+
+    `provisional`: the value stands in for one that is still to come.
+    """
 
     applies: bool
     value: Decimal | None
     hit: Hit | None
     weight: Decimal
     points: Decimal
+    provisional: bool
 
 
 def derive(rules: Compiled, indicator: str, measured: Measured, stage: str) -> Derived:
@@ -35,7 +39,8 @@ def derive(rules: Compiled, indicator: str, measured: Measured, stage: str) -> D
     value = None if found is None else Decimal(found)
     hit = None if value is None else rule.curve.segment_of(value)
     points = weighted(hit.raw_points if hit else Decimal(0), weight)
-    return Derived(applies, value, hit, from_scaled(weight, POINT_DECIMALS), points)
+    provisional = value is not None and rule.is_provisional(measured)
+    return Derived(applies, value, hit, from_scaled(weight, POINT_DECIMALS), points, provisional)
 
 
 def weighted(raw_points: Decimal, weight: int) -> Decimal:

@@ -56,6 +56,8 @@ def _line(line: LineAccount, records: dict[str, Record]) -> Iterator[str]:
         yield f"  formula {line.formula.expression}   [from {line.formula.since}, {line.formula.reference}]"
         if line.formula.applicable_when:
             yield f"    applies when {line.formula.applicable_when}"
+        if line.provisional:
+            yield f"    provisional, the interval stays open: {line.formula.provisional_when}"
         result = "no value" if line.value is None else f"{line.value.normalize():f} {line.unit}"
         yield f"        = {line.formula.with_numbers} = {result}"
     segment = line.curve.segment

@@ -3,7 +3,8 @@
 Values are one long table: uscc, indicator, value (decimal(38, 6)), status, incomplete. Rows come indicator by indicator
 in catalogue order, enterprises ascending. A true zero is the value 0; NULL always says why: `not_applicable` (the
 scheme's rule), `in_quarantine` (a dataset it reads holds this enterprise's rows back), `not_held` (nothing to compute
-from). A value computed while such rows are held back is `incomplete`: it counts as it is, the interval stays open.
+from). A value computed while such rows are held back, or that stands in for one still to come (the scheme's
+`provisional_when`), is `incomplete`: it counts as it is, the interval stays open.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _is_held_back(measures: pa.Table, quarantined: pa.Table, dataset: str) -> np
 def _value(
     rule: CompiledIndicator, columns: Mapping[str, Column], held_back: Mapping[str, np.ndarray], rows: int
 ) -> tuple[Column, np.ndarray, np.ndarray]:
-    """The value in millionths, the code of its status, and where rows that it may need are held back."""
+    """The value in millionths, the code of its status, and where it may still change: see `incomplete` above."""
     incomplete = np.full(rows, False)
     if rule.formula is None:
         return Column.constant(None, rows), np.full(rows, _CODE[NOT_HELD], np.int8), incomplete
@@ -76,6 +77,8 @@ def _value(
         excused = applies.known & ~applies.values
         status[excused] = _CODE[NOT_APPLICABLE]
         value = Column.of(value.values, value.known & ~excused)
+    if rule.provisional is not None:
+        incomplete |= rule.provisional.column(columns, rows).values
     return value, status, incomplete & value.known
 
 

@@ -17,9 +17,13 @@ STAGE_FILE = "stages.yaml"
 
 
 class Expectation(Strict):
-    """What must come out. `value` and `raw_points` are given exactly where the status is `value` (the default)."""
+    """What must come out. `value` and `raw_points` are given exactly where the status is `value` (the default).
+
+    `provisional`: the value stands in for one still to come, so the interval stays open.
+    """
 
     status: str = VALUE
+    provisional: bool = False
     value: Exact | None = None
     raw_points: Exact | None = None
     points: Exact

@@ -20,9 +20,9 @@ from include.schemes.model import (
     Basis,
     Condition,
     CurveRule,
-    FormulaRule,
     HonourRule,
     Indicator,
+    NightlyFormulaRule,
     ProductRule,
     ProgrammeRule,
     RungRule,
@@ -66,9 +66,10 @@ class CompiledIndicator:
     indicator: Indicator
     formula: Formula | None
     applicable: Formula | None
+    provisional: Formula | None
     datasets: tuple[str, ...]
     curve: Curve
-    formula_rule: FormulaRule | None
+    formula_rule: NightlyFormulaRule | None
     curve_rule: CurveRule
     lines: tuple[Threshold, ...]
 
@@ -76,10 +77,14 @@ class CompiledIndicator:
         """The value for one enterprise, in fractions: the reference that the nightly columns must equal."""
         return None if self.formula is None else self.formula.evaluate(measures, self.lines)
 
+    def is_provisional(self, measures: Mapping[str, Decimal | int | None]) -> bool:
+        """Does the value of one enterprise stand in for one still to come?"""
+        return self.provisional is not None and self.provisional.evaluate(measures) is True
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """The measures it reads."""
-        read = [f.inputs for f in (self.formula, self.applicable) if f is not None]
+        read = [f.inputs for f in (self.formula, self.applicable, self.provisional) if f is not None]
         return tuple(dict.fromkeys(name for names in read for name in names))
 
 
@@ -234,19 +239,26 @@ def compile_indicator(
             raise BadInput(
                 f"unknown measure {flag!r}{hint}", where=f"{where}: flags", kept=KEPT, todo="correct the file"
             )
-    formula = applicable = rule = None
+    formula = applicable = provisional = rule = None
     datasets: tuple[str, ...] = ()
     if indicator.formula:
         rule = in_force(indicator.formula, as_of, f"{where}: formula")
-        expression, question, at = rule.expression, rule.applicable_when, f"{where}: formula from {rule.since}"
+        expression, at = rule.expression, f"{where}: formula from {rule.since}"
         formula = located(
             at, lambda: compile_formula(expression, known, decimals=indicator.decimals, unit=indicator.unit)
         )
-        if question is not None:
-            applicable = located(f"{at}.applicable_when", lambda: compile_condition(question, known))
+        applicable, provisional = (
+            located(f"{at}.{key}", partial(compile_condition, question, known)) if question is not None else None
+            for key, question in (
+                ("applicable_when", rule.applicable_when),
+                ("provisional_when", rule.provisional_when),
+            )
+        )
         read = [measures[name].datasets for name in formula.inputs if name in measures]
         datasets = tuple(dict.fromkeys(dataset for named in read for dataset in named))
-    return CompiledIndicator(indicator, formula, applicable, datasets, curve, rule, curve_rule, curve.thresholds)
+    return CompiledIndicator(
+        indicator, formula, applicable, provisional, datasets, curve, rule, curve_rule, curve.thresholds
+    )
 
 
 def compile_basis(file: str, basis: Basis, known: Mapping[str, Quantity]) -> CompiledBasis:

@@ -37,6 +37,12 @@ class FormulaRule(Dated):
     applicable_when: str | None = None
 
 
+class NightlyFormulaRule(FormulaRule):
+    """`provisional_when` true: the value stands in for one still to come; it counts, the interval stays open."""
+
+    provisional_when: str | None = None
+
+
 Edge = Literal["[a,b)", "(a,b]"]
 
 
@@ -66,7 +72,7 @@ class Indicator(Strict):
     decimals: Whole = Field(ge=0, le=6)
     direction: Direction
     sources: list[str] = Field(min_length=1)
-    formula: Annotated[list[FormulaRule], AfterValidator(ordered)] = Field(default_factory=list)
+    formula: Annotated[list[NightlyFormulaRule], AfterValidator(ordered)] = Field(default_factory=list)
     not_held: str | None = None
     curve: Annotated[list[CurveRule], AfterValidator(ordered)] = Field(min_length=1)
     flags: list[str] = Field(default_factory=list)

@@ -298,6 +298,10 @@ def _status(scored: _Scored, rule: CompiledIndicator, line: Derived) -> str:
     return IN_QUARANTINE if scored.quarantined.intersection(rule.datasets) else NOT_HELD
 
 
+def _one_line(condition: str | None) -> str | None:
+    return " ".join(condition.split()) if condition else None
+
+
 def _caps(scored: _Scored) -> dict[str, Decimal]:
     """What each category can give in the enterprise's stage."""
     caps = dict.fromkeys(scored.rules.scheme.category_ids, Decimal("0.000"))
@@ -317,11 +321,11 @@ def _line_account(scored: _Scored, rule: CompiledIndicator, of_measure: Mapping[
     formula = None
     if rule.formula_rule:
         expression = " ".join(rule.formula_rule.expression.split())
-        question = rule.formula_rule.applicable_when
         formula = FormulaAccount(
             expression=expression,
             with_numbers=with_numbers(expression, {name: scored.measured[name] for name in rule.inputs}),
-            applicable_when=" ".join(question.split()) if question else None,
+            applicable_when=_one_line(rule.formula_rule.applicable_when),
+            provisional_when=_one_line(rule.formula_rule.provisional_when),
             since=rule.formula_rule.since,
             reference=rule.formula_rule.reference,
         )
@@ -337,6 +341,7 @@ def _line_account(scored: _Scored, rule: CompiledIndicator, of_measure: Mapping[
         held_back=held_back,
         formula=formula,
         value=derived.value,
+        provisional=derived.provisional,
         curve=_curve_account(rule, derived, scored.rules.weights[scored.profile["stage"]][indicator.id]),
         raw_points=derived.hit.raw_points if derived.hit else None,
         weight=derived.weight,

@@ -57,8 +57,8 @@ def _line_fault(compiled: Compiled, indicator: str, case: Case, stage: str) -> s
     line = derive(compiled, indicator, {name: case.given.get(name) for name in compiled.measures}, stage)
     expect = case.expect
     status = VALUE if line.value is not None else NOT_HELD if line.applies else NOT_APPLICABLE
-    found: Shown = {"status": status, "points": line.points}
-    expected: Shown = {"status": expect.status, "points": expect.points}
+    found: Shown = {"status": status, "points": line.points, "provisional": str(line.provisional)}
+    expected: Shown = {"status": expect.status, "points": expect.points, "provisional": str(expect.provisional)}
     if line.value is not None and line.hit is not None:
         found |= {"value": line.value, "raw_points": line.hit.raw_points}
     if expect.value is not None and expect.raw_points is not None:

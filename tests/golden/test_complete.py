@@ -66,6 +66,8 @@ def _missing(indicator: Indicator) -> Iterator[str]:
         yield f"{indicator.id}: no golden case where nothing is held"
     if indicator.formula[-1].applicable_when and NOT_APPLICABLE not in statuses:
         yield f"{indicator.id}: no golden case where it is not applicable"
+    if indicator.formula[-1].provisional_when and {True, False} != {case.expect.provisional for case in cases}:
+        yield f"{indicator.id}: no golden case where it is provisional"
 
 
 @pytest.mark.parametrize("indicator", COMPUTED, ids=[indicator.id for indicator in COMPUTED])

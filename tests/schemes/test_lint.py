@@ -127,7 +127,12 @@ FAULTS: dict[str, tuple] = {
     "a misspelt key": (
         ("ability/ABI-01.yaml", "expression:", "expresion:"),
         "small/ability/ABI-01.yaml: key formula.0.expresion: unknown key; allowed are from, reference, expression, "
-        "applicable_when (did you mean expression?)",
+        "applicable_when, provisional_when (did you mean expression?)",
+    ),
+    "a stand-in that asks for an unknown measure": (
+        ("ability/ABI-01.yaml", "reference: ours", "provisional_when: revenu is null\n    reference: ours"),
+        "small/ability/ABI-01.yaml: formula from 2024-01-01.provisional_when: unknown measure 'revenu' "
+        "(did you mean revenue?)",
     ),
     "a fault that begins later": (
         (
