@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, kind
+from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, kind, split
 from include.conformed.register import (
     AMBIGUOUS,
     CODE_FAILS_CHECK,
@@ -18,6 +18,7 @@ from include.conformed.register import (
     Links,
     Register,
 )
+from include.contracts import Entity
 from include.kernel.identity import normal_code, normal_name
 
 UNRESOLVED = pa.schema(
@@ -44,6 +45,16 @@ Decided = Mapping[tuple[str, str], str | None]
 def subject(code: str | None, name: str | None) -> tuple[str, str]:
     """By what a decision is found again: the identifiers in their one spelling."""
     return normal_code(code or ""), normal_name(name or "")
+
+
+def subjects(entity: Entity, sent: Callable[[str], str | None]) -> Iterator[tuple[str, str]]:
+    """By what decisions about a record are found, in each of its roles and names; `sent`: the text of a column."""
+    for column in filter(None, (entity.names, entity.filed_by)):
+        yield from (subject(None, name) for name in split(sent(column) or ""))
+    if not entity.names:
+        for party in entity.roles.values() or [entity]:
+            code = next(filter(None, map(sent, party.codes)), None)
+            yield subject(code, sent(party.name) if party.name else None)
 
 
 def settled(links: Links, codes: pa.Array, names: pa.Array, decided: Decided, register: Register) -> Links:

@@ -31,7 +31,7 @@ class SourceField(_Shape):
 
 class Record(_Shape):
     """A source record: where it stood in the department's reply, and what it says. `waiver`: by whose decision it
-    passed although a check speaks against it."""
+    passed although a check speaks against it; `decision`: by whose decision it is this enterprise's."""
 
     record: str = Field(description="dataset/scope/date#page:line, unique in this account")
     dataset: str
@@ -45,6 +45,7 @@ class Record(_Shape):
     key: dict[str, str]
     fields: list[SourceField]
     waiver: int | None = None
+    decision: int | None = None
 
 
 class Use(_Shape):

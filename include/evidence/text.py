@@ -107,7 +107,8 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
         shown = [f"{fields[c].zh} ({fields[c].native or c}) {_said(fields[c])}" for c in use.columns]
         key = " ".join(f"{name}={value}" for name, value in record.key.items())
         waived = f" (let pass by waiver {record.waiver})" if record.waiver else ""
-        yield f"    {record.snapshot} {record.page} {record.counted} {record.line} {key}{waived}"
+        linked = f" (this enterprise's by decision {record.decision})" if record.decision else ""
+        yield f"    {record.snapshot} {record.page} {record.counted} {record.line} {key}{waived}{linked}"
         if shown:
             yield f"      {'; '.join(shown)}"
     if len(measure.uses) > SHOWN_RECORDS:

@@ -205,7 +205,8 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
 
 def decided(stores: Stores, as_of: date) -> dict[str, dict[tuple[str, str], str | None]]:
     """What people had decided before `as_of` began, by dataset: the same however often the date is run again."""
-    return in_force(decisions(stores.engine, before=arrival_cutoff(as_of)))
+    taken = in_force(decisions(stores.engine, before=arrival_cutoff(as_of)))
+    return {dataset: {at: one.uscc for at, one in held.items()} for dataset, held in taken.items()}
 
 
 def conformed(

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.conformed.correct import correct, corrections_in_force
+from include.conformed.unresolved import subjects
 from include.contracts import Contract, contracts
 from include.evidence.account import (
     Account,
@@ -55,9 +56,10 @@ from include.sources.declaration import REGISTRY, place_of
 from include.steps.conforming import Frozen, Registries, conformed, decided
 from include.steps.district import compiled
 from include.steps.stores import Stores, open_stores
+from include.store import decisions, waivers
 from include.store import lake as places
 from include.store.ledger import ResultRow
-from include.store.waivers import Waiver, in_force, waivers
+from include.store.waivers import Waiver
 from include.validation.waiver import row_id
 
 PROVED = [
@@ -456,6 +458,8 @@ class _Records:
         self._landed: dict[str, tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]] = {}
         self._corrected: dict[str, dict[tuple[int, int], dict[str, str]]] = {}
         self._waivers: dict[date, dict[str, dict[str, Waiver]]] = {}
+        known = decisions.decisions(stores.engine, before=arrival_cutoff(scored.row.result.as_of))
+        self._decisions = decisions.in_force(known)
 
     def uses(self, support: Support) -> list[Use]:
         """The records that a measure stands on, registration first, each with the columns that matter."""
@@ -514,15 +518,22 @@ class _Records:
             key={contract.columns[name].native: str(row[name]) for name in contract.key},
             fields=fields,
             waiver=self._waiver(contract, snapshot.as_of, landed[at]),
+            decision=self._decision(contract, landed[at]),
         )
 
     def _waiver(self, contract: Contract, as_of: date, landed: dict[str, str | None]) -> int | None:
         """The waiver without which this record would have stayed in quarantine on the night of its snapshot."""
         if as_of not in self._waivers:
-            self._waivers[as_of] = in_force(waivers(self._stores.engine, before=arrival_cutoff(as_of)))
+            self._waivers[as_of] = waivers.in_force(waivers.waivers(self._stores.engine, before=arrival_cutoff(as_of)))
         given = self._waivers[as_of].get(contract.dataset, {})
         waiver = given.get(row_id(contract, landed)) if given else None
         return waiver.id if waiver else None
+
+    def _decision(self, contract: Contract, landed: dict[str, str | None]) -> int | None:
+        """The decision about a name or code that made this record the enterprise's."""
+        taken = self._decisions.get(contract.dataset, {})
+        said = (taken.get(at) for at in subjects(contract.entity, lambda name: landed[contract.columns[name].native]))
+        return next((one.id for one in said if one and one.uscc == self._scored.points["uscc"]), None)
 
     def _corrections(self, contract: Contract) -> dict[tuple[int, int], dict[str, str]]:
         """Place of a record → its fields that a declared correction changed, and the correction's id."""

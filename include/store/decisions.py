@@ -67,13 +67,13 @@ def decisions(engine: Engine, before: datetime | None = None) -> list[NameDecisi
     return [NameDecision(**row) for row in added(engine, run_name_decision, before)]
 
 
-def in_force(taken: list[NameDecision]) -> dict[str, dict[tuple[str, str], str | None]]:
-    """dataset → (code, name) → the enterprise, None for nobody: the last decision that nobody revoked."""
+def in_force(taken: list[NameDecision]) -> dict[str, dict[tuple[str, str], NameDecision]]:
+    """dataset → (code, name) → the last decision that nobody revoked."""
     revoked = {one.revokes for one in taken}
-    held: dict[str, dict[tuple[str, str], str | None]] = defaultdict(dict)
+    held: dict[str, dict[tuple[str, str], NameDecision]] = defaultdict(dict)
     for one in taken:
         if one.revokes is None and one.id not in revoked:
-            held[one.dataset][one.code, one.name] = one.uscc
+            held[one.dataset][one.code, one.name] = one
     return dict(held)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from include.contracts import require_contract
 from include.evidence.text import render
 from include.kernel.errors import BadInput
 from include.kernel.references import SnapshotKey
+from include.steps import review
 from include.steps.explain import explain
 from include.steps.generation_difference import generation_difference
 from include.steps.generation_difference import render as render_difference
 from include.store import lake as places
-from include.store.warehouse import PUBLISHED, reading
+from include.store.decisions import run_name_decision
+from include.store.warehouse import PUBLISHED, reading, writing
 from tests.e2e.conftest import AS_OF, SCHEME, City
 
 pytestmark = pytest.mark.services
@@ -32,7 +35,8 @@ NATIVE = {name: column.native for name, column in require_contract("TAX_CIT").co
 
 
 def score_again(city: City) -> int:
-    """The district from its snapshots on, and the city's publication; the new generation."""
+    """The city and the district from their snapshots on, and the publication; the new generation."""
+    steps.conform_city(AS_OF, holder="test")
     for step in (steps.conform, steps.measure):
         step(DISTRICT, AS_OF, holder="test")
     for step in (steps.compute, steps.score):
@@ -185,3 +189,39 @@ def test_a_correction_is_applied_in_conform_explained_by_its_id_and_ends_when_th
     finally:
         monkeypatch.undo()
         corrections.corrections.cache_clear()
+
+
+def test_a_decision_about_a_name_moves_points_is_explained_by_its_number_and_taken_back_again(city: City) -> None:
+    city.refresh(AS_OF, [DISTRICT])
+    before = published(city, 1)
+    contracts = city.stores.lake.read(places.accepted(SnapshotKey("ST_CONTRACT", "city", AS_OF))).to_pylist()
+    dealt = {row[party] for row in contracts for party in ("buyer_uscc", "seller_uscc")}
+    meant = next(uscc for uscc in own(city, 1) if uscc not in dealt)
+    left = city.stores.lake.read(places.conformed_city(AS_OF), "unresolved").to_pylist()
+    open_ = {row["name"] for row in left if (row["dataset"], row["tier"]) == ("ST_CONTRACT", "none")}
+    name = next(row["buyer_name"] for row in contracts if row["signed_on"].year == 2025 and row["buyer_name"] in open_)
+
+    def at(day: str) -> None:
+        with writing(city.stores.engine) as connection:
+            table = run_name_decision
+            connection.execute(sa.update(table).values(decided_at=datetime.fromisoformat(f"{day}T12:00+08:00")))
+
+    taken, _ = review.decide(AS_OF, "ST_CONTRACT", "", name, meant, evidence="合同登记机构更正通知", by="王工")
+    at("2026-11-20")  # on the business date itself: too late for its night
+    assert published(city, score_again(city)) == before
+    at("2026-11-19")
+    generation = score_again(city)
+    again = published(city, generation)
+    moved = {uscc for uscc, indicator in before if before[uscc, indicator] != again.get((uscc, indicator))}
+    assert moved == {meant}
+    account = explain(meant, SCHEME)
+    linked = [record for record in account.records if record.decision]
+    assert linked
+    assert {(record.dataset, record.decision) for record in linked} == {("ST_CONTRACT", taken.id)}
+    for record in linked:
+        assert name in {field.as_sent for field in record.fields}
+    assert f"(this enterprise's by decision {taken.id})" in render(account)
+    review.revoke(taken.id, evidence="权利人否认", by="李工")
+    at("2026-11-19")
+    assert published(city, score_again(city)) == before
+    assert not any(record.decision for record in explain(meant, SCHEME).records)
