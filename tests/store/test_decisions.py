@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from include.kernel.errors import BadInput
 from include.kernel.periods import SHANGHAI
-from include.store.decisions import decide, decisions, in_force, revoke, run_name_decision
+from include.store.decisions import NameDecision, decide, decisions, in_force, revoke, run_name_decision
 from include.store.warehouse import writing
 
 A, B = "91320411YY00000018", "91320411YY00000280"
@@ -21,12 +21,17 @@ def say(engine: Engine, uscc: str | None, subject: tuple[str, str] = NAME) -> in
     return decide(engine, "IP_PAT", subject, uscc, evidence="电话核实", by="王").id
 
 
+def meant(taken: list[NameDecision]) -> dict[str, dict[tuple[str, str], str | None]]:
+    """Who is meant, by dataset and by code and name."""
+    return {dataset: {at: one.uscc for at, one in held.items()} for dataset, held in in_force(taken).items()}
+
+
 def test_the_last_decision_about_a_subject_holds_in_its_dataset_only(warehouse: Engine) -> None:
     say(warehouse, A)
     say(warehouse, B)
     say(warehouse, None, ("", "常州某有限公司"))
     decide(warehouse, "HR_INS", NAME, A, evidence="营业执照", by="李")
-    assert in_force(decisions(warehouse)) == {
+    assert meant(decisions(warehouse)) == {
         "IP_PAT": {NAME: B, ("", "常州某有限公司"): None},
         "HR_INS": {NAME: A},
     }
@@ -35,9 +40,9 @@ def test_the_last_decision_about_a_subject_holds_in_its_dataset_only(warehouse: 
 def test_a_revoked_decision_leaves_what_held_before_it(warehouse: Engine) -> None:
     first, second = say(warehouse, A), say(warehouse, B)
     revoke(warehouse, second, evidence="看错了", by="李")
-    assert in_force(decisions(warehouse)) == {"IP_PAT": {NAME: A}}
+    assert meant(decisions(warehouse)) == {"IP_PAT": {NAME: A}}
     revoke(warehouse, first, evidence="也看错了", by="李")
-    assert in_force(decisions(warehouse)) == {}
+    assert meant(decisions(warehouse)) == {}
     assert [(one.decided_by, one.uscc, one.revokes) for one in decisions(warehouse)] == [
         ("王", A, None),
         ("王", B, None),
@@ -53,9 +58,9 @@ def test_as_of_a_date_only_what_was_decided_by_then_is_seen_and_later_revocation
         earlier = sa.update(run_name_decision).values(decided_at=cutoff - timedelta(seconds=1))
         connection.execute(earlier)
     revoke(warehouse, number, evidence="看错了", by="李")
-    assert in_force(decisions(warehouse, before=cutoff)) == {"IP_PAT": {NAME: A}}
-    assert in_force(decisions(warehouse, before=cutoff - timedelta(seconds=1))) == {}
-    assert in_force(decisions(warehouse)) == {}
+    assert meant(decisions(warehouse, before=cutoff)) == {"IP_PAT": {NAME: A}}
+    assert meant(decisions(warehouse, before=cutoff - timedelta(seconds=1))) == {}
+    assert meant(decisions(warehouse)) == {}
 
 
 def test_who_and_why_stand_in_one_line_that_steers_no_terminal(warehouse: Engine) -> None:
