@@ -17,15 +17,23 @@ from include.store.warehouse import SQLITE_DIGITS, ExactDecimal
 
 
 def fill(connection: Connection, table: Table, rows: pa.Table) -> None:
-    """Insert all rows; their columns are named as the table's, decimals have its scale, JSON is text."""
+    """Insert all rows; their columns are named as the table's, decimals have its scale, JSON is text.
+
+    PostgreSQL does not COPY into a table with row security: so into one beside it, and from there.
+    """
     columns = ", ".join(rows.column_names)
     if connection.dialect.name == "postgresql":
         content = io.BytesIO()
         pa_csv.write_csv(rows, content, pa_csv.WriteOptions(include_header=False))  # NULL is empty, '' is quoted
-        statement = f"COPY {table.schema}.{table.name} ({columns}) FROM STDIN (FORMAT csv)"
         driver = cast(psycopg.Connection, connection.connection.driver_connection)
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(content.getbuffer())
+        with driver.cursor() as cursor:
+            cursor.execute(
+                f"CREATE TEMP TABLE filled ON COMMIT DROP AS SELECT {columns} FROM {table.fullname} LIMIT 0".encode()
+            )
+            with cursor.copy("COPY filled FROM STDIN (FORMAT csv)") as copy:
+                copy.write(content.getbuffer())
+            cursor.execute(f"INSERT INTO {table.fullname} ({columns}) SELECT * FROM filled".encode())
+            cursor.execute("DROP TABLE filled")
     elif rows.num_rows:
         places = ", ".join("?" * rows.num_columns)
         values = [_bound(connection, table, name, rows[name]) for name in rows.column_names]
