@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 KEEP ?= 1
 ARGS ?=
 
-.PHONY: demo test test-faults test-drift test-dirt test-pages bench bench-names check docs docs-check down clean lock airflow secrets
+.PHONY: demo test test-faults test-drift test-dirt test-pages test-services bench bench-names check docs docs-check down clean lock airflow secrets
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -19,6 +19,11 @@ test: $(VENV)/.installed
 # Keep them: make test-pages ARGS="--pictures var/pictures"
 test-pages: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -rs -m browser tests/portal $(ARGS)
+
+# The service set of docker-compose.yaml as processes of this machine (Debian: apt-get install postgresql redis-server):
+# a night on Celery with a worker killed, and a backfill, beside the same from the shell.
+test-services: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -rs -m composed tests/services $(ARGS)
 
 # Every fault with all its seeds (clocks need Debian's faketime). Replay one: make test-faults ARGS="--faults-seed 17 -k shift"
 test-faults: $(VENV)/.installed
