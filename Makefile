@@ -27,7 +27,7 @@ test-services: $(VENV)/.installed
 
 # Every fault with all its seeds (clocks need Debian's faketime). Replay one: make test-faults ARGS="--faults-seed 17 -k shift"
 test-faults: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "" tests/faults $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "" tests/faults $(ARGS)
 
 # False alarms of the drift checks over 72 clean nights of the whole city, and what they catch; about a quarter of an hour.
 test-drift: $(VENV)/.installed

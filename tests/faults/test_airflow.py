@@ -31,7 +31,7 @@ from tests.faults import invariants
 from tests.faults.airflow_night import committed, night, patiently, published
 from tests.faults.conftest import Measured, Seeds
 
-pytestmark = [pytest.mark.faults, pytest.mark.services, pytest.mark.airflow]
+pytestmark = [pytest.mark.faults, pytest.mark.services, pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
 
 KILLED_NIGHT, DARK_NIGHT = date(2026, 11, 19), date(2026, 11, 20)
 ENTERPRISES, SEED = 250, 4

@@ -57,7 +57,7 @@ def refreshed(city: City, home: Path) -> dict[str, str]:
     night = ["refresh", "--as-of", NIGHT, "--district", DISTRICT]
     environment = {**os.environ, **wired, "INNOPOINTS_HOME": str(home)}
     ended = subprocess.run(
-        [sys.executable, "-m", "include", *night], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "include", *night], env=environment, capture_output=True, text=True, timeout=900
     )
     if ended.returncode:
         raise Refused(ended.stdout + ended.stderr)
