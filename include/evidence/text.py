@@ -48,6 +48,8 @@ def render(account: Account) -> str:
 def _line(line: LineAccount, records: dict[str, Record]) -> Iterator[str]:
     national = f" [{line.national}]" if line.national else ""
     yield f"\n{line.indicator}{national} {line.name_zh}: {line.points} of {line.weight} points"
+    if line.points_low != line.points_high:
+        yield f"  still open: between {line.points_low} and {line.points_high} once all of it is there"
     if line.because:
         yield f"  {line.status}: {line.because}"
     if line.held_back and line.status == "value":
@@ -57,7 +59,7 @@ def _line(line: LineAccount, records: dict[str, Record]) -> Iterator[str]:
         if line.formula.applicable_when:
             yield f"    applies when {line.formula.applicable_when}"
         if line.provisional:
-            yield f"    provisional, the interval stays open: {line.formula.provisional_when}"
+            yield f"    provisional: {line.formula.provisional_when}"
         result = "no value" if line.value is None else f"{line.value.normalize():f} {line.unit}"
         yield f"        = {line.formula.with_numbers} = {result}"
     segment = line.curve.segment
