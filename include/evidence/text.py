@@ -106,7 +106,9 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
     for use in measure.uses[:SHOWN_RECORDS]:
         record = records[use.record]
         fields = {field.column: field for field in record.fields}
-        shown = [f"{fields[c].zh} ({fields[c].native or c}) {_said(fields[c])}" for c in use.columns]
+        corrected = [field.column for field in record.fields if field.correction]  # perhaps its name or code only
+        columns = dict.fromkeys([*use.columns, *corrected])
+        shown = [f"{fields[c].zh} ({fields[c].native or c}) {_said(fields[c])}" for c in columns]
         key = " ".join(f"{name}={value}" for name, value in record.key.items())
         waived = f" (let pass by waiver {record.waiver})" if record.waiver else ""
         linked = f" (this enterprise's by decision {record.decision})" if record.decision else ""
@@ -120,7 +122,7 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
 def _said(field: SourceField) -> str:
     if field.withheld:
         return "withheld"
-    sent = f" (sent as {field.as_sent}, corrected by {field.correction})" if field.correction else ""
+    sent = f" (sent as {field.as_sent or 'nothing'}, corrected by {field.correction})" if field.correction else ""
     return f"{field.value}{sent}"
 
 
