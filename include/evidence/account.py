@@ -114,7 +114,8 @@ class CurveAccount(_Shape):
 
 
 class LineAccount(_Shape):
-    """One indicator. `provisional`: the value stands in for one still to come; it counts, the interval stays open."""
+    """One indicator. `provisional`: the value stands in for one still to come; it counts, the interval stays open.
+    `points_low`, `points_high`: what the line can have in this stage once all is known; they add up to the interval."""
 
     indicator: str
     national: str | None
@@ -132,6 +133,8 @@ class LineAccount(_Shape):
     raw_points: Decimal | None
     weight: Decimal
     points: Decimal
+    points_low: Decimal
+    points_high: Decimal
     measures: list[MeasureUse]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
-from include.schemes.compile import Compiled
+from include.schemes.compile import Compiled, CompiledIndicator
 from include.schemes.curves import FULL, Hit
 from include.schemes.model import POINT_DECIMALS
 
@@ -41,6 +41,19 @@ def derive(rules: Compiled, indicator: str, measured: Measured, stage: str) -> D
     points = weighted(hit.raw_points if hit else Decimal(0), weight)
     provisional = value is not None and rule.is_provisional(measured)
     return Derived(applies, value, hit, from_scaled(weight, POINT_DECIMALS), points, provisional)
+
+
+def ends(rule: CompiledIndicator, line: Derived, is_held_back: bool) -> tuple[Decimal, Decimal]:
+    """The fewest and the most points that the line will have, in this stage, once all is known: its own where it is
+    final. `is_held_back`: validation holds records of the enterprise in a dataset that the formula reads.
+    """
+    is_final = line.value is not None and not line.provisional and not is_held_back
+    if is_final or not line.applies:
+        return line.points, line.points
+    weight = to_scaled(line.weight, POINT_DECIMALS)
+    worst, best = (rule.curve.floor, 0) if rule.indicator.is_penalty else (0, rule.curve.cap)
+    low, high = (weighted(from_scaled(raw, POINT_DECIMALS), weight) for raw in (worst, best))
+    return low, high
 
 
 def weighted(raw_points: Decimal, weight: int) -> Decimal:

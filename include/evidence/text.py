@@ -48,6 +48,8 @@ def render(account: Account) -> str:
 def _line(line: LineAccount, records: dict[str, Record]) -> Iterator[str]:
     national = f" [{line.national}]" if line.national else ""
     yield f"\n{line.indicator}{national} {line.name_zh}: {line.points} of {line.weight} points"
+    if line.points_low != line.points_high:
+        yield f"  still open: between {line.points_low} and {line.points_high} once all of it is there"
     if line.because:
         yield f"  {line.status}: {line.because}"
     if line.held_back and line.status == "value":
@@ -57,7 +59,7 @@ def _line(line: LineAccount, records: dict[str, Record]) -> Iterator[str]:
         if line.formula.applicable_when:
             yield f"    applies when {line.formula.applicable_when}"
         if line.provisional:
-            yield f"    provisional, the interval stays open: {line.formula.provisional_when}"
+            yield f"    provisional: {line.formula.provisional_when}"
         result = "no value" if line.value is None else f"{line.value.normalize():f} {line.unit}"
         yield f"        = {line.formula.with_numbers} = {result}"
     segment = line.curve.segment
@@ -104,7 +106,9 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
     for use in measure.uses[:SHOWN_RECORDS]:
         record = records[use.record]
         fields = {field.column: field for field in record.fields}
-        shown = [f"{fields[c].zh} ({fields[c].native or c}) {_said(fields[c])}" for c in use.columns]
+        corrected = [field.column for field in record.fields if field.correction]  # perhaps its name or code only
+        columns = dict.fromkeys([*use.columns, *corrected])
+        shown = [f"{fields[c].zh} ({fields[c].native or c}) {_said(fields[c])}" for c in columns]
         key = " ".join(f"{name}={value}" for name, value in record.key.items())
         waived = f" (let pass by waiver {record.waiver})" if record.waiver else ""
         linked = f" (this enterprise's by decision {record.decision})" if record.decision else ""
@@ -118,7 +122,7 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
 def _said(field: SourceField) -> str:
     if field.withheld:
         return "withheld"
-    sent = f" (sent as {field.as_sent}, corrected by {field.correction})" if field.correction else ""
+    sent = f" (sent as {field.as_sent or 'nothing'}, corrected by {field.correction})" if field.correction else ""
     return f"{field.value}{sent}"
 
 

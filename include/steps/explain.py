@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.conformed.correct import correct, corrections_in_force
+from include.conformed.correct import Correction, correct, corrections, corrections_in_force
 from include.conformed.unresolved import subjects
 from include.contracts import Contract, contracts
 from include.evidence.account import (
@@ -38,16 +38,16 @@ from include.evidence.account import (
     Use,
 )
 from include.evidence.change import ORDER, Night, added, category_changes, line_changes, record_changes
-from include.evidence.derive import Derived, derive, weighted, with_numbers
+from include.evidence.derive import Derived, derive, ends, weighted, with_numbers
 from include.evidence.support import ENTERPRISES, Support, supports
 from include.indicators.evaluate import evaluate
 from include.kernel.areas import CITY, areas
 from include.kernel.errors import BadInput, TerminalError
-from include.kernel.exact import from_scaled
+from include.kernel.exact import from_scaled, ratio_half_up
 from include.kernel.identity import normal_code
 from include.kernel.periods import arrival_cutoff
 from include.points.score import Scored, score
-from include.schemes.compile import Compiled, CompiledIndicator
+from include.schemes.compile import COVERAGE_DECIMALS, Compiled, CompiledIndicator
 from include.schemes.curves import Hit
 from include.schemes.model import POINT_DECIMALS, require_scheme
 from include.schemes.reading import nearest
@@ -65,6 +65,7 @@ from include.validation.waiver import row_id
 PROVED = [
     "the accepted snapshots are the ones that were scored (digests)",
     "the measures, run again on the enterprise's records in them, give its stage, coverage, interval and every line",
+    "the ends of the lines that are still open add up to the interval",
     "the records named under a measure give its number alone",
     "each of these records, read again from the text that landed, is the accepted one, but for corrections it names",
     "lines add up to categories, categories to the total",
@@ -273,12 +274,31 @@ def _hold(scored: _Scored, again: Scored) -> None:
             "points": derived.points,
         }
         _hold_figures(scored, f" of {name}", scored.ledger[name], reference)
+    _hold_figures(scored, "", scored.points, _interval(scored))
     for category in rules.scheme.category_ids:
         lines = [line["points"] for line in scored.ledger.values() if line["category"] == category]
         if sum(lines, Decimal(0)) != scored.points[category]:
             raise TerminalError(f"the lines of {category} do not add up to it", where=code)
     if sum((scored.points[category] for category in rules.scheme.category_ids), Decimal(0)) != scored.points["total"]:
         raise TerminalError("the categories do not add up to the total", where=code)
+
+
+def _ends(scored: _Scored, rule: CompiledIndicator) -> tuple[Decimal, Decimal]:
+    return ends(rule, scored.lines[rule.indicator.id], bool(scored.quarantined.intersection(rule.datasets)))
+
+
+def _interval(scored: _Scored) -> dict[str, Decimal]:
+    """Coverage and interval of the total by the exact reference, line by line."""
+    rules, stage = scored.rules.indicators.values(), scored.profile["stage"]
+    low, high, held, applicable = Decimal(0), Decimal(0), 0, 0
+    for rule in rules:
+        least, most = _ends(scored, rule)
+        low, high = low + least, high + most
+        line, weight = scored.lines[rule.indicator.id], scored.rules.weights[stage][rule.indicator.id]
+        if line.applies and not rule.indicator.is_penalty:
+            held, applicable = held + weight * (line.value is not None), applicable + weight
+    coverage = from_scaled(ratio_half_up(held, max(applicable, 1), COVERAGE_DECIMALS), COVERAGE_DECIMALS)
+    return {"coverage": coverage, "total_low": low, "total_high": high}
 
 
 def _hold_figures(scored: _Scored, of_line: str, held: Mapping[str, Any], again: Mapping[str, Any]) -> None:
@@ -320,6 +340,7 @@ def _line_account(scored: _Scored, rule: CompiledIndicator, of_measure: Mapping[
     used = [MeasureUse(**dict(of_measure[name]), decides=name in deciding) for name in rule.inputs]
     held_back = sorted(scored.quarantined.intersection(rule.datasets))
     missing = sorted({dataset for one in used if one.value is None for dataset in one.datasets})
+    low, high = _ends(scored, rule)
     formula = None
     if rule.formula_rule:
         expression = " ".join(rule.formula_rule.expression.split())
@@ -348,6 +369,8 @@ def _line_account(scored: _Scored, rule: CompiledIndicator, of_measure: Mapping[
         raw_points=derived.hit.raw_points if derived.hit else None,
         weight=derived.weight,
         points=derived.points,
+        points_low=low,
+        points_high=high,
         measures=used,
     )
 
@@ -456,7 +479,7 @@ class _Records:
         self._rows = {name: table.to_pylist() for name, table in scored.tables.items()}
         self._found: dict[tuple[str, int], Record] = {}
         self._landed: dict[str, tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]] = {}
-        self._corrected: dict[str, dict[tuple[int, int], dict[str, str]]] = {}
+        self._corrected: dict[str, dict[tuple[int, int], dict[str, Correction]]] = {}
         self._waivers: dict[date, dict[str, dict[str, Waiver]]] = {}
         known = decisions.decisions(stores.engine, before=arrival_cutoff(scored.row.result.as_of))
         self._decisions = decisions.in_force(known)
@@ -503,7 +526,7 @@ class _Records:
                     as_sent=None if withheld or native is None else landed[at][native],
                     value=None if withheld or row[name] is None else str(row[name]),
                     withheld=withheld,
-                    correction=corrected.get(name),
+                    correction=corrected[name].id if name in corrected else None,
                 )
             )
         page = labels[row["_page"] - 1]
@@ -518,7 +541,7 @@ class _Records:
             key={contract.columns[name].native: str(row[name]) for name in contract.key},
             fields=fields,
             waiver=self._waiver(contract, snapshot.as_of, landed[at]),
-            decision=self._decision(contract, landed[at]),
+            decision=self._decision(contract, landed[at], corrected),
         )
 
     def _waiver(self, contract: Contract, as_of: date, landed: dict[str, str | None]) -> int | None:
@@ -529,23 +552,32 @@ class _Records:
         waiver = given.get(row_id(contract, landed)) if given else None
         return waiver.id if waiver else None
 
-    def _decision(self, contract: Contract, landed: dict[str, str | None]) -> int | None:
-        """The decision about a name or code that made this record the enterprise's."""
-        taken = self._decisions.get(contract.dataset, {})
-        said = (taken.get(at) for at in subjects(contract.entity, lambda name: landed[contract.columns[name].native]))
-        return next((one.id for one in said if one and one.uscc == self._scored.points["uscc"]), None)
+    def _decision(
+        self, contract: Contract, landed: dict[str, str | None], corrected: Mapping[str, Correction]
+    ) -> int | None:
+        """The decision about a name or code that made this record the enterprise's: about what it says once corrected,
+        as conforming reads it.
+        """
 
-    def _corrections(self, contract: Contract) -> dict[tuple[int, int], dict[str, str]]:
-        """Place of a record → its fields that a declared correction changed, and the correction's id."""
+        def said(name: str) -> str | None:
+            return corrected[name].becomes if name in corrected else landed[contract.columns[name].native]
+
+        taken = self._decisions.get(contract.dataset, {})
+        found = (taken.get(at) for at in subjects(contract.entity, said))
+        return next((one.id for one in found if one and one.uscc == self._scored.points["uscc"]), None)
+
+    def _corrections(self, contract: Contract) -> dict[tuple[int, int], dict[str, Correction]]:
+        """Place of a record → its fields that a declared correction changed, and the correction."""
         dataset = contract.dataset
         if dataset not in self._corrected:
             frozen, of_place = self._scored.snapshots[dataset], self._corrected.setdefault(dataset, {})
             as_of = self._scored.row.result.as_of
             if any(line.startswith(f"{dataset}/") for line in corrections_in_force(frozen.key.scope, as_of)):
+                declared = {one.id: one for one in corrections()[dataset]}
                 _, outcomes = correct(contract, frozen.key.scope, frozen.accepted(self._stores), as_of)
                 for outcome in outcomes:
                     for place in outcome.places:
-                        of_place.setdefault(place, {})[outcome.field] = outcome.id
+                        of_place.setdefault(place, {})[outcome.field] = declared[outcome.id]
         return self._corrected[dataset]
 
     def _landing(self, contract: Contract) -> tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]:
@@ -583,7 +615,7 @@ def _columns(contract: Contract) -> dict[str, Any]:
 
 
 def _hold_landed(
-    contract: Contract, landed: dict[str, str | None], row: dict[str, Any], corrected: Mapping[str, str]
+    contract: Contract, landed: dict[str, str | None], row: dict[str, Any], corrected: Mapping[str, Correction]
 ) -> None:
     """The accepted record is what validation reads from the landed text, column by column; but for declared corrections
     and codes that the contract discards.

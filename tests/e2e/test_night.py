@@ -346,6 +346,44 @@ def test_explain_says_nothing_when_one_figure_is_not_what_the_snapshots_give(
         explain(known, SCHEME)
 
 
+def test_explain_proves_the_interval_although_the_nightly_engine_agrees_with_a_wrong_one(
+    night: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that takes every value for final: the ledger has its interval, and the exact reference objects."""
+    stored, engine, by_engine = explained._only, explained.evaluate, explained.score
+    wrong: list[dict[str, Any]] = []
+
+    def blind(*given: Any) -> pa.Table:
+        values = engine(*given)
+        place = values.column_names.index("incomplete")
+        return values.set_column(place, "incomplete", pa.array([False] * values.num_rows))
+
+    def kept(*given: Any) -> Any:
+        scored = by_engine(*given)
+        wrong[:] = scored.points.to_pylist()
+        return scored
+
+    def ledger(stores: Stores, row: ResultRow, name: str, code: str) -> list[dict[str, Any]]:
+        rows = stored(stores, row, name, code)
+        return [{**rows[0], **wrong[0]}] if name == "points" and wrong else rows
+
+    monkeypatch.setattr(explained, "evaluate", blind)
+    monkeypatch.setattr(explained, "score", kept)
+    monkeypatch.setattr(explained, "_only", ledger)
+    seen = 0
+    for uscc in night.gathered("points")["uscc"].to_pylist():
+        wrong.clear()
+        try:
+            explain(uscc, SCHEME, indicator="BAS-01")
+        except TerminalError:
+            seen += 1
+            with pytest.raises(TerminalError, match=r": total_(low|high) derived again differs"):
+                explain(uscc, SCHEME, indicator="BAS-01")
+        if seen == 3:
+            return
+    pytest.fail("nobody has a line that is still open")
+
+
 def test_explain_refuses_an_unknown_code_and_an_unknown_indicator(night: City) -> None:
     with pytest.raises(BadInput, match="no enterprise '91320411YY99999999'"):
         explain("91320411YY99999999", SCHEME)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 
 import pytest
 
+from include.evidence.derive import derive
+from include.measures.registry import measures
 from include.schemes.cases import Case, indicator_cases, stage_cases
+from include.schemes.compile import compile_scheme
 from include.schemes.model import Indicator, require_scheme
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD, VALUE
 
@@ -94,3 +98,39 @@ def test_every_line_of_the_stage_rule_has_a_case_at_it_and_one_unit_beside_it() 
         beside = -unit if basis.edge == "[a,b)" else unit
         needed = {value for bound in basis.bounds for value in (bound, bound + beside)}
         assert needed - alone == set(), basis.name
+
+
+FINAL_WITHOUT = {
+    # (indicator, measure): why the value is final although with this measure it would be another (ADR 0009)
+    ("INP-05", "rd_expense_deduction_yuan_prior2"): "a year that was not filed ends the run of years",
+    ("INP-05", "rd_expense_deduction_yuan_prior3"): "likewise",
+    ("INP-07", "total_income_yuan"): "who has no certificate owes no A107041 and is taxed at 25 %",
+    ("INP-17", "registered_staff"): "stands in the record that has the research posts",
+    ("MGT-11", "rd_expense_deduction_yuan"): "the consistency is that of the figures that are there",
+    ("MGT-11", "rd_expense_hnte_yuan"): "likewise",
+    ("MGT-12", "rdd_correction_no"): "the return without its annex",
+    ("OUT-26", "net_assets_yuan"): "a mean over the years that were delivered",
+    ("OUT-26", "net_assets_yuan_prior1"): "likewise",
+    ("OUT-26", "net_assets_yuan_prior2"): "likewise",
+    ("OUT-26", "net_assets_yuan_prior3"): "likewise",
+    ("OUT-33", "rd_expense_deduction_yuan_prior1"): "likewise",
+    ("OUT-33", "rd_expense_deduction_yuan_prior2"): "likewise",
+    ("NAT-04", "registered_staff"): "as INP-17",
+    ("NAT-12", "total_income_yuan"): "as INP-07",
+}
+
+
+def test_a_value_that_another_measure_would_change_is_provisional_until_it_is_there_or_said_to_be_final() -> None:
+    """Every measure of every golden case that has a value, taken away alone: what is another value then stands in."""
+    changed = set()
+    for scheme in ("changzhou_v1", "national_core"):
+        rules = compile_scheme(require_scheme(scheme), date(2026, 11, 20), measures())
+        for name, of in indicator_cases(rules.scheme).items():
+            for case in of.cases:
+                given = {measure: case.given.get(measure) for measure in rules.measures}
+                value = derive(rules, name, given, case.stage or of.stage).value
+                for measure in rules.indicators[name].inputs:
+                    less = derive(rules, name, {**given, measure: None}, case.stage or of.stage)
+                    if None not in (value, less.value) and value != less.value and not less.provisional:
+                        changed.add((name, measure))
+    assert changed == FINAL_WITHOUT.keys()
