@@ -246,4 +246,6 @@ def test_a_patent_has_the_number_of_its_time() -> None:
         "CN20201000000": refused,
         "EP97101765.4": refused,
     }
-    assert taken(PATENTS, PATENT, "PublicationNumber", "application_no", "ApplicationNumber", list(expected)) == expected
+    assert (
+        taken(PATENTS, PATENT, "PublicationNumber", "application_no", "ApplicationNumber", list(expected)) == expected
+    )
