@@ -80,8 +80,8 @@ def settled(links: Links, codes: pa.Array, names: pa.Array, decided: Decided, re
 
 
 def unresolved(dataset: str, links: Links, codes: pa.Array, names: pa.Array, register: Register) -> pa.Table:
-    """The records without a link, or with a doubtful one (`UNRESOLVED`): one row per tier and spelling, most rows first.
-    No person is named, and one beside a code (who signed, who was asked) speaks against no link.
+    """The records without a link, or with one in doubt (`UNRESOLVED`): one row per tier and spelling, most rows first.
+    No person is named, and one beside a code (who signed, who was asked) puts no link in doubt.
     """
     tier, open_ = links[1], _left_open(links)
     if not pc.any(open_, min_count=0).as_py():
