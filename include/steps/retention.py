@@ -73,8 +73,8 @@ def _erase(stores: Stores, of_places: list[str]) -> None:
 
 def _strays(stores: Stores, limit: date) -> list[str]:
     """Places as old as what may go, of which the ledger knows nothing."""
-    keys = [*stores.ledger.snapshots_before(date.max), *(row.result for row in stores.ledger.results())]
-    known = {place for key in keys for place in _places(key)}
+    known = {place for key in stores.ledger.snapshots_before(date.max) for place in _places(key)}
+    known |= {place for row in stores.ledger.results() for place in _places(row.result)}
     return [place for place in stores.lake.untouched_since(arrival_cutoff(limit)) if place not in known]
 
 

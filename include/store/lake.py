@@ -296,7 +296,7 @@ class Lake:
             crash_point("erased")
 
     def untouched_since(self, limit: datetime) -> list[str]:
-        """The places of a business date before `limit`'s in which nothing was written from then on, whole or in part."""
+        """The places of a business date before `limit`'s in which nothing was written from then on, whole or not."""
         found = [*self.root.glob("*/*/as_of=*"), *self.root.glob("*/*/*/as_of=*")]
         old = [path for path in found if path.name < f"as_of={limit.date().isoformat()}"]
         written = {path: max((file.stat().st_mtime for file in path.iterdir()), default=0.0) for path in old}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from include.contracts.field_register import retention_days
+from include.kernel.errors import BadInput
 from include.kernel.references import ResultKey, SnapshotKey
+from include.steps.explain import explain
 from include.steps.retention import retain
 from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as lake_module
@@ -110,6 +114,9 @@ def test_what_the_last_result_or_a_generation_stands_on_stays_however_old(stores
     assert stores.lake.read(places.accepted(SnapshotKey("TAX_CIT", "320411", OLD))).num_rows == 1
     assert not stores.lake.holds(places.points(between))
     assert stores.ledger.result(between) is None
+    for indicator in (None, "BAS-01"):
+        with pytest.raises(BadInput, match=r"is scored under changzhou_v1 .*old nights are erased"):
+            explain("91320400MA00000001", SCHEME, indicator=indicator, as_of=between.as_of)
     assert not stores.lake.holds(places.accepted(SnapshotKey("TAX_CIT", "320411", OLD + timedelta(days=1))))
 
 
@@ -139,35 +146,38 @@ class Killed(BaseException):
 
 
 def test_an_erasure_that_is_killed_anywhere_is_ended_by_the_next_and_proved(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at the first, the second … of the points between its writes, until none is left."""
-    old, survived, passed = SnapshotKey("TAX_CIT", "320411", OLD), -1, [""]
+    old, young = (SnapshotKey("TAX_CIT", "320411", day) for day in (OLD, EDGE))
+    for day in (OLD, EDGE):
+        snapshot(stores, "TAX_CIT", "320411", day)
+    brought_in(stores, OLD)
+    held = {file[1] for place in places.of_snapshot(old) for file in stores.lake.files(place)}
+    stores.engine.dispose()
+    survived, passed = -1, [""]
     while len(passed) > survived:
-        survived += 1
-        monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path / str(survived)))
-        stores, passed = open_stores(), []
-        for day in (OLD, EDGE):
-            snapshot(stores, "TAX_CIT", "320411", day)
-        brought_in(stores, OLD)
-        held = {file[1] for place in places.of_snapshot(old) for file in stores.lake.files(place)}
+        survived, passed = survived + 1, []
+        home = tmp_path_factory.mktemp("killed") / "home"
+        monkeypatch.setenv("INNOPOINTS_HOME", str(shutil.copytree(tmp_path, home)))
         with monkeypatch.context() as patch, contextlib.suppress(Killed):
             for module in (lake_module, warehouse_module):
-                patch.setattr(module, "crash_point", lambda point: _killed_at(passed, point, survived))
+                patch.setattr(module, "crash_point", partial(_killed_at, passed, survived))
             retain(TODAY, holder="killed")
-        with writing(stores.engine) as connection:  # its lease runs out
+        after = open_stores()
+        with writing(after.engine) as connection:  # its lease runs out
             connection.execute(sa.update(run_lease).values(expires_at=datetime(2026, 1, 1, tzinfo=UTC)))
         retain(TODAY, holder="next")
-        assert not any(stores.lake.holds(place) for place in places.of_snapshot(old)), passed
-        assert stores.ledger.snapshot(old) is None
-        proof = stores.lake.read(places.erased(TODAY), "files")
+        assert not any(after.lake.holds(place) for place in places.of_snapshot(old)), passed
+        assert after.ledger.snapshot(old) is None
+        assert after.lake.read(places.accepted(young)).num_rows == 1
+        proof = after.lake.read(places.erased(TODAY), "files")
         assert held == set(proof["sha256"].to_pylist())
         assert len(set(zip(proof["place"].to_pylist(), proof["file"].to_pylist(), strict=True))) == proof.num_rows
-        assert stores.lake.read(places.accepted(SnapshotKey("TAX_CIT", "320411", EDGE))).num_rows == 1
     assert {"manifest erased", "erased", "written beside"} <= set(passed)
 
 
-def _killed_at(passed: list[str], point: str, survived: int) -> None:
+def _killed_at(passed: list[str], survived: int, point: str) -> None:
     passed.append(point)
     if len(passed) > survived:
         raise Killed
