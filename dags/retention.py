@@ -16,8 +16,8 @@ AT_THREE_IN_THE_MORNING = """
 `plan` → `retain`, Sundays at 22:00
 
 Removes snapshots and results older than the field register allows (`include/contracts/field_register.yaml`), unless a
-generation, the last accepted snapshot or a district's last result stands on them. What went is listed with its digests
-in the lake under `erased/as_of=…`.
+generation, the last accepted snapshot or a district's last result stands on them, and what nights as old that never
+came to their end have left. What went is listed with its digests in the lake under `erased/as_of=…`.
 
 **At 3 a.m.** Nothing depends on it: it may wait until morning, and clearing it repeats what is left. `innopoints retain
 --dry-run` only counts.

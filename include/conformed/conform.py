@@ -23,7 +23,7 @@ _NOTHING_DECIDED: Decided = MappingProxyType({})
 @dataclass(frozen=True)
 class Conformed:
     """`table`: the contract's columns with `uscc` resolved, sorted by uscc and key; `owners`, `is_filer` in lists.
-    `unresolved`: its rows that link to no enterprise, listed and counted per tier (`UNRESOLVED`).
+    `unresolved`: its rows that link to no enterprise, or in doubt, listed and counted per tier (`UNRESOLVED`).
     """
 
     table: pa.Table

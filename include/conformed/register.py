@@ -20,10 +20,11 @@ import pyarrow.compute as pc
 from include.kernel.identity import check_digit_holds, is_code_shape, normal_code, normal_name, normal_names
 
 CODE, EXACT, ALIAS = "code", "exact", "alias"
-TWO_ENTERPRISES, AMBIGUOUS, OUTDATED = "two_enterprises", "ambiguous", "outdated_name"
+TWO_ENTERPRISES, OTHER_NAME = "two_enterprises", "other_name"
+AMBIGUOUS, OUTDATED = "ambiguous", "outdated_name"
 NOT_REGISTERED_HERE, CODE_FAILS_CHECK = "code_not_registered_here", "code_fails_check"
 NONE, NO_IDENTIFIER = "none", "no_identifier"
-_TIERS = [CODE, EXACT, ALIAS, TWO_ENTERPRISES, AMBIGUOUS, OUTDATED]
+_TIERS = [CODE, EXACT, ALIAS, TWO_ENTERPRISES, OTHER_NAME, AMBIGUOUS, OUTDATED]
 _TIERS += [NOT_REGISTERED_HERE, CODE_FAILS_CHECK, NONE, NO_IDENTIFIER]
 
 Links = tuple[pa.Array, pa.Array]
@@ -118,7 +119,8 @@ class Register:
     def resolve(self, codes: Sequence[pa.Array], names: pa.Array, days: pa.Array) -> Links:
         """Who each record is about, by its codes (a later one where those before are empty) and its name on its day.
 
-        A name never overrules a well-formed code; the code of one with the name of another links to neither.
+        A name never overrules a well-formed code; the code of one with the name of another links to neither, and with a
+        name that nobody carries it links under doubt.
         """
         at, tier = pa.nulls(len(names), pa.int32()), pa.repeat(_tier(NO_IDENTIFIER), len(names))
         undecided = pa.repeat(pa.scalar(True), len(names))
@@ -128,10 +130,11 @@ class Register:
                 undecided = pc.equal(tier, _tier(NO_IDENTIFIER))
         named, by_name = self._by_names(names, days)
         wanted = pc.and_(undecided, names.is_valid())
-        two = pc.fill_null(pc.not_equal(at, named), False)
+        doubted = self._doubted(at, named, names)
+        two = pc.or_(pc.fill_null(pc.not_equal(at, named), False), pc.fill_null(doubted, False))
         at = pc.if_else(two, pa.scalar(None, pa.int32()), pc.if_else(wanted, named, at))
         tier = pc.if_else(two, _tier(TWO_ENTERPRISES), pc.if_else(wanted, by_name, tier))
-        return self._told(at, tier)
+        return self._told(at, pc.if_else(pc.fill_null(pc.invert(doubted), False), _tier(OTHER_NAME), tier))
 
     def by_names(self, names: pa.Array, days: pa.Array) -> Links:
         """Who carries each name on its day, or who ever did where the day is null. One enterprise, or no link."""
@@ -163,6 +166,20 @@ class Register:
             pc.if_else(elsewhere, pa.scalar(None, pa.string()), uscc),
             pc.if_else(elsewhere, NOT_REGISTERED_HERE, tier),
         )
+
+    def _doubted(self, at: pa.Array, named: pa.Array, names: pa.Array) -> pa.Array:
+        """Of records that a code has linked whether others carry or carried the name beside it; null where nothing is
+        wrong with it, because there is none or the linked enterprise carries or carried it.
+        """
+        open_ = pc.and_(pc.and_(at.is_valid(), named.is_null()), names.is_valid())
+        codes = self.codes.take(at.filter(open_)).to_pylist()
+        spelt = normal_names(names.filter(open_)).to_pylist()
+        whose = [{holder.uscc for holder in self.holders.get(name, ())} for name in spelt]
+        others = [
+            None if not name or code in held else bool(held)
+            for code, name, held in zip(codes, spelt, whose, strict=True)
+        ]
+        return pc.replace_with_mask(pa.nulls(len(at), pa.bool_()), open_, pa.array(others, pa.bool_()))
 
     def _told(self, at: pa.Array, tier: pa.Array) -> Links:
         if self.here is not None:

@@ -13,6 +13,7 @@ from include.conformed.register import (
     AMBIGUOUS,
     CODE_FAILS_CHECK,
     NONE,
+    OTHER_NAME,
     OUTDATED,
     TWO_ENTERPRISES,
     Links,
@@ -24,7 +25,7 @@ from include.kernel.identity import normal_code, normal_name
 UNRESOLVED = pa.schema(
     [
         pa.field("dataset", pa.string()),
-        pa.field("tier", pa.string(), metadata={"is": "why no enterprise is linked"}),
+        pa.field("tier", pa.string(), metadata={"is": "why no enterprise is linked, or under what doubt"}),
         pa.field("code", pa.string(), metadata={"is": "as written; null for tiers that are counted only"}),
         pa.field("name", pa.string(), metadata={"is": "as written; null for tiers that are counted only"}),
         pa.field("among", pa.string(), metadata={"is": "codes of those it may mean by equality, parted by ;"}),
@@ -32,7 +33,7 @@ UNRESOLVED = pa.schema(
     ]
 )
 DECIDED, DECIDED_NOBODY = "decided", "decided_nobody"
-REVIEWED = (AMBIGUOUS, OUTDATED, TWO_ENTERPRISES, CODE_FAILS_CHECK, NONE, BRANCH)
+REVIEWED = (AMBIGUOUS, OUTDATED, TWO_ENTERPRISES, OTHER_NAME, CODE_FAILS_CHECK, NONE, BRANCH)
 """What waits for people. The rest is listed (institutions, foreign names) or counted (persons, codes of others)."""
 
 _LISTED = (*REVIEWED, INSTITUTION, FOREIGN)
@@ -58,15 +59,18 @@ def subjects(entity: Entity, sent: Callable[[str], str | None]) -> Iterator[tupl
 
 
 def settled(links: Links, codes: pa.Array, names: pa.Array, decided: Decided, register: Register) -> Links:
-    """The links, and where there are none what people have decided. A decision never undoes what equality links."""
+    """The links, and where there are none or doubtful ones what people have decided. A decision never undoes a link
+    that nothing speaks against.
+    """
     uscc, tier = links
     if not decided:
         return links
     tier = tier.cast(pa.string())
-    open_ = pc.and_(uscc.is_null(), pc.is_in(tier, value_set=pa.array(REVIEWED)))
+    open_ = pc.and_(_left_open(links), pc.is_in(tier, value_set=pa.array(REVIEWED)))
     written = list(zip(codes.filter(open_).to_pylist(), names.filter(open_).to_pylist(), strict=True))
     answers = {one: decided[at] for one in set(written) if (at := subject(*one)) in decided}
-    whose = pa.array([answers.get(one) for one in written], pa.string())
+    linked = uscc.filter(open_).to_pylist()
+    whose = pa.array([answers.get(one, at) for one, at in zip(written, linked, strict=True)], pa.string())
     why = [None if one not in answers else DECIDED if answers[one] else DECIDED_NOBODY for one in written]
     registered = register.linked_here(whose, pa.array(why, pa.string()))
     return (
@@ -76,10 +80,11 @@ def settled(links: Links, codes: pa.Array, names: pa.Array, decided: Decided, re
 
 
 def unresolved(dataset: str, links: Links, codes: pa.Array, names: pa.Array, register: Register) -> pa.Table:
-    """The records without a link (`UNRESOLVED`): one row per tier and spelling, most rows first. No person is named."""
-    uscc, tier = links
-    open_ = uscc.is_null()
-    if not uscc.null_count:
+    """The records without a link, or with one in doubt (`UNRESOLVED`): one row per tier and spelling, most rows first.
+    No person is named, and one beside a code (who signed, who was asked) puts no link in doubt.
+    """
+    tier, open_ = links[1], _left_open(links)
+    if not pc.any(open_, min_count=0).as_py():
         return UNRESOLVED.empty_table()
     parts = {"tier": tier, "code": codes, "name": names}
     told = pa.table({what: part.filter(open_).cast(pa.string()) for what, part in parts.items()})
@@ -92,6 +97,8 @@ def unresolved(dataset: str, links: Links, codes: pa.Array, names: pa.Array, reg
         why, code, name = row["tier"], row["code"], row["name"]
         if why == NONE:
             why = _OF_KIND[kind(name or "")]
+        elif why == OTHER_NAME and kind(name) == PERSON:
+            continue
         listed = why in _LISTED
         counts[why, code if listed else None, name if listed else None] += row["count_all"]
     ranked = sorted(counts, key=lambda one: (one[0], -counts[one], one[1] or "", one[2] or ""))
@@ -100,6 +107,12 @@ def unresolved(dataset: str, links: Links, codes: pa.Array, names: pa.Array, reg
     rows = [counts[one] for one in ranked]
     columns = [[dataset] * len(ranked), whys, given, named_as, among, rows]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, UNRESOLVED, strict=True)], UNRESOLVED)
+
+
+def _left_open(links: Links) -> pa.Array:
+    """Which records are linked to nobody, or by a code beside a name that its enterprise never carried."""
+    uscc, tier = links[0], links[1].dictionary_encode()
+    return pc.or_(uscc.is_null(), pc.equal(tier.dictionary, OTHER_NAME).take(tier.indices))
 
 
 def number_of(table: pa.Table, *tiers: str) -> int:

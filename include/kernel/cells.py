@@ -43,9 +43,18 @@ def csv_text(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return text.getvalue()
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write such a CSV in UTF-8."""
+def write_csv(
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], *, made_of: Sequence[Path] = ()
+) -> None:
+    """Write such a CSV in UTF-8, over none of the files that it is made of."""
     try:
+        if path.exists() and any(path.samefile(source) for source in made_of):
+            raise BadInput(
+                "it is what the result is made of",
+                where=str(path),
+                kept="nothing was written",
+                todo="name another --out",
+            )
         path.write_bytes(csv_text(header, rows).encode("utf-8"))
     except OSError as error:
         raise BadInput(f"cannot be written: {error.strerror}", where=str(path), kept="nothing was written") from None

@@ -40,7 +40,7 @@ WITH
 record AS (
     SELECT
         *,
-        right(replace(application_no, '.', ''), 13) AS application,
+        replace(replace(replace(application_no, '.', ''), 'CN', ''), 'ZL', '') AS application,
         CASE WHEN kind = '发明公布' THEN 0 ELSE 1 END AS granting
     FROM ip_pat
 ),
@@ -110,7 +110,7 @@ abroad AS (
     SELECT
         uscc,
         international_no,
-        right(replace(priority_no, '.', ''), 13) AS application,
+        replace(replace(replace(priority_no, '.', ''), 'CN', ''), 'ZL', '') AS application,
         split_part(part, '@', 3) AS status,
         try_cast(split_part(part, '@', 2) AS DATE) AS granted_on
     FROM (

@@ -228,6 +228,8 @@ def _generation(connection: Connection, generation_id: int) -> Generation:
 
 
 def _find(connection: Connection, generation_id: int) -> Generation | None:
+    if generation_id >= 2**31:  # more than a database can look for
+        return None
     row = connection.execute(sa.select(generation).where(generation.c.generation_id == generation_id)).one_or_none()
     return Generation(*row) if row else None
 

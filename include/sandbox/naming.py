@@ -10,6 +10,7 @@ import numpy as np
 _MARKS = "澜栖岳霁禾蔚珩弈沐煦旻琨澄翎钧骁泓奕岚曜朔筠湛樾昱珂霖衡璟漾茗峤沅翊骥昶瑭溯皓彧槿屿晗铄"
 # Outside GBK, inside GB18030: what a careless export turns into question marks.
 _RARE_MARKS = "䶮㛃𬭎"
+MOST_COMPANIES = len(_MARKS) ** 3
 _SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜"
 _GIVEN = "伟芳秀敏静强磊洋勇艳杰娟涛明超霞平刚桂文辉玲宇浩凯健俊帆雪倩博晨"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from include.kernel.errors import BadInput
 from include.sandbox import (
     banks,
     equity,
@@ -33,6 +34,7 @@ from include.sandbox.dirt.answers import truth as answers_truth
 from include.sandbox.firms import Figures, Firms, figures, firms
 from include.sandbox.lists import Certificates
 from include.sandbox.moves import hand_over
+from include.sandbox.naming import MOST_COMPANIES
 from include.sandbox.patents import Patents
 from include.sandbox.truth import enterprises as enterprises_truth
 
@@ -54,6 +56,10 @@ class World:
 
 def world(seed: int, enterprises: int, faults: Faults | None = None) -> World:
     """The world as the departments hold it, with their usual faults unless others are given."""
+    if enterprises > MOST_COMPANIES:
+        raise BadInput(
+            f"there are names for {MOST_COMPANIES} enterprises", kept="the world that is there", todo="ask for fewer"
+        )
     them = firms(seed, enterprises)
     numbers = figures(seed, them)
     inventions = patents.patents(seed, them)

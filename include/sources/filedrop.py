@@ -92,8 +92,8 @@ def _marked(path: Path, at: str) -> tuple[int, bytes]:
         raise TransientError("has no .ok marker yet", where=at, kept=KEPT, todo=todo)
     said = re.findall(r"^\s*(rows|sha256)\s*=\s*(\w+)\s*$", marker.read_text("utf-8", "replace"), re.M | re.ASCII)
     rows, digest = dict(said).get("rows", ""), dict(said).get("sha256", "").lower()
-    if not re.fullmatch(r"\d{1,9}", rows) or not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise TransientError("its marker lacks rows=<n> or sha256=<hex>", where=at, kept=KEPT)
+    if len(said) > 2 or not re.fullmatch(r"\d{1,9}", rows) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise TransientError("its marker does not say rows=<n> and sha256=<hex>, each once", where=at, kept=KEPT)
     if path.stat().st_size > LARGEST_FILE:
         raise _refused(f"it is larger than {LARGEST_FILE} bytes", at)
     raw = path.read_bytes()

@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import resource
 import stat
 import struct
@@ -20,11 +21,13 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
+from xml.etree import ElementTree
 
 LARGEST_ENTRY, LARGEST_WORKBOOK, MOST_ENTRIES = 512 * 1024 * 1024, 2 * 1024 * 1024 * 1024, 10_000
 # Lists of the sandbox pack to a tenth; what packs to less than a 200th, and is not small, is no list.
@@ -33,6 +36,10 @@ MEMORY_BYTES, CPU_SECONDS, MOST_PER_CHILD = 3 * 1024 * 1024 * 1024, 300, 100
 _ARCHIVES = {".zip", ".xlsx", ".xlsm", ".xlsb", ".rar", ".7z", ".gz", ".bz2", ".xz", ".tar", ".jar"}
 # Excel keeps 15 digits. A longer number has lost the rest and must not look like an identifier.
 _EXACT_IN_EXCEL = 10**15
+
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_MAY_BE_UNREAD = re.compile(rb"""\st=["']e["']|<(\w+:)?f[\s>/]""")
 
 Cells = list[list[str | None]]
 
@@ -171,10 +178,36 @@ def _open(raw: bytes) -> dict[str, Any]:
             if sheet.visible == python_calamine.SheetVisibleEnum.Visible
             and sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
         ]
-        filled = [rows for name in visible if (rows := book.get_sheet_by_name(name).to_python(skip_empty_area=False))]
-    except python_calamine.CalamineError as error:
+        read = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in visible}
+        unread = list(_unread(raw, visible))
+    except (python_calamine.CalamineError, ElementTree.ParseError, LookupError) as error:
         return {"refused": type(error).__name__}
-    return {"sheets": [[[_text(value) for value in row] for row in rows] for rows in filled]}
+    sheets = {name: [[_text(value) for value in row] for row in rows] for name, rows in read.items() if rows}
+    for name, row, column, text in unread:
+        if row < len(sheets.get(name, [])) and column < len(sheets[name][row]):
+            sheets[name][row][column] = text
+    return {"sheets": list(sheets.values())}
+
+
+def _unread(raw: bytes, sheets: list[str]) -> Iterator[tuple[str, int, int, str]]:
+    """Sheet, row, column and text of the cells that the reader takes for empty ones although something stands there: an
+    error (`#REF!`), or a formula that nobody has computed.
+    """
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        targets = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+        files = {one.get("Id"): str(PurePosixPath("/xl", one.get("Target", ""))) for one in targets}
+        for sheet in ElementTree.fromstring(archive.read("xl/workbook.xml")).iter(f"{_MAIN}sheet"):
+            name, file = sheet.get("name", ""), files[sheet.get(_RELATION)].removeprefix("/")
+            content = archive.read(file) if name in sheets else b""
+            if not _MAY_BE_UNREAD.search(content):
+                continue
+            for cell in ElementTree.fromstring(content).iter(f"{_MAIN}c"):
+                value, formula = cell.findtext(f"{_MAIN}v") or "", cell.findtext(f"{_MAIN}f")
+                if cell.get("t") == "e" or (formula is not None and not value and cell.get("t") != "str"):
+                    place = re.fullmatch("([A-Z]+)([0-9]+)", cell.get("r", ""))
+                    if place:
+                        column = sum((ord(letter) - 64) * 26**at for at, letter in enumerate(reversed(place[1])))
+                        yield name, int(place[2]) - 1, column - 1, value or f"={formula}"
 
 
 def _text(value: Any) -> str | None:

@@ -229,7 +229,7 @@ def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> Re
     raise BadInput(
         f"no enterprise {code!r:.40} is scored under {scheme}",
         where=f"as of {as_of}" if as_of else "",
-        todo="check the code; enterprises registered for less than a year take no part",
+        todo="check the code; enterprises registered for less than a year take no part, and old nights are erased",
     )
 
 

@@ -49,7 +49,12 @@ def resolve_file(names: Path, registry: Path, out: Path) -> Counter[str]:
     known = _registry(registry)
     asked = [name for line in _rows(names, ["name"]) for name in _each(line.row["name"])]
     answers = resolve_names(asked, known)
-    write_csv(out, RESULT, ((one.name, one.uscc, one.tier, ";".join(one.candidates)) for one in answers))
+    write_csv(
+        out,
+        RESULT,
+        ((one.name, one.uscc, one.tier, ";".join(one.candidates)) for one in answers),
+        made_of=[names, registry],
+    )
     return Counter(one.tier for one in answers)
 
 

@@ -11,6 +11,7 @@ from include.contracts import contracts
 from include.contracts.field_register import retention_days
 from include.kernel.areas import CITY, areas
 from include.kernel.errors import TerminalError, TransientError
+from include.kernel.periods import arrival_cutoff
 from include.kernel.references import ResultKey, SnapshotKey
 from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
@@ -34,12 +35,15 @@ def retain(as_of: date, *, holder: str, dry: bool = False) -> dict[str, Any]:
     in the lake with names and digests (place `erased/…`) before the first file goes, and looked for afterwards. The
     ledger forgets first, so that nobody chooses what is about to go and a past date that is asked for again is brought
     in anew. What somebody works on is left for the next time.
+
+    Places as old that the ledger does not know go too: a night that never came to its end has left them, or an erasure
+    that was killed once the ledger had forgotten.
     """
     stores = open_stores()
     limit = as_of - timedelta(days=retention_days(as_of))
     snapshots, results, kept = _old(stores, limit)
     counts = {"as_of": as_of.isoformat(), "before": limit.isoformat(), "snapshots": len(snapshots)}
-    counts |= {"results": len(results)}
+    counts |= {"results": len(results), "strays": len(_strays(stores, limit))}
     if dry:
         return counts
     proof, erased = _Proof(stores, as_of), 0
@@ -50,14 +54,28 @@ def retain(as_of: date, *, holder: str, dry: bool = False) -> dict[str, Any]:
                 own = [place for place in _places(key) if place not in kept]
                 proof.add(own)
                 stores.ledger.forget(key, lease=lease)
-                for place in own:
-                    stores.lake.erase(place)
+                _erase(stores, own)
         except TransientError:
             continue  # somebody works on it
-        if left := [place for place in own if stores.lake.holds(place)]:
-            raise TerminalError("an erased place is still there", where=left[0], todo="look at the volume")
         erased += 1
-    return {**counts, "erased": erased, "files": proof.table.num_rows}
+    strays = _strays(stores, limit)
+    proof.add(strays)
+    _erase(stores, strays)
+    return {**counts, "strays": len(strays), "erased": erased, "files": proof.table.num_rows}
+
+
+def _erase(stores: Stores, of_places: list[str]) -> None:
+    for place in of_places:
+        stores.lake.erase(place)
+        if stores.lake.holds(place):
+            raise TerminalError("an erased place is still there", where=place, todo="look at the volume")
+
+
+def _strays(stores: Stores, limit: date) -> list[str]:
+    """Places as old as what may go, of which the ledger knows nothing."""
+    known = {place for key in stores.ledger.snapshots_before(date.max) for place in _places(key)}
+    known |= {place for row in stores.ledger.results() for place in _places(row.result)}
+    return [place for place in stores.lake.untouched_since(arrival_cutoff(limit)) if place not in known]
 
 
 class _Proof:
@@ -69,7 +87,9 @@ class _Proof:
         self.table = self._lake.read(self._place, "files") if held else ERASED.empty_table()
 
     def add(self, of_places: list[str]) -> None:
+        listed = set(zip(*(self.table[name].to_pylist() for name in ("place", "file", "sha256")), strict=True))
         rows = [(place, *file) for place in of_places for file in self._lake.files(place)]
+        rows = [row for row in rows if row[:3] not in listed]
         if rows:
             columns = [
                 pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), ERASED, strict=True)

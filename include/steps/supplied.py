@@ -68,7 +68,7 @@ def score_file(scheme: str, measures: Path, out: Path, as_of: date) -> int:
             "no row of measures", where=str(measures), kept=_NOTHING, todo=f"write {', '.join(COLUMNS)} rows"
         )
     rows = list(score_supplied(compiled, supplied, str(measures)))
-    write_csv(out, RESULT, ([row[column] for column in RESULT] for row in rows))
+    write_csv(out, RESULT, ([row[column] for column in RESULT] for row in rows), made_of=[measures])
     return len(rows)
 
 

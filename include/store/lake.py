@@ -18,7 +18,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -290,8 +290,18 @@ class Lake:
         """Remove a place with all its versions; its manifest goes first, so that nobody reads a part."""
         directory = self._path(place)
         (directory / MANIFEST).unlink(missing_ok=True)
+        crash_point("manifest erased")
         if directory.exists():
             directory.fs.rm(directory.path, recursive=True)
+            crash_point("erased")
+
+    def untouched_since(self, limit: datetime) -> list[str]:
+        """The places of a business date before `limit`'s in which nothing was written from then on, whole or not."""
+        found = [*self.root.glob("*/*/as_of=*"), *self.root.glob("*/*/*/as_of=*")]
+        old = [path for path in found if path.name < f"as_of={limit.date().isoformat()}"]
+        written = {path: max((file.stat().st_mtime for file in path.iterdir()), default=0.0) for path in old}
+        start = len(self.root.parts)
+        return sorted("/".join(path.parts[start:]) for path in old if written[path] < limit.timestamp())
 
     def holds(self, place: str) -> bool:
         """Is anything left of a place?"""

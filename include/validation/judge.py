@@ -164,7 +164,7 @@ def _judge_rows(
     and that only warn of it; and every check's counts. A row passes if all that speaks against it is waived.
 
     The key is judged last, among the rows that stand: a sum row that repeats the last line's number must not take the
-    enterprise on that line with it.
+    enterprise on that line with it. Of rows that share a key the one that a person has chosen passes.
     """
     reasons: dict[int, list[str]] = {}
     failed, results = _run(contract, checks, batch)
@@ -175,14 +175,20 @@ def _judge_rows(
     passed = [position for position in reasons if set(reasons[position]) <= set(waived_at(position))]
     for position in passed:
         del reasons[position]
+    standing = [position for position in range(len(batch)) if position not in reasons]
+    key = unique_key(contract)
+    clashing, key_results = _run(contract, [key], batch.iloc[standing].reset_index(drop=True))
+    clashes = [standing[position] for position in clashing[key.id]]
+    if chosen := [position for position in clashes if key.id in waived_at(position)]:
+        again, _ = _run(contract, [key], batch.iloc[chosen].reset_index(drop=True))
+        told_apart = [position for at, position in enumerate(chosen) if at not in again[key.id]]
+        clashes = [position for position in clashes if position not in told_apart]
+        passed += told_apart
+    reasons |= {position: [key.id] for position in clashes}
     if passed:
         results.append(
             CheckResult(WAIVED, "经人放行", "", "warn", len(batch), len(passed), False, "let pass by a person")
         )
-    standing = [position for position in range(len(batch)) if position not in reasons]
-    key = unique_key(contract)
-    clashing, key_results = _run(contract, [key], batch.iloc[standing].reset_index(drop=True))
-    reasons |= {standing[position]: [key.id] for position in clashing[key.id]}
     warned = [check for check in checks if check.severity == "warn" and check.id == f"{check.column}.allowed"]
     return reasons, {check.column: failed[check.id] for check in warned}, [*results, *key_results]
 

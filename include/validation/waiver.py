@@ -10,9 +10,10 @@ from typing import Any
 from include.contracts import Contract
 
 WAIVED = "row.waived"
-_LOOKS_WRONG = ("between", "at_most", "pattern", "check_digit", "legible")
-"""Rules that hold back what can be read and only looks wrong. Nobody can waive that a cell is unreadable, a key missing
-or not unique, a code unknown (that is the contract's to say) or a record later than the night.
+_LOOKS_WRONG = ("between", "at_most", "pattern", "check_digit", "legible", "unique")
+"""Rules that hold back what can be read and only looks wrong, or that of several rows none can be told to be right.
+Nobody can waive that a cell is unreadable, a key missing, a code unknown (that is the contract's to say) or a record
+later than the night.
 """
 
 Waived = Mapping[str, Collection[str]]

@@ -256,6 +256,31 @@ def test_a_decision_settles_what_equality_leaves_open_and_nothing_else(registry:
     )
 
 
+def test_a_code_beside_a_name_that_nobody_carries_links_and_waits_for_a_person(registry: pa.Table) -> None:
+    """The second enterprise of a pair that somebody copied wrong may be registered nowhere here."""
+    contract = require_contract("HR_INS")
+    names = ["外地某某有限公司", "外地某某 有限公司", "王小明", "常州甲科技有限公司", None]
+    rows = [
+        {"unit_no": str(i), "uscc": A, "unit_name": name, "month": date(2026, 1, 1)} for i, name in enumerate(names)
+    ]
+    rows = [{**row, "received_at": datetime.fromisoformat("2026-02-01")} for row in rows]
+
+    def conformed(decided: dict) -> tuple[list[tuple[str, str]], list[tuple]]:
+        found = conform(contract, accepted(contract, rows), Register.of(registry, 365), pa.array([A, B]), decided)
+        linked = [(row["unit_no"], row["uscc"]) for row in found.table.to_pylist()]
+        left = [(row["tier"], row["code"], row["name"], row["among"]) for row in found.unresolved.to_pylist()]
+        return sorted(linked), left
+
+    everything = [(str(i), A) for i in range(5)]
+    waits = [("other_name", A, "外地某某 有限公司", A), ("other_name", A, "外地某某有限公司", A)]
+    assert conformed({}) == (everything, waits)
+    assert conformed({(A, "别人有限公司"): None}) == (everything, waits)  # a decision about something else
+    said = (A, "外地某某有限公司")
+    assert conformed({said: A}) == (everything, [])
+    assert conformed({said: B}) == ([("0", B), ("1", B), *everything[2:]], [])
+    assert conformed({said: None}) == (everything[2:], [("decided_nobody", None, None, None)])
+
+
 def deal(number: str, event_no: int, seller: str, buyer: str, **fields: object) -> dict:
     return {
         "registration_no": number,

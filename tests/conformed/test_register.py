@@ -109,7 +109,7 @@ def test_a_code_decides_in_any_spelling_and_so_does_its_organisation_number() ->
         assert resolve(held, (text,), None) == (A, "code")
     assert resolve(held, ("YY0000001",), None) == (A, "code")
     assert resolve(held, ("YY000000-1",), None) == (A, "code")
-    assert resolve(held, (None, B), "常州丙有限公司") == (B, "code")
+    assert resolve(held, (None, B), "常州乙有限公司") == (B, "code")
 
 
 def test_an_old_registration_number_is_a_second_identifier_unless_two_firms_have_it() -> None:
@@ -129,7 +129,28 @@ def test_the_code_of_one_with_the_name_of_another_links_to_neither() -> None:
     held = register((A, "常州甲有限公司", "常州旧名有限公司@2023-05-01"), (B, "常州乙有限公司"))
     assert resolve(held, (A,), "常州乙有限公司") == (None, "two_enterprises")
     assert resolve(held, (A,), "常州旧名有限公司", date(2026, 1, 1)) == (A, "code")
-    assert resolve(held, (A,), "某某有限公司") == (A, "code")
+    assert resolve(held, (A,), "某某有限公司") == (A, "other_name")  # by the code, and for a person to look at
+
+
+def test_the_code_of_one_with_a_name_that_only_others_carry_or_carried_links_to_neither() -> None:
+    held = register(
+        (A, "常州甲有限公司"),
+        (B, "常州乙有限公司", "常州旧名有限公司@2019-05-01"),
+        (C, "常州乙（江苏）有限公司"),
+        ("91320411YY00000042", "常州乙(江苏)有限公司"),
+    )
+    assert resolve(held, (A,), "常州旧名有限公司", date(2026, 1, 1)) == (None, "two_enterprises")
+    assert resolve(held, (A,), "常州乙[江苏]有限公司") == (None, "two_enterprises")
+    assert resolve(held, (C,), "常州乙[江苏]有限公司") == (C, "code")  # one of the namesakes: the code tells which
+    assert resolve(held, (B,), "常州旧名有限公司", date(2026, 1, 1)) == (B, "code")
+    for blank in ("", None):
+        assert resolve(held, (A,), blank) == (A, "code")
+
+
+def test_a_code_of_another_district_beside_any_name_is_that_districts() -> None:
+    held = register((A, "常州甲有限公司"), (B, "常州乙有限公司")).within(pa.array([B]))
+    assert resolve(held, (A,), "某某有限公司") == (None, "code_not_registered_here")
+    assert resolve(held, (B,), "某某有限公司") == (B, "other_name")
 
 
 def test_a_name_never_overrules_a_well_formed_code() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from include.cli import main
 from include.kernel.cells import harmless
+from tests.inputs.conftest import Refused
 
 FORMULAS = [
     "=cmd|'/c calc'!A1", "+1+1", "-2+3", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "＝1+1", "＋1+1", "－2+3",
@@ -70,3 +71,14 @@ def test_resolved_names_carry_no_formula_out(tmp_path: Path, monkeypatch: pytest
     assert len(lines) == len(cells)
     for line in lines:
         assert not any(harmless(cell) != cell for cell in line.values()), line
+
+
+@pytest.mark.parametrize("onto", ["names.csv", "registry.csv", "link.csv"])
+def test_no_result_is_written_over_what_it_is_made_of(refused: Refused, tmp_path: Path, onto: str) -> None:
+    names = _written(tmp_path / "names.csv", [["name"], ["常州甲有限公司"]])
+    registry = _written(tmp_path / "registry.csv", [["uscc", "name"], ["91320411YY00000018", "常州甲有限公司"]])
+    (tmp_path / "link.csv").symlink_to(names)
+    before = [path.read_bytes() for path in (names, registry)]
+    said = refused("resolve", "--names", str(names), "--registry", str(registry), "--out", str(tmp_path / onto))
+    assert "it is what the result is made of | kept: nothing was written" in said
+    assert [path.read_bytes() for path in (names, registry)] == before

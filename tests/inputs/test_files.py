@@ -233,15 +233,16 @@ def test_what_is_no_file_is_refused_without_being_opened(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("marker", "kind", "what"),
     [
-        (b"rows=1\n", TransientError, "lacks rows=<n> or sha256=<hex>"),
-        (b"rows=-1\nsha256=" + b"0" * 64, TransientError, "lacks rows=<n> or sha256=<hex>"),
-        (b"rows=NaN\nsha256=" + b"0" * 64, TransientError, "lacks rows=<n> or sha256=<hex>"),
-        ("rows=１\nsha256=".encode() + b"0" * 64, TransientError, "lacks rows=<n> or sha256=<hex>"),
-        (b"\xff\xfe\x00", TransientError, "lacks rows=<n> or sha256=<hex>"),
+        (b"rows=1\n", TransientError, "does not say rows=<n> and sha256=<hex>, each once"),
+        (b"rows=-1\nsha256=" + b"0" * 64, TransientError, "does not say rows=<n> and sha256=<hex>, each once"),
+        (b"rows=NaN\nsha256=" + b"0" * 64, TransientError, "does not say rows=<n> and sha256=<hex>, each once"),
+        ("rows=１\nsha256=".encode() + b"0" * 64, TransientError, "does not say rows=<n> and sha256=<hex>, each once"),
+        (b"\xff\xfe\x00", TransientError, "does not say rows=<n> and sha256=<hex>, each once"),
         (b"rows=1\nsha256=" + b"0" * 64, TransientError, "half copied, or changed afterwards"),
+        (b"rows=2\nrows=1\nsha256=" + b"0" * 64, TransientError, "does not say rows=<n> and sha256=<hex>, each once"),
         (b"#" * 1024 * 1024, TerminalError, "its marker is no plain small file"),
     ],
-    ids=["no digest", "minus one", "NaN", "full width", "bytes", "another file's", "a megabyte"],
+    ids=["no digest", "minus one", "NaN", "full width", "bytes", "another file's", "two counts", "a megabyte"],
 )
 def test_a_marker_that_does_not_fit(tmp_path: Path, marker: bytes, kind: type[InnopointsError], what: str) -> None:
     drop(tmp_path, CSV, text(COLUMNS, ROW)).with_name(f"{CSV}.ok").write_bytes(marker)

@@ -218,3 +218,34 @@ def test_without_a_key_nobody_is_landed() -> None:
     for login, password in (("", "only-for-this-test-run"), ("k1", "too-short"), ("k1", "")):
         with pytest.raises(TerminalError, match="needs a key id"):
             _pseudonym(Connection("innopoints_privacy", login=login, password=password))
+
+
+PATENT, PATENTS = {
+    "ApplicationNumber": "CN202010000001.X", "ApplicationDate": "1999-05-08", "PublicationNumber": "CN1",
+    "PublicationDate": "2001-05-08", "KindCodeDesc": "发明授权", "ApplicantStringList": "常州甲有限公司",
+    "AssigneeStringList": "常州甲有限公司", "InventorStringList": "k1:1", "IPCList": "H01L21/02",
+    "LegalStatusDesc": "期限届满", "LegalStatusDate": "2019-05-08", "StrategicIndustry": None, "PledgeAmount": None,
+    "AwardDesc": None, "TransactionList": None, "UpdateTime": "2026-11-20 10:00:00",
+}, require_contract("IP_PAT")  # fmt: skip
+
+
+def test_a_patent_has_the_number_of_its_time() -> None:
+    """Twelve digits and a check character since October 2003, eight and one since 1989, eight before."""
+    refused = ["application_no.pattern"]
+    expected = {
+        "CN202010000001.X": "CN202010000001.X",
+        "ZL 2020 1 0000001.x": "ZL202010000001.X",
+        "202010000001X": "202010000001X",
+        "97101765.4": "97101765.4",
+        "ZL95115608.X": "ZL95115608.X",
+        "CN03132218.7": "CN03132218.7",
+        "CN85100001": "CN85100001",
+        "CN04100001.2": refused,  # nobody has got eight digits since October 2003
+        "CN97101765": refused,  # the check character is lost
+        "CN85100001.5": refused,  # nor had anybody one before 1989
+        "CN20201000000": refused,
+        "EP97101765.4": refused,
+    }
+    assert (
+        taken(PATENTS, PATENT, "PublicationNumber", "application_no", "ApplicationNumber", list(expected)) == expected
+    )

@@ -326,6 +326,14 @@ def test_a_and_b_publications_of_one_application_are_one_patent(measured: Measur
         assert (a["valid_inventions"], a["invention_grants"]) == (1, 1)
 
 
+def test_a_number_of_before_2003_is_the_same_patent_with_and_without_its_letters(measured: Measured) -> None:
+    granted = publication("A", "97101765.4", "发明授权")
+    for number in ("CN97101765.4", "ZL97101765.4", "ZL971017654", "97101765.4"):
+        corrected = granted | {"application_no": number, "publication_no": "published again with a correction"}
+        a = measured(ip_pat=[granted, corrected])["A"]
+        assert (a["granted_patents"], a["class1_ip_count"], a["valid_inventions"]) == (1, 1, 1)
+
+
 def test_a_valid_application_record_alone_is_no_valid_patent(measured: Measured) -> None:
     a = measured(ip_pat=[publication("A", "202010000001.1", "发明公布")])["A"]
     assert (a["valid_inventions"], a["granted_patents"]) == (0, 0)

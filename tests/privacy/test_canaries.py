@@ -25,7 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 import uvicorn
+from starlette.testclient import TestClient
 
 from include import steps
 from include.contracts import contracts
@@ -33,6 +35,8 @@ from include.evidence.text import render
 from include.kernel.connections import Connection
 from include.kernel.errors import InnopointsError
 from include.kernel.references import ResultKey
+from include.portal.published import LISTS, Reader
+from include.portal.web import make_app
 from include.sandbox import serve
 from include.sandbox.gateway import create_app, load_shelves
 from include.sources.declaration import sources
@@ -43,6 +47,7 @@ from include.steps.refresh import refresh
 from include.steps.stores import open_stores
 from include.store import lake as places
 from include.store.lake import Lake
+from include.store.warehouse import PUBLISHED
 from tests.sources import gateway
 
 pytestmark = pytest.mark.services
@@ -293,6 +298,63 @@ def test_no_message_names_a_person_an_enterprise_an_amount_or_a_secret(night: Ni
     assert "tax_database: " in said
     assert len(messages) > 100
     assert _found(said, [*PEOPLE, AMOUNT, AMOUNT[:6], HASHING_KEY, *night.secrets, *firms]) == []
+
+
+READERS = [
+    Reader("whole city"),
+    Reader("own district", frozenset({DISTRICT})),
+    Reader("another district", frozenset({"320412"})),
+    Reader("nobody's", frozenset()),
+]
+
+
+def _held(table: str, *columns: str) -> list[tuple[str, ...]]:
+    """What the published tables hold in these columns, each once."""
+    held = PUBLISHED[table].c
+    with open_stores().engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.select(*(held[name] for name in columns)).distinct())]
+
+
+def _asked_for(route: str) -> list[str]:
+    """A route of the pages and of the API with everything that the night published in it."""
+    if "{uscc}" in route:
+        return [route.replace("{uscc}", code) for (code,) in _held("enterprise_profile", "uscc")]
+    if "{dataset}" in route:
+        pairs = _held("source_quality", "dataset", "scope")
+        return [route.replace("{dataset}", dataset).replace("{scope}", scope) for dataset, scope in pairs]
+    names = [name for table, column in LISTS.items() for (name,) in _held(table, column)]
+    if "{name}" in route:
+        return [route.replace("{name}", name) for name in names]
+    if route.startswith("/honours"):
+        return [f"{route}?list={name}" for name in names]
+    if route == "/api/search":
+        return [f"{route}?q={word}" for word in ("常州", *PEOPLE)]
+    return [route.replace("{indicator}", "BAS-01")]
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_no_page_no_export_and_no_answer_of_the_api_names_a_person_or_a_secret(night: Night, reader: Reader) -> None:
+    """Every route, with every enterprise, list and source in it, whoever reads."""
+    stores = open_stores()
+    app = make_app(stores.engine, stores.lake, lambda: reader)
+    browser = TestClient(app, raise_server_exceptions=False)
+    answered: dict[str, int] = {}
+    for route in (route.path for route in app.routes):
+        for path in _asked_for(route):
+            answer = browser.get(path)
+            assert answer.status_code in (200, 404), path
+            answered[route] = answered.get(route, 0) + (answer.status_code == 200)
+            asked = [word for word in PEOPLE if word in path]  # a search repeats what was typed, nothing else does
+            assert (
+                _found(answer.text, [word for word in [*PEOPLE, HASHING_KEY, *night.secrets] if word not in asked])
+                == []
+            )
+            if "{uscc}" not in route:
+                assert AMOUNT not in answer.text, path
+    assert len(answered) > 20
+    assert "/enterprises/{uscc}.csv" in answered
+    shown = answered["/api/points/{uscc}"] > 0
+    assert shown == (reader.districts is None or DISTRICT in reader.districts)
 
 
 @pytest.mark.airflow

@@ -93,6 +93,23 @@ def test_an_identifier_that_excel_has_cut_to_fifteen_digits_does_not_look_like_o
     assert read(tmp_path)[0].rows[0]["统一社会信用代码"] == "3.30102199001011E+17"
 
 
+def test_an_error_and_a_formula_that_nobody_computed_are_no_empty_cells(tmp_path: Path) -> None:
+    """The reader gives nothing for both: a code that says #REF! would pass for a list that has no codes."""
+    book = openpyxl.load_workbook(BytesIO(workbook([["2025-1", 1, *ROW[2:]]], ["合计", 1])))
+    sheet = book.worksheets[0]
+    cells = {cell.value: cell.coordinate for line in sheet.iter_rows() for cell in line}
+    sheet[cells[ROW[3]]].value = "#REF!"
+    sheet[cells[ROW[5]]].value = '=CONCATENATE("GR",1)'
+    book.create_sheet("hidden")["A1"].value = "#N/A"
+    book.worksheets[-1].sheet_state = "hidden"
+    written = BytesIO()
+    book.save(written)
+    drop(tmp_path / "梯度名单_20251115.xlsx", written.getvalue(), 1)
+    (row,) = read(tmp_path)[0].rows
+    assert (row[COLUMNS[3]], row[COLUMNS[5]]) == ("#REF!", '=CONCATENATE("GR",1)')
+    assert [row[name] for name in COLUMNS[6:9]] == ROW[6:9]
+
+
 def test_only_files_dated_before_the_business_date_are_read_oldest_first(tmp_path: Path) -> None:
     for day in ("20260331", "20250930", "20261123"):
         drop(tmp_path / f"高企名单_{day}.csv", csv([ROW]), 1)
@@ -111,7 +128,7 @@ def test_a_file_still_being_copied_is_waited_for(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="half copied"):
         read(tmp_path)
     path.with_name(path.name + ".ok").write_text("rows=2\n")
-    with pytest.raises(TransientError, match="lacks rows"):
+    with pytest.raises(TransientError, match="does not say rows"):
         read(tmp_path)
 
 

@@ -56,7 +56,10 @@ def innopoints(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (["difference", "1", "2"], 2, "generation 1 is not kept"),
         (["rollback", "--to", "7"], 2, "generation 7 does not exist"),
+        (["rollback", "--to", "9" * 30], 2, "999 does not exist"),
         (["sandbox", "generate", "--enterprises", "0"], 2, "at least 1 enterprise"),
+        (["sandbox", "generate", "--enterprises", "85185"], 2, "there are names for 85184 enterprises"),
+        (["sandbox", "generate", "--enterprises", "9" * 30], 2, "there are names for 85184 enterprises"),
     ],
 )
 def test_bad_input_is_one_clear_line(tmp_path: Path, arguments: list[str], status: int, said: str) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,11 +14,15 @@ import pytest
 import sqlalchemy as sa
 
 from include.contracts.field_register import retention_days
+from include.kernel.errors import BadInput
 from include.kernel.references import ResultKey, SnapshotKey
+from include.steps.explain import explain
 from include.steps.retention import retain
 from include.steps.stores import Stores, lock_of, open_stores
+from include.store import lake as lake_module
 from include.store import lake as places
-from include.store.ledger import run_result, run_snapshot
+from include.store import warehouse as warehouse_module
+from include.store.ledger import run_lease, run_result, run_snapshot
 from include.store.warehouse import generation, writing
 
 TODAY = date(2026, 11, 29)
@@ -61,6 +69,8 @@ def brought_in(stores: Stores, day: date) -> None:
     with writing(stores.engine) as connection:
         connection.execute(sa.update(run_snapshot).values(landed_at=moment))
         connection.execute(sa.update(run_result).values(scored_at=moment))
+    for path in stores.lake.root.rglob("*"):
+        os.utime(path, (moment.timestamp(), moment.timestamp()))
 
 
 def test_what_nothing_stands_on_goes_and_is_listed_with_its_digests(stores: Stores) -> None:
@@ -104,6 +114,9 @@ def test_what_the_last_result_or_a_generation_stands_on_stays_however_old(stores
     assert stores.lake.read(places.accepted(SnapshotKey("TAX_CIT", "320411", OLD))).num_rows == 1
     assert not stores.lake.holds(places.points(between))
     assert stores.ledger.result(between) is None
+    for indicator in (None, "BAS-01"):
+        with pytest.raises(BadInput, match=r"is scored under changzhou_v1 .*old nights are erased"):
+            explain("91320400MA00000001", SCHEME, indicator=indicator, as_of=between.as_of)
     assert not stores.lake.holds(places.accepted(SnapshotKey("TAX_CIT", "320411", OLD + timedelta(days=1))))
 
 
@@ -126,3 +139,65 @@ def test_a_result_that_stays_keeps_the_older_snapshots_it_stands_on(stores: Stor
     brought_in(stores, OLD)
     assert retain(TODAY, holder="test")["erased"] == 0
     assert stores.lake.read(places.accepted(SnapshotKey("ST_AWARD", "city", OLD))).num_rows == 1
+
+
+class Killed(BaseException):
+    """As a process ends that is killed: nothing of ours runs after it."""
+
+
+def test_an_erasure_that_is_killed_anywhere_is_ended_by_the_next_and_proved(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at the first, the second … of the points between its writes, until none is left."""
+    old, young = (SnapshotKey("TAX_CIT", "320411", day) for day in (OLD, EDGE))
+    for day in (OLD, EDGE):
+        snapshot(stores, "TAX_CIT", "320411", day)
+    brought_in(stores, OLD)
+    held = {file[1] for place in places.of_snapshot(old) for file in stores.lake.files(place)}
+    stores.engine.dispose()
+    survived, passed = -1, [""]
+    while len(passed) > survived:
+        survived, passed = survived + 1, []
+        home = tmp_path_factory.mktemp("killed") / "home"
+        monkeypatch.setenv("INNOPOINTS_HOME", str(shutil.copytree(tmp_path, home)))
+        with monkeypatch.context() as patch, contextlib.suppress(Killed):
+            for module in (lake_module, warehouse_module):
+                patch.setattr(module, "crash_point", partial(_killed_at, passed, survived))
+            retain(TODAY, holder="killed")
+        after = open_stores()
+        with writing(after.engine) as connection:  # its lease runs out
+            connection.execute(sa.update(run_lease).values(expires_at=datetime(2026, 1, 1, tzinfo=UTC)))
+        retain(TODAY, holder="next")
+        assert not any(after.lake.holds(place) for place in places.of_snapshot(old)), passed
+        assert after.ledger.snapshot(old) is None
+        assert after.lake.read(places.accepted(young)).num_rows == 1
+        proof = after.lake.read(places.erased(TODAY), "files")
+        assert held == set(proof["sha256"].to_pylist())
+        assert len(set(zip(proof["place"].to_pylist(), proof["file"].to_pylist(), strict=True))) == proof.num_rows
+    assert {"manifest erased", "erased", "written beside"} <= set(passed)
+
+
+def _killed_at(passed: list[str], survived: int, point: str) -> None:
+    passed.append(point)
+    if len(passed) > survived:
+        raise Killed
+
+
+def test_what_a_night_left_that_never_came_to_its_end_goes_too(stores: Stores) -> None:
+    """A landing that the ledger never heard of, a raw reply, a conformed district that was never scored."""
+    raw = places.raw(SnapshotKey("TAX_CIT", "320412", OLD))
+    stores.lake.keep_raw(raw, "1", b"reply")
+    rows = {"data": pa.table({"uscc": ["A"]})}
+    strays = [places.landing(SnapshotKey("TAX_CIT", "320412", OLD)), places.conformed("320412", OLD)]
+    young = [places.conformed("320412", EDGE), places.landing(SnapshotKey("TAX_CIT", "320412", TODAY))]
+    for place in (*strays, *young):
+        stores.lake.commit(place, rows, {})
+    scored(stores, "320411", OLD, [])
+    shown = places.points(ResultKey(OLD, "320411", SCHEME))
+    assert retain(TODAY, holder="test")["strays"] == 0  # written today: a back-fill that is under way
+    brought_in(stores, OLD)
+    assert retain(TODAY, holder="test", dry=True)["strays"] == 3
+    assert retain(TODAY, holder="test")["strays"] == 3
+    assert not any(stores.lake.holds(place) for place in (raw, *strays))
+    assert all(stores.lake.holds(place) for place in (*young, shown))
+    assert set(stores.lake.read(places.erased(TODAY), "files")["place"].to_pylist()) == {raw, *strays}

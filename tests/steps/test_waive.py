@@ -101,6 +101,21 @@ def test_a_waiver_that_is_taken_back_leaves_the_row_in_quarantine(stores: Stores
         revoke(9, evidence="再次", by="李")
 
 
+def test_of_rows_that_share_a_key_the_one_that_a_person_chooses_passes(stores: Stores) -> None:
+    """As when a registry gives one code two names: without a choice none of them is taken."""
+    two = [filing(200, NSRMC="常州甲有限公司"), filing(200, NSRMC="常州乙有限公司")]
+    assert night(stores, FIRST, [*GOOD, *two]) == (102, 0, 100, 2)
+    held = held_rows("TAX_VAT", AREA, FIRST)
+    assert [one.reasons for one in held] == [["key.unique"], ["key.unique"]]
+    chosen, since = waive("TAX_VAT", AREA, FIRST, held[1].row, evidence="营业执照核对", by="陈工")
+    assert (chosen.checks, since) == (["key.unique"], SECOND)
+    assert night(stores, SECOND, [*two, *GOOD]) == (102, 0, 101, 1)
+    accepted = stores.lake.read(places.accepted(SnapshotKey("TAX_VAT", AREA, SECOND))).to_pylist()
+    assert [row["taxpayer_name"] for row in accepted if row["filing_id"] == "f00200"] == ["常州乙有限公司"]
+    waive("TAX_VAT", AREA, FIRST, held[0].row, evidence="也是对的", by="李")
+    assert night(stores, date(2026, 11, 25), [*GOOD, *two]) == (102, 0, 100, 2)  # of two that were chosen, neither
+
+
 def test_a_second_reason_that_was_not_waived_keeps_it_out(stores: Stores) -> None:
     """The row is the same; the contract has learnt to look at more since."""
     night(stores, FIRST, [*GOOD, MISPRINT])
@@ -114,7 +129,6 @@ def test_a_second_reason_that_was_not_waived_keeps_it_out(stores: Stores) -> Non
     [
         ({"XSE": "一千二百"}, "sales_yuan.cast"),
         ({"RKSJ": "2026-11-23 08:00:00"}, "received_at.arrived"),
-        ({"SBUUID": "f00001"}, "key.unique"),
         ({"NSRMC": "常州甲\x00有限公司"}, "row.characters"),
     ],
 )

@@ -58,6 +58,10 @@ def test_without_an_accepted_snapshot_nothing_is_compared() -> None:
         (32, 40, True),
         (3, 10, False),
         (2, 10, True),
+        (1, 9, True),
+        (1, 8, False),
+        (0, 8, True),
+        (0, 7, False),  # of so few the floor of an empty delivery tells: `snapshot.min_rows`
     ],
 )
 def test_a_fifth_of_the_rows_and_at_least_eight_are_a_loss(now: int, last: int, lost: bool) -> None:
@@ -162,15 +166,24 @@ def test_only_new_filings_in_another_unit_are_told_by_their_enterprises() -> Non
     assert "snapshot.unit" not in failing([*september, *october[:9]], september)
 
 
-# The world: every kind of amount that is served, spoiled in every way. 400 enterprises, about 57 a district.
+# The world: every kind of amount that is served, spoiled in every way. 400 enterprises, about 57 a district; `make
+# test-drift` has a larger one too.
 
-NIGHTS = Nights(20210430, 400)
-MONEY = [
-    (contract, scope)
-    for contract, scope in every_scope(NIGHTS)
-    if any(column.unit == "元" for column in contract.columns.values()) and scope in (CITY, "320411", "320412")
-]
+NIGHTS, LARGER = Nights(20210430, 400), Nights(20210430, 1500)
+WORLDS = pytest.mark.parametrize(
+    "nights", [NIGHTS, pytest.param(LARGER, marks=pytest.mark.drift)], ids=lambda nights: str(nights.enterprises)
+)
 FACTORS = {"元 to 万元": "0.0001", "万元 to 元": "10000", "元 to 千元": "0.001", "千元 to 元": "1000"}
+
+
+def money(nights: Nights) -> list[tuple[Contract, str]]:
+    """Datasets with amounts; of a small world two districts, of a larger one all."""
+    return [
+        (contract, scope)
+        for contract, scope in every_scope(nights)
+        if any(column.unit == "元" for column in contract.columns.values())
+        and (nights is LARGER or scope in (CITY, "320411", "320412"))
+    ]
 
 
 def spoiled(contract: Contract, rows: pa.Table, mask: np.ndarray, factor: str) -> pa.Table:
@@ -213,23 +226,25 @@ def amounts(contract: Contract, rows: pa.Table) -> np.ndarray:
     return np.any([mask.to_numpy(zero_copy_only=False) for mask in large], axis=0)
 
 
+@WORLDS
 @pytest.mark.parametrize("change", FACTORS)
-def test_a_unit_that_changes_in_the_whole_dataset_is_always_caught(change: str) -> None:
-    for contract, scope in MONEY:
-        rows, before = NIGHTS.accepted(contract, scope, DAY), NIGHTS.before(contract, scope, DAY)
+def test_a_unit_that_changes_in_the_whole_dataset_is_always_caught(change: str, nights: Nights) -> None:
+    for contract, scope in money(nights):
+        rows, before = nights.accepted(contract, scope, DAY), nights.before(contract, scope, DAY)
         whole = spoiled(contract, rows, np.ones(rows.num_rows, bool), FACTORS[change])
         assert caught(contract, whole, before), (contract.dataset, scope)
         assert not caught(contract, rows, before), (contract.dataset, scope)
 
 
+@WORLDS
 @pytest.mark.parametrize("change", ["元 to 万元", "万元 to 元"])
-def test_a_unit_that_changes_in_one_district_of_a_city_dataset_is_always_caught(change: str) -> None:
+def test_a_unit_that_changes_in_one_district_of_a_city_dataset_is_always_caught(change: str, nights: Nights) -> None:
     """Three amounts of a district are the least that can tell a unit from a correction."""
     judged = 0
-    for contract, scope in MONEY:
+    for contract, scope in money(nights):
         if scope != CITY:
             continue
-        rows, before = NIGHTS.accepted(contract, CITY, DAY), NIGHTS.before(contract, CITY, DAY)
+        rows, before = nights.accepted(contract, CITY, DAY), nights.before(contract, CITY, DAY)
         there = districts(contract, rows, before)
         for district in sorted({area for area in there if area}):
             mask = there == district
@@ -240,11 +255,11 @@ def test_a_unit_that_changes_in_one_district_of_a_city_dataset_is_always_caught(
     assert judged >= 21
 
 
-def tenths(seeds: range, least: int) -> tuple[int, int]:
+def tenths(nights: Nights, seeds: range, least: int) -> tuple[int, int]:
     """10 % of the rows of every dataset with at least `least` amounts, drawn per seed: caught, of how many."""
     hits = tries = 0
-    for contract, scope in MONEY:
-        rows, before = NIGHTS.accepted(contract, scope, DAY), NIGHTS.before(contract, scope, DAY)
+    for contract, scope in money(nights):
+        rows, before = nights.accepted(contract, scope, DAY), nights.before(contract, scope, DAY)
         if amounts(contract, rows).sum() < least:
             continue
         for seed in seeds:
@@ -255,22 +270,33 @@ def tenths(seeds: range, least: int) -> tuple[int, int]:
     return hits, tries
 
 
-@pytest.mark.parametrize("seeds", [range(2), pytest.param(range(100, 140), marks=pytest.mark.drift)])
-def test_a_unit_that_changes_in_a_tenth_of_the_rows_is_caught(seeds: range, capsys: pytest.CaptureFixture[str]) -> None:
-    hits, tries = tenths(seeds, 100)
+@pytest.mark.parametrize(
+    ("nights", "seeds"),
+    [
+        (NIGHTS, range(2)),
+        pytest.param(NIGHTS, range(100, 140), marks=pytest.mark.drift),
+        pytest.param(LARGER, range(100, 108), marks=pytest.mark.drift),
+    ],
+    ids=["two", "40", "8 in a larger world"],
+)
+def test_a_unit_that_changes_in_a_tenth_of_the_rows_is_caught(
+    nights: Nights, seeds: range, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hits, tries = tenths(nights, seeds, 100)
     with capsys.disabled():
         print(f"\n10 % of the rows in another unit: caught {hits} of {tries}")
     assert tries >= 20
     assert hits >= 0.95 * tries
 
 
+@WORLDS
 @pytest.mark.parametrize("kept", [0.1, 0.5])
-def test_one_district_of_a_city_dataset_that_comes_short_is_caught(kept: float) -> None:
+def test_one_district_of_a_city_dataset_that_comes_short_is_caught(kept: float, nights: Nights) -> None:
     judged = 0
-    for contract, scope in every_scope(NIGHTS):
+    for contract, scope in every_scope(nights):
         if scope != CITY:
             continue
-        rows, before = NIGHTS.accepted(contract, CITY, DAY), NIGHTS.before(contract, CITY, DAY)
+        rows, before = nights.accepted(contract, CITY, DAY), nights.before(contract, CITY, DAY)
         theirs = districts(contract, rows, before) == "320412"
         if theirs.sum() >= 40:
             gone = theirs & (np.arange(len(theirs)) % 10 >= kept * 10)
@@ -286,3 +312,13 @@ def test_a_tenth_of_what_came_and_ten_times_as_much_are_caught(contract: Contrac
     assert rows.num_rows > 30
     assert "snapshot.lost" in broken(contract, rows.slice(0, rows.num_rows // 10), before)
     assert "snapshot.gained" in broken(contract, pa.concat_tables([rows] * 10), before)
+
+
+@pytest.mark.drift
+def test_in_a_larger_world_a_tenth_of_what_came_and_nothing_are_caught_in_every_scope() -> None:
+    for contract, scope in every_scope(LARGER):
+        rows, before = LARGER.accepted(contract, scope, DAY), LARGER.before(contract, scope, DAY)
+        assert rows.num_rows >= 9
+        some = np.random.default_rng(3).random(rows.num_rows) < 0.1
+        for kept in (np.zeros(rows.num_rows, bool), some):
+            assert "snapshot.lost" in broken(contract, rows.filter(pa.array(kept)), before), (contract.dataset, scope)
