@@ -101,12 +101,13 @@ def release(
 def rollback(
     to: Annotated[int, typer.Option("--to", help="Generation id.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the generation that is left.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who; without it, the user of this shell.")] = "",
 ) -> None:
     """Point the published views at an earlier generation."""
     from include.publish.generations import rollback as roll_back
     from include.steps.stores import open_stores
 
-    generation = roll_back(open_stores().engine, to, reason=reason)
+    generation = roll_back(open_stores().engine, to, by=by or _shell_user(), reason=reason)
     _say(f"generation {generation.id} of {generation.as_of} is current again")
 
 
@@ -453,6 +454,15 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - its text may quote a record: only its kind and place are said
         sys.stderr.write(f"innopoints: {unforeseen(error)}\n")
         raise SystemExit(1) from None
+
+
+def _shell_user() -> str:
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        raise BadInput("this shell's user has no name", todo="say who with --by") from None
 
 
 def _date(text: str | None) -> date:

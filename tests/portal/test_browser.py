@@ -17,7 +17,7 @@ from include.portal.published import Reader
 from include.portal.web import make_app
 from include.store.lake import Lake
 from tests.portal.chromium import SECONDS, Tab, chromium, program
-from tests.portal.conftest import code
+from tests.portal.conftest import ask_nobody, code
 
 pytestmark = [
     pytest.mark.browser,
@@ -68,7 +68,7 @@ CONTRAST = """(() => {
 def server(published: Engine, lake: Lake) -> Iterator[str]:
     """The town's pages on a port of their own."""
     outer = FastAPI()
-    outer.mount("/points", make_app(published, lake, lambda: Reader("officer")))
+    outer.mount("/points", make_app(published, lake, lambda: Reader("officer"), ask_nobody))
     running = uvicorn.Server(uvicorn.Config(outer, port=0, log_level="warning"))
     thread = threading.Thread(target=running.run)
     thread.start()

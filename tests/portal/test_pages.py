@@ -18,7 +18,7 @@ from include.portal.published import Reader
 from include.portal.web import HEADERS, make_app
 from include.store.lake import Lake
 from include.store.warehouse import migrate
-from tests.portal.conftest import FIRMS, code, put, town
+from tests.portal.conftest import FIRMS, ask_nobody, code, put, town
 
 PAGES = [
     "/",
@@ -32,13 +32,23 @@ PAGES = [
     "/scheme/INP-03",
     "/quarantine",
     "/quarantine/TAX_CIT/320411",
+    "/waivers",
+    "/decisions",
 ]
 EXPORTS = [
-    "/tonight.csv",
-    "/enterprises.csv?q=恒创",
-    f"/enterprises/{code(2)}.csv",
-    "/rankings.csv",
-    "/honours.csv?list=标兵企业",
+    f"{path}.{ending}{query}"
+    for ending in ("csv", "xlsx")
+    for path, query in (
+        ("/tonight", ""),
+        ("/enterprises", "?q=恒创"),
+        (f"/enterprises/{code(2)}", ""),
+        ("/rankings", ""),
+        ("/honours", "?list=标兵企业"),
+        ("/quarantine", ""),
+        ("/quarantine/TAX_CIT/320411", ""),
+        ("/waivers", ""),
+        ("/decisions", ""),
+    )
 ]
 
 
@@ -224,7 +234,7 @@ def test_a_refusal_reaches_every_route(published: Engine, lake: Lake, status: in
         raise HTTPException(status)
 
     outer = FastAPI()
-    outer.mount("/points", make_app(published, lake, refuse))
+    outer.mount("/points", make_app(published, lake, refuse, ask_nobody))
     browser = TestClient(outer)
     for path in (*PAGES, *EXPORTS, "/portal.css"):
         answer = browser.get("/points" + path)

@@ -151,7 +151,7 @@ def test_another_scheme_never_replaces_the_one_in_force_by_itself(
     assert what_if.status == "superseded"
     assert what_if.reason == f"generation {in_force.id} of scheme {in_force.scheme_id} is in force and stays current"
     assert current(warehouse) == in_force.id
-    assert rollback(warehouse, what_if.id).status == "current"
+    assert rollback(warehouse, what_if.id, by="王").status == "current"
 
 
 def test_the_same_content_is_published_once(warehouse: Engine, put: Publish, small: Tables) -> None:
@@ -207,19 +207,19 @@ def test_a_fenced_publisher_changes_nothing(warehouse: Engine, put: Publish, sma
 def test_a_roll_back_is_one_audited_move(warehouse: Engine, put: Publish, small: Tables) -> None:
     first, second = put(small, D22), put(small, D23)
     started = time.monotonic()
-    assert rollback(warehouse, first.id, reason="wrong\nlist\x1b").status == "current"
+    assert rollback(warehouse, first.id, by="王", reason="wrong\nlist\x1b").status == "current"
     assert time.monotonic() - started < 10
     assert current(warehouse) == first.id
     left = generations(warehouse)[0]
     assert (left.id, left.status) == (second.id, "rolled_back")
-    assert left.reason == f"rolled back to generation {first.id}: wrong list\\x1b"
-    assert rollback(warehouse, first.id) == generations(warehouse)[1]
+    assert left.reason == f"rolled back to generation {first.id} by 王: wrong list\\x1b"
+    assert rollback(warehouse, first.id, by="王") == generations(warehouse)[1]
 
 
 def test_a_roll_back_holds_until_there_is_other_content(warehouse: Engine, put: Publish, small: Tables) -> None:
     first = put(small, D22)
     put(small, D23)
-    rollback(warehouse, first.id)
+    rollback(warehouse, first.id, by="王")
     assert put(small, D23).status == "rolled_back"
     assert current(warehouse) == first.id
     corrected = put(small, D23, "corrected")
@@ -229,21 +229,21 @@ def test_a_roll_back_holds_until_there_is_other_content(warehouse: Engine, put: 
 
 def test_a_roll_back_can_be_taken_back(warehouse: Engine, put: Publish, small: Tables) -> None:
     first, second = put(small, D22), put(small, D23)
-    rollback(warehouse, first.id)
-    rollback(warehouse, second.id)
+    rollback(warehouse, first.id, by="王")
+    rollback(warehouse, second.id, by="王")
     assert statuses(warehouse) == {second.id: "current", first.id: "rolled_back"}
 
 
 def test_a_roll_back_to_nothing_readable_is_refused(warehouse: Engine, put: Publish, small: Tables) -> None:
     with pytest.raises(BadInput, match=r"generation 1 does not exist \| kept: nothing is published"):
-        rollback(warehouse, 1)
+        rollback(warehouse, 1, by="王")
     made = put(small)
     with pytest.raises(TerminalError):
         put(small | {"points_ledger": small["points_ledger"].slice(1)}, D24)
     blocked = generations(warehouse)[0]
     assert blocked.status == "blocked"
     with pytest.raises(BadInput, match=f"generation {blocked.id} was blocked by its audit"):
-        rollback(warehouse, blocked.id)
+        rollback(warehouse, blocked.id, by="王")
     assert statuses(warehouse) == {blocked.id: "blocked", made.id: "current"}
 
 
@@ -253,14 +253,14 @@ def test_old_generations_are_pruned_and_their_ids_never_given_again(
     first, second = put(small, D22), put(small, D23)
     now = clock()
     assert prune(warehouse, now=now + timedelta(days=89)) == []
-    rollback(warehouse, first.id)
+    rollback(warehouse, first.id, by="王")
     assert prune(warehouse, now=now + timedelta(days=91)) == [second.id]
     assert current(warehouse) == first.id
     with reading(warehouse) as connection:
         for table in PUBLISHED.values():
             assert set(connection.scalars(sa.select(table.c.generation_id))) == {first.id}
     with pytest.raises(BadInput, match="does not exist"):
-        rollback(warehouse, second.id)
+        rollback(warehouse, second.id, by="王")
     assert put(small, D24).id > second.id
 
 
@@ -329,7 +329,7 @@ def test_of_two_who_move_the_pointer_the_second_starts_over(
     first, second = put(small, D22), put(small, D23)
 
     def roll_back_meanwhile(*_: object) -> list[str]:
-        rollback(warehouse, first.id)
+        rollback(warehouse, first.id, by="王")
         return []
 
     monkeypatch.setattr("include.publish.generations.findings", roll_back_meanwhile)

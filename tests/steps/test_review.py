@@ -15,7 +15,7 @@ from include.conformed.unresolved import UNRESOLVED
 from include.contracts import require_contract
 from include.kernel.references import ResultKey, SnapshotKey
 from include.steps.conforming import decided
-from include.steps.stores import open_stores
+from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.decisions import run_name_decision
 from include.store.warehouse import writing
@@ -33,9 +33,14 @@ WAITS = [
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home after a night in which the city's patents and one district's insurance left something open."""
     monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
-    stores, contract = open_stores(), require_contract("REG_ENT")
+    leave_open(open_stores())
+    return tmp_path
+
+
+def leave_open(stores: Stores) -> None:
+    """A night in which the city's patents and one district's insurance left something open."""
+    contract = require_contract("REG_ENT")
     firms = [{"uscc": A, "name": "常州恒创液压有限公司"}, {"uscc": B, "name": "常州金鑫模具有限公司"}]
     firms = [{"established_on": date(2015, 3, 1), "state": "正常"} | firm for firm in firms]
     rows = [{name: firm.get(name) for name in contract.accepted_schema().names} for firm in firms]
@@ -54,7 +59,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     result = ResultKey(NIGHT, DISTRICT, "changzhou_v1")
     with stores.lease(f"result/{result}", "test") as lease:
         stores.ledger.record_scored(result, lease=lease, snapshot_set=members, enterprises=2, points_sha="a")
-    return tmp_path
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
