@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+if TYPE_CHECKING:
+    from include.portal.published import Act
+
 PREFIX = "/points"
-PERMITTED_BY = {
+PERMITTED_BY: dict[Act, str] = {
     "roll_back": "innopoints_publish",
     "release": "innopoints_release",
     "waive": "innopoints_release",
@@ -30,7 +33,7 @@ def make_app() -> Any:
     from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
     from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
     from airflow.api_fastapi.core_api.security import get_user
-    from fastapi import Depends, HTTPException, Request
+    from fastapi import Cookie, Depends, HTTPException
 
     from include.kernel.settings import settings
     from include.portal.published import Reader
@@ -38,12 +41,12 @@ def make_app() -> Any:
     from include.store.lake import Lake
     from include.store.warehouse import create_engine
 
-    def admit(request: Request, user: Any = Depends(get_user)) -> Reader:
+    def admit(user: Any = Depends(get_user), session: str = Cookie("", alias=COOKIE_NAME_JWT_TOKEN)) -> Reader:
         if not get_auth_manager().is_authorized_view(access_view=AccessView.PLUGINS, user=user):
             raise HTTPException(403)
         may_start = {dag for dag in set(PERMITTED_BY.values()) if _may_start(dag, user)}
         acts = [act for act, dag in PERMITTED_BY.items() if dag in may_start]
-        return Reader.named(user.get_name(), acts, request.cookies.get(COOKIE_NAME_JWT_TOKEN, ""))
+        return Reader.named(user.get_name(), acts, session)
 
     chosen = settings()
     return make_pages(create_engine(chosen.warehouse), Lake(chosen.lake_root), admit, ask_release)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy import Table
 
 from include.kernel.cells import csv_text, workbook
 from include.portal.desk import MOST_EXPORTED, MOST_ROWS, PAGE_ROWS, Language, Page, Sheet, Since, Sorry, Who
@@ -48,7 +49,7 @@ class Asked:
         return Show(self.request, self.lang, reading.generation, self.reader)
 
     def sheet(
-        self, reading: Reading, template: str, rows: Sequence[Any], columns: Sequence[str] = (), **context: Any
+        self, reading: Reading, template: str, rows: Sequence[Any], columns: Sequence[str], **context: Any
     ) -> Response:
         """A page of rows in whichever form the address asks for."""
         found = Sheet.of(rows, self.number, self.size)
@@ -56,20 +57,16 @@ class Asked:
             return self.page(reading, template, sheet=found, columns=columns, **context)
         return self.file(reading, template, found.rows, columns)
 
-    def file(self, reading: Reading, name: str, rows: Sequence[Any], columns: Sequence[str] = ()) -> Response:
+    def file(self, reading: Reading, name: str, rows: Sequence[Any], columns: Sequence[str]) -> Response:
         """The rows for a spreadsheet, which opens them as UTF-8 and computes nothing of them; the headings are the
         published column names. A workbook says on every page who took it, when, and of which generation.
         """
-        held = [_named(row) for row in rows]
-        header = columns or list(held[0] if held else ())
+        cells = [[_one_cell(getattr(row, column)) for column in columns] for row in rows]
         if self.ending == "csv":
-            text = csv_text(header, [["" if row[name] is None else str(row[name]) for name in header] for row in held])
+            text = csv_text(columns, [["" if cell is None else str(cell) for cell in row] for row in cells])
             content, media = f"\ufeff{text}".encode(), "text/csv; charset=utf-8"
         else:
-            content, media = (
-                workbook(header, [[row[name] for name in header] for row in held], self._mark(reading)),
-                _XLSX,
-            )
+            content, media = workbook(columns, cells, self._mark(reading)), _XLSX
         disposition = {"Content-Disposition": f'attachment; filename="{name}.{self.ending}"'}
         return Response(content, media_type=media, headers=disposition)
 
@@ -82,6 +79,12 @@ class Asked:
 AskedFor = Annotated[Asked, Depends()]
 
 
-def _named(row: Any) -> dict[str, Any]:
-    named = asdict(row) if is_dataclass(row) and not isinstance(row, type) else row._asdict()
-    return {name: value for name, value in named.items() if name != "generation_id"}
+def _one_cell(value: Any) -> Any:
+    return "; ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def columns_of(shape: Any) -> tuple[str, ...]:
+    """The columns of what is exported: a published table, a dataclass or a named tuple."""
+    if isinstance(shape, Table):
+        return tuple(column.name for column in shape.columns if column.name != "generation_id")
+    return tuple(one.name for one in fields(shape)) if is_dataclass(shape) else shape._fields

@@ -9,7 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
 
 from include.kernel.areas import CITY, areas
-from include.portal.asked import AskedFor
+from include.portal.asked import AskedFor, columns_of
+from include.portal.city import Enterprise
 from include.portal.desk import (
     NOBODY,
     Desk,
@@ -22,12 +23,14 @@ from include.portal.desk import (
     portrait_of,
     ranked,
 )
-from include.portal.quarantine import held_back, one_row, reasons, source_of
+from include.portal.published import VIEWS
+from include.portal.quarantine import HeldBack, held_back, one_row, reasons, source_of
 from include.publish.generations import Generation, generations
 from include.steps.explain import explain_change
-from include.store.decisions import decisions, standing
+from include.steps.review import QueueRow
+from include.store.decisions import NameDecision, decisions, standing
 from include.store.ledger import Ledger
-from include.store.waivers import waivers
+from include.store.waivers import Waiver, waivers
 from include.validation.waiver import not_waivable
 
 STYLE = Path(__file__).with_name("portal.css")
@@ -68,18 +71,22 @@ def page_routes(desk: Desk) -> APIRouter:
     @routes.get("/tonight.{ending}")
     def tonight_sources(asked: AskedFor) -> Response:
         with desk.reading() as reading:
-            return asked.file(reading, "sources", reading.sources(asked.reader))
+            return asked.file(reading, "sources", reading.sources(asked.reader), columns_of(VIEWS["source_quality"]))
 
     @routes.get("/enterprises")
     @routes.get("/enterprises.{ending}")
     def enterprises(asked: AskedFor, q: Text = "") -> Response:
         with desk.reading(asked.generation) as reading:
-            return asked.sheet(reading, "enterprises", desk.city(reading).find(q, asked.reader), q=q)
+            return asked.sheet(
+                reading, "enterprises", desk.city(reading).find(q, asked.reader), columns_of(Enterprise), q=q
+            )
 
     @routes.get("/enterprises/{uscc}.{ending}")
     def ledger(asked: AskedFor, uscc: str) -> Response:
         with desk.reading() as reading:
-            return asked.file(reading, "ledger", portrait_of(reading, asked.reader, uscc).lines)
+            return asked.file(
+                reading, "ledger", portrait_of(reading, asked.reader, uscc).lines, columns_of(VIEWS["points_ledger"])
+            )
 
     @routes.get("/enterprises/{uscc}")
     def portrait(asked: AskedFor, uscc: str) -> Response:
@@ -105,6 +112,7 @@ def page_routes(desk: Desk) -> APIRouter:
                 reading,
                 "rankings",
                 ranked(city, asked.reader, stage, district),
+                columns_of(Enterprise),
                 stage=stage,
                 district=district,
                 all_stages=city.stages,
@@ -153,7 +161,9 @@ def page_routes(desk: Desk) -> APIRouter:
         with desk.reading(asked.generation) as reading:
             source = source_of(reading, asked.reader, dataset, scope)
             rows, known = held_back(desk.lake, source, reason, q), reasons(desk.lake, source)
-            return asked.sheet(reading, "held_back", rows, source=source, reason=reason, q=q, reasons=known)
+            return asked.sheet(
+                reading, "held_back", rows, columns_of(HeldBack), source=source, reason=reason, q=q, reasons=known
+            )
 
     @routes.get("/quarantine/{dataset}/{scope}/{row}")
     def held_back_row(asked: AskedFor, dataset: str, scope: str, row: str) -> Response:
@@ -169,13 +179,13 @@ def page_routes(desk: Desk) -> APIRouter:
         with desk.reading(asked.generation) as reading:
             given, reader = waivers(desk.engine), asked.reader
             seen = [one for one in given[::-1] if reader.may_see(CITY) or one.decided_by == reader.name]
-            return asked.sheet(reading, "waivers", seen, standing=standing(given))
+            return asked.sheet(reading, "waivers", seen, columns_of(Waiver), standing=standing(given))
 
     @routes.get("/review")
     @routes.get("/review.{ending}")
     def review(asked: AskedFor) -> Response:
         with desk.reading(asked.generation) as reading:
-            return asked.sheet(reading, "review", desk.waiting(reading, asked.reader))
+            return asked.sheet(reading, "review", desk.waiting(reading, asked.reader), columns_of(QueueRow))
 
     @routes.get("/review/one")
     def review_one(asked: AskedFor, dataset: Text, code: Text = "", name: Text = "") -> Response:
@@ -192,7 +202,7 @@ def page_routes(desk: Desk) -> APIRouter:
             if not asked.reader.may_see(CITY):
                 raise Sorry(403, "whole_city")
             taken = decisions(desk.engine)
-            return asked.sheet(reading, "decisions", taken[::-1], standing=standing(taken))
+            return asked.sheet(reading, "decisions", taken[::-1], columns_of(NameDecision), standing=standing(taken))
 
     return routes
 

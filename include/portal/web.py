@@ -83,7 +83,7 @@ def _plain_answers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def unreadable(request: Request, error: RequestValidationError) -> Response:
-        names = dict.fromkeys(str(found["loc"][1]) for found in error.errors())
+        names = dict.fromkeys(str(found["loc"][-1]) for found in error.errors())
         return answer(request, 422, "bad_request", ", ".join(names))
 
     @app.exception_handler(HTTPException)

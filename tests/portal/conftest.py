@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -200,46 +201,53 @@ ANNA = Reader("anna", acts=frozenset(get_args(Act)), session="a session of anna'
 
 
 class Office(NamedTuple):
-    """A home in which something waits for a person everywhere: a row in quarantine that a check digit keeps out, a
-    delivery that stands in another unit, names that equal nobody's, two generations to choose from. `asked` fills with
-    the releases that are asked for.
-    """
+    """The pages over a furnished home. `asked` fills with the releases that are asked for."""
 
     stores: Stores
-    first: int
-    second: int
-    asked: list[tuple[str, dict[str, str]]]
     desk: Callable[..., TestClient]
+    asked: list[tuple[str, dict[str, str]]]
+    first: int = 1
+    second: int = 2
 
     def browser(self, reader: Reader = ANNA) -> TestClient:
-        def ask_release(person: str, conf: dict[str, str]) -> str:
-            self.asked.append((person, conf))
-            return f"manual__{len(self.asked)}"
+        return self.desk(self.stores.engine, reader, self.stores.lake, self.ask_release)
 
-        return self.desk(self.stores.engine, reader, self.stores.lake, ask_release)
+    def ask_release(self, person: str, conf: dict[str, str]) -> str:
+        self.asked.append((person, conf))
+        return f"manual__{len(self.asked)}"
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which something waits for a person everywhere: a row in quarantine that a check digit keeps out, a
+    delivery that stands in another unit, names that equal nobody's, two generations to choose from.
+    """
+    home = tmp_path_factory.mktemp("furnished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        stores = open_stores()
+        leave_open(stores)
+        counts = night(stores, FIRST, [*GOOD, MISPRINT, UNREADABLE])
+        assert counts == (102, 0, 100, 2)
+        land(stores, NIGHTS[1], "0.12", rows=100)
+        with pytest.raises(TerminalError, match=r"snapshot\.unit"):
+            judge(NIGHTS[1])
+        told = dict(zip(("rows_in", "duplicates", "accepted", "quarantined"), counts, strict=True))
+        place = {"dataset": "TAX_VAT", "scope": "320411", "as_of": FIRST}
+        rows = town()
+        rows["source_quality"].append({**place, **told, "snapshot_age_days": 0, "verdict": "accepted"})
+        assert (put(stores.engine, rows), put(stores.engine, rows)) == (1, 2)
+        stores.engine.dispose()
+    return home
 
 
 @pytest.fixture
-def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: Callable[..., TestClient]) -> Office:
-    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
-    return open_office(desk)
-
-
-def open_office(desk: Callable[..., TestClient]) -> Office:
-    """Such a home in the folder that the settings name."""
+def office(
+    furnished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: Callable[..., TestClient]
+) -> Iterator[Office]:
+    """A furnished home of one's own, to do things in."""
+    home = shutil.copytree(furnished, tmp_path / "home")
+    monkeypatch.setenv("INNOPOINTS_HOME", str(home))
     stores = open_stores()
-    leave_open(stores)
-    counts = night(stores, FIRST, [*GOOD, MISPRINT, UNREADABLE])
-    assert counts == (102, 0, 100, 2)
-    land(stores, NIGHTS[1], "0.12", rows=100)
-    with pytest.raises(TerminalError, match="snapshot.unit"):
-        judge(NIGHTS[1])
-    rows = town()
-    rows["source_quality"].append(
-        {
-            **{"dataset": "TAX_VAT", "scope": "320411", "as_of": FIRST, "snapshot_age_days": 0, "verdict": "accepted"},
-            **dict(zip(("rows_in", "duplicates", "accepted", "quarantined"), counts, strict=True)),
-        }
-    )
-    first, second = put(stores.engine, rows), put(stores.engine, rows)
-    return Office(stores, first, second, [], desk)
+    yield Office(stores, desk, [])
+    stores.engine.dispose()
