@@ -132,6 +132,29 @@ def test_a_form_of_unknown_length_is_not_read(office: Office) -> None:
     assert office.browser().post("/points/rollback", content=drops()).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b"{}"),
+        ("application/x-www-form-urlencoded", b"\xff\xfe=%zz&proof=%ff"),
+        ("multipart/form-data", b"no boundary"),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Disposition: form-data; name=proof; filename=a\r\n\r\nb\r\n--x--",
+        ),
+        ("", b"\x00"),
+    ],
+    ids=["json", "broken", "no_boundary", "a_file", "nothing"],
+)
+@pytest.mark.parametrize("action", FORMS)
+def test_what_is_no_form_is_refused_plainly(office: Office, action: str, kind: str, body: bytes) -> None:
+    before = written(office)
+    answer = office.browser().post("/points" + action, content=body, headers={"Content-Type": kind})
+    assert answer.status_code in (400, 403, 422)
+    assert len(answer.text) < 2500
+    assert written(office) == before
+
+
 def test_only_who_may_act_is_shown_a_form(office: Office) -> None:
     pages = ["/", *re.findall(rf"{HELD}/[0-9a-f]{{16}}", office.browser().get("/points" + HELD).text), REVIEW]
     may, may_not = office.browser(), office.browser(Reader("vera"))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from include.cli import main
+from include.conformed.enterprises import ENTERPRISES
 from include.conformed.unresolved import UNRESOLVED
 from include.contracts import require_contract
 from include.kernel.references import ResultKey, SnapshotKey
@@ -55,7 +56,10 @@ def leave_open(stores: Stores) -> None:
 
     stores.lake.commit(places.conformed_city(NIGHT), {"unresolved": unresolved(WAITS)}, {"snapshot_set": members})
     own = unresolved([("HR_INS", "two_enterprises", A, "常州金鑫模具有限公司", f"{A};{B}", 12)])
-    stores.lake.commit(places.conformed(DISTRICT, NIGHT), {"unresolved": own}, {"snapshot_set": members})
+    here = pa.Table.from_pylist([{name: firm.get(name) for name in ENTERPRISES.names} for firm in firms], ENTERPRISES)
+    stores.lake.commit(
+        places.conformed(DISTRICT, NIGHT), {"unresolved": own, "enterprises": here}, {"snapshot_set": members}
+    )
     result = ResultKey(NIGHT, DISTRICT, "changzhou_v1")
     with stores.lease(f"result/{result}", "test") as lease:
         stores.ledger.record_scored(result, lease=lease, snapshot_set=members, enterprises=2, points_sha="a")
