@@ -274,6 +274,19 @@ def bench_names(
     _report(run_bench(enterprises, names, seed=seed), out)
 
 
+@app.command("bench-search")
+def bench_search(
+    enterprises: Annotated[int, typer.Option("--enterprises", min=1, help="How many are searched.")] = 100_000,
+    typed: Annotated[int, typer.Option("--typed", min=1, help="How many of each kind are typed.")] = 200,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed draws another town.")] = 20210430,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file; default standard output.")] = None,
+) -> None:
+    """Search as the pages do, beside one SQL statement written by hand: p50, p99 and their ratio."""
+    from include.bench.search import bench_search as run_bench
+
+    _report(run_bench(enterprises, typed, seed=seed), out)
+
+
 @scheme_app.command("lint")
 def scheme_lint(directory: Annotated[Path, typer.Argument(help="A scheme's directory.")]) -> None:
     """Check a scheme before it is published; exit status 2 when something but warnings is found."""

@@ -65,13 +65,13 @@ class City:
         names = [
             (spelling, place)
             for place, one in enumerate(self.enterprises)
-            for spelling in _spellings(one.name, former.get(one.uscc, ()))
+            for spelling in spellings(one.name, former.get(one.uscc, ()))
         ]
         self._spellings = [
             _Lines((one.uscc, place) for place, one in enumerate(self.enterprises)),
             _Lines(names),
-            _Lines(("".join(map(_sound, name)), place) for name, place in names),
-            _Lines(("".join(_sound(letter)[:1] for letter in name), place) for name, place in names),
+            _Lines(("".join(map(sound, name)), place) for name, place in names),
+            _Lines(("".join(sound(letter)[:1] for letter in name), place) for name, place in names),
         ]
 
     @classmethod
@@ -165,7 +165,7 @@ def former_names(lake: Lake, ledger: Ledger, as_of: date) -> dict[str, list[str]
     return found
 
 
-def _spellings(name: str, former: Sequence[str]) -> dict[str, None]:
+def spellings(name: str, former: Sequence[str]) -> dict[str, None]:
     """By what else than its code an enterprise is known. The short form is a spelling of its own only where it is no
     part of the name: 常州市恒创液压有限公司 and 恒创(常州)液压有限公司 are 常州恒创液压 and 恒创液压 too.
     """
@@ -179,5 +179,5 @@ def _spellings(name: str, former: Sequence[str]) -> dict[str, None]:
 
 
 @cache
-def _sound(letter: str) -> str:
+def sound(letter: str) -> str:
     return lazy_pinyin(letter)[0].upper()

@@ -103,6 +103,8 @@ class Desk:
         self.engine, self.lake = engine, lake
         self._locks: dict[str, Lock] = {name: Lock() for name in ("city", "rules", "queue")}
         self._made: dict[str, tuple[Any, Any]] = {}
+        self.deriving = Lock()
+        """Held while an account is derived again from the snapshots: seconds of work, one at a time."""
 
     @contextmanager
     def reading(self, generation: int | None = None) -> Iterator[Reading]:

@@ -100,7 +100,8 @@ def page_routes(desk: Desk) -> APIRouter:
         with desk.reading(asked.generation) as reading, in_plain_words():
             code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
             earlier = since or before(current, generations(desk.engine))
-            found = explain_change(code, current.scheme_id, since=earlier, as_of=current.as_of)
+            with desk.deriving:
+                found = explain_change(code, current.scheme_id, since=earlier, as_of=current.as_of)
             return asked.show(reading).change(found, earlier)
 
     @routes.get("/rankings")

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from include.kernel.errors import BadInput, TerminalError, TransientError
 from include.publish.generations import Generation, generations, prune, publish, rollback
-from include.store.ledger import Lease, Ledger, run_publication
+from include.store.ledger import Lease, Ledger, run_publication, run_rollback
 from include.store.warehouse import PUBLISHED, clock, generation, pointer, reading, writing
 
 D22, D23, D24 = date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)
@@ -214,6 +214,23 @@ def test_a_roll_back_is_one_audited_move(warehouse: Engine, put: Publish, small:
     assert (left.id, left.status) == (second.id, "rolled_back")
     assert left.reason == f"rolled back to generation {first.id} by 王: wrong list\\x1b"
     assert rollback(warehouse, first.id, by="王") == generations(warehouse)[1]
+    with reading(warehouse) as connection:
+        (kept,) = connection.execute(sa.select(run_rollback))  # the second call moved nothing
+    assert (kept.from_generation, kept.to_generation) == (second.id, first.id)
+    assert (kept.decided_by, kept.reason) == ("王", "wrong list\\x1b")
+
+
+def test_a_roll_back_without_a_name_or_from_what_is_no_longer_current_moves_nothing(
+    warehouse: Engine, put: Publish, small: Tables
+) -> None:
+    first, second = put(small, D22), put(small, D23)
+    with pytest.raises(BadInput, match=r"nobody's name \| kept: the generation now published"):
+        rollback(warehouse, first.id, by=" \n")
+    with pytest.raises(BadInput, match=rf"generation {first.id} is no longer current \| kept: generation {second.id}"):
+        rollback(warehouse, first.id, by="王", leaving=first.id)
+    assert current(warehouse) == second.id
+    with reading(warehouse) as connection:
+        assert connection.execute(sa.select(run_rollback)).all() == []
 
 
 def test_a_roll_back_holds_until_there_is_other_content(warehouse: Engine, put: Publish, small: Tables) -> None:
@@ -255,6 +272,8 @@ def test_old_generations_are_pruned_and_their_ids_never_given_again(
     assert prune(warehouse, now=now + timedelta(days=89)) == []
     rollback(warehouse, first.id, by="王")
     assert prune(warehouse, now=now + timedelta(days=91)) == [second.id]
+    with reading(warehouse) as connection:
+        assert connection.scalars(sa.select(run_rollback.c.from_generation)).all() == [second.id]
     assert current(warehouse) == first.id
     with reading(warehouse) as connection:
         for table in PUBLISHED.values():

@@ -43,6 +43,7 @@ def leave_open(stores: Stores) -> None:
     """A night in which the city's patents and one district's insurance left something open."""
     contract = require_contract("REG_ENT")
     firms = [{"uscc": A, "name": "常州恒创液压有限公司"}, {"uscc": B, "name": "常州金鑫模具有限公司"}]
+    firms[1]["former_names"] = "常州金鑫模具厂@2019-06-30；常州模具厂"
     firms = [{"established_on": date(2015, 3, 1), "state": "正常"} | firm for firm in firms]
     rows = [{name: firm.get(name) for name in contract.accepted_schema().names} for firm in firms]
     key = SnapshotKey("REG_ENT", DISTRICT, NIGHT)
