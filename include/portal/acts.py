@@ -166,7 +166,7 @@ def _on_seeing(desk: Desk, generation: int) -> Iterator[Reading]:
     """The generation that the form was made for, if it is still current. What cannot be done is told in the one line
     that says why, as a command tells it.
     """
-    with desk.reading(generation) as reading, in_plain_words():
+    with desk.reading(generation) as reading, in_plain_words("refused"):
         yield reading
 
 

@@ -52,12 +52,12 @@ class Sorry(Exception):
 
 
 @contextmanager
-def in_plain_words() -> Iterator[None]:
+def in_plain_words(word: str = "cannot_tell") -> Iterator[None]:
     """What a step refuses is told as its command tells it: the one line that says what, where, what was kept."""
     try:
         yield
     except (BadInput, TerminalError) as error:
-        raise Sorry(422, "refused", str(error)) from None
+        raise Sorry(422, word, str(error)) from None
 
 
 class Sheet(NamedTuple):

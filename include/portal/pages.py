@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, Response
 
 from include.kernel.areas import CITY, areas
 from include.portal.asked import AskedFor, columns_of
-from include.portal.city import Enterprise
+from include.portal.city import LONGEST_QUERY, Enterprise
 from include.portal.desk import (
     NOBODY,
     Desk,
@@ -26,7 +26,7 @@ from include.portal.desk import (
 from include.portal.published import VIEWS
 from include.portal.quarantine import HeldBack, held_back, one_row, reasons, source_of
 from include.publish.generations import Generation, generations
-from include.steps.explain import explain_change
+from include.steps.explain import explain, explain_change
 from include.steps.review import QueueRow
 from include.store.decisions import NameDecision, decisions, standing
 from include.store.ledger import Ledger
@@ -103,6 +103,14 @@ def page_routes(desk: Desk) -> APIRouter:
             with desk.deriving:
                 found = explain_change(code, current.scheme_id, since=earlier, as_of=current.as_of)
             return asked.show(reading).change(found, earlier)
+
+    @routes.get("/enterprises/{uscc}/{indicator}")
+    def account(asked: AskedFor, uscc: str, indicator: str) -> Response:
+        with desk.reading() as reading, in_plain_words():
+            code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
+            with desk.deriving:
+                found = explain(code, current.scheme_id, indicator=indicator[:LONGEST_QUERY], as_of=current.as_of)
+            return asked.page(reading, "account", found=found, line=found.indicators[0])
 
     @routes.get("/rankings")
     @routes.get("/rankings.{ending}")

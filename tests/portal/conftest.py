@@ -140,6 +140,12 @@ def put(engine: Engine, rows: dict[str, list[dict[str, Any]]]) -> int:
         return made[0]
 
 
+@pytest.fixture(autouse=True)
+def home_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps behind some pages open the stores that the settings name."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path / "empty"))
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The town on SQLite, to be read only."""
