@@ -76,9 +76,19 @@ CONTRAST = """(() => {
 
 
 @pytest.fixture(scope="module")
-def server(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The pages of a furnished home on a port of their own, for somebody who may do everything, and has done some."""
-    home = shutil.copytree(furnished, tmp_path_factory.mktemp("browser") / "home")
+def home(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home that all these tests look at."""
+    return shutil.copytree(furnished, tmp_path_factory.mktemp("browser") / "home")
+
+
+@pytest.fixture(autouse=True)
+def home_of_ones_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INNOPOINTS_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[str]:
+    """Its pages on a port of their own, for somebody who may do everything, and has done some."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INNOPOINTS_HOME", str(home))
         stores = open_stores()
