@@ -174,7 +174,10 @@ def openapi() -> str:
     def admit(token: Any = Depends(HTTPBearer())) -> Reader:
         raise NotImplementedError
 
-    app = make_app(create_engine("sqlite:///never-opened.sqlite"), Lake("."), admit)
+    def ask_release(person: str, conf: dict[str, str]) -> str:
+        raise NotImplementedError
+
+    app = make_app(create_engine("sqlite:///never-opened.sqlite"), Lake("."), admit, ask_release)
     head = {"x-generated": "by docs/generate.py from include/portal/api.py; do not edit"}
     return json.dumps(head | app.openapi(), ensure_ascii=False, indent=1) + "\n"
 

@@ -101,12 +101,13 @@ def release(
 def rollback(
     to: Annotated[int, typer.Option("--to", help="Generation id.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the generation that is left.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who; without it, the user of this shell.")] = "",
 ) -> None:
     """Point the published views at an earlier generation."""
     from include.publish.generations import rollback as roll_back
     from include.steps.stores import open_stores
 
-    generation = roll_back(open_stores().engine, to, reason=reason)
+    generation = roll_back(open_stores().engine, to, by=by or _shell_user(), reason=reason)
     _say(f"generation {generation.id} of {generation.as_of} is current again")
 
 
@@ -271,6 +272,19 @@ def bench_names(
     from include.bench.names import bench_names as run_bench
 
     _report(run_bench(enterprises, names, seed=seed), out)
+
+
+@app.command("bench-search")
+def bench_search(
+    enterprises: Annotated[int, typer.Option("--enterprises", min=1, help="How many are searched.")] = 100_000,
+    typed: Annotated[int, typer.Option("--typed", min=1, help="How many of each kind are typed.")] = 200,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed draws another town.")] = 20210430,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file; default standard output.")] = None,
+) -> None:
+    """Search as the pages do, beside one SQL statement written by hand: p50, p99 and their ratio."""
+    from include.bench.search import bench_search as run_bench
+
+    _report(run_bench(enterprises, typed, seed=seed), out)
 
 
 @scheme_app.command("lint")
@@ -453,6 +467,15 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - its text may quote a record: only its kind and place are said
         sys.stderr.write(f"innopoints: {unforeseen(error)}\n")
         raise SystemExit(1) from None
+
+
+def _shell_user() -> str:
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        raise BadInput("this shell's user has no name", todo="say who with --by") from None
 
 
 def _date(text: str | None) -> date:

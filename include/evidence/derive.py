@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from include.evidence.account import NextEdge
 from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
 from include.schemes.compile import Compiled, CompiledIndicator
 from include.schemes.curves import FULL, Hit
@@ -59,6 +60,18 @@ def ends(rule: CompiledIndicator, line: Derived, is_held_back: bool) -> tuple[De
 def weighted(raw_points: Decimal, weight: int) -> Decimal:
     """Raw points times a weight in thousandths / 100, half up at three places."""
     return from_scaled(ratio_half_up(to_scaled(raw_points, POINT_DECIMALS) * weight, FULL, 0), POINT_DECIMALS)
+
+
+def next_edge(hit: Hit, value: Decimal, points: Decimal, weight: int) -> NextEdge | None:
+    """What it takes from `value` to the next edge above, and what that gives; None where there is no edge above."""
+    if hit.to_next is None or hit.gain_at_next is None:
+        return None
+    return NextEdge(
+        at=value + hit.to_next,
+        distance=hit.to_next,
+        raw_points_gain=hit.gain_at_next,
+        points_gain=weighted(hit.raw_points + hit.gain_at_next, weight) - points,
+    )
 
 
 def with_numbers(expression: str, measured: Measured) -> str:

@@ -1,1 +1,1 @@
-"""Portal: what officers read of the current generation. Nothing is written, and nothing here knows Airflow."""
+"""Portal: what officers read of the current generation, and what they do about it. Nothing here knows Airflow."""

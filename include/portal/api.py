@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from include.portal.city import LONGEST_QUERY
-from include.portal.desk import PAGE_ROWS, Desk, Page, Sheet, Since, Size, Who, list_names, listed, portrait_of
+from include.portal.city import LONGEST_QUERY, Enterprise
+from include.portal.desk import AskedSpan, Desk, Who, list_names, listed, portrait_of
 from include.portal.published import LISTS, Reading, whole
 from include.publish.generations import generations as all_generations
 
@@ -91,20 +91,6 @@ class Points(BaseModel):
     ladder: list[Rung]
 
 
-class Found(BaseModel):
-    """One enterprise with its standing."""
-
-    uscc: str
-    name: str
-    district: str
-    stage: str
-    total: Decimal
-    coverage: Decimal
-    rank_all: int
-    rank_stage: int
-    rank_district: int
-
-
 class FoundSheet(BaseModel):
     """One page of a search; `found` counts all of it, up to 1,000."""
 
@@ -112,7 +98,7 @@ class FoundSheet(BaseModel):
     page: int
     last: int
     found: int
-    rows: list[Found]
+    rows: list[Enterprise]
 
 
 class Listed(BaseModel):
@@ -201,14 +187,12 @@ def api_routes(desk: Desk) -> APIRouter:
         request: Request,
         reader: Who,
         name: str,
-        page: Page = 1,
-        size: Size = PAGE_ROWS,
-        generation: Since = None,
+        span: AskedSpan,
     ) -> Response:
         """One list in its order. Send the `generation` of the first page along for the others: 409 if it has passed."""
-        with desk.reading(generation) as reading:
+        with desk.reading(span.generation) as reading:
             kind, rows = listed(reading, reader, name[:LONGEST_QUERY])
-            sheet = Sheet.of(rows, page, size)
+            sheet = span.of(rows)
             answer = ListSheet.model_validate(
                 {
                     "generation": reading.generation.id,
@@ -225,15 +209,12 @@ def api_routes(desk: Desk) -> APIRouter:
         request: Request,
         reader: Who,
         q: Annotated[str, Query(min_length=1, max_length=LONGEST_QUERY, description="Name, pinyin, initials, code.")],
-        page: Page = 1,
-        size: Size = PAGE_ROWS,
-        generation: Since = None,
+        span: AskedSpan,
     ) -> Response:
         """Enterprises whose name, pinyin, initials or code hold the text, the closest first."""
-        with desk.reading(generation) as reading:
-            sheet = Sheet.of(desk.city(reading).find(q, reader), page, size)
-            rows = [Found(**one._asdict()) for one in sheet.rows]
-            answer = FoundSheet(generation=reading.generation.id, **sheet._asdict() | {"rows": rows})
+        with desk.reading(span.generation) as reading:
+            sheet = span.of(desk.city(reading).find(q, reader))
+            answer = FoundSheet(generation=reading.generation.id, **sheet._asdict())
             return _tagged(request, reading, answer)
 
     return routes

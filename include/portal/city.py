@@ -1,29 +1,40 @@
 """All enterprises of one generation, kept in memory while it is current: found by what is typed, ranked, compared.
 
-100,000 enterprises take about 100 MB. The published tables know present names only; `pinyin` holds one reading of each
-character, the commonest, so that a name with a rarer reading is found by its characters or its initials as read here.
+Each is known by its code, its name, its former names and its short form (恒创液压, whatever place stands in front or
+within), and by pinyin and initials of them all. Pinyin holds one reading of each character, the commonest, so that a
+name with a rarer reading is found by its characters or its initials as read here.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
 from decimal import Decimal
 from functools import cache
-from typing import NamedTuple
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from pypinyin import lazy_pinyin
 
+from include.conformed.names import parts, split
+from include.kernel.areas import areas
 from include.kernel.identity import normal_name
 from include.portal.published import EXPECTED_SHARES, VIEWS, Reader, Reading
+from include.store.lake import Lake, conformed
+from include.store.ledger import Ledger
 
 MOST_FOUND = 1000
 """Whoever finds more types more; beyond it nothing is counted or sorted."""
 LONGEST_QUERY = 100
+_PLACED = re.compile("[省市区县(]")
+"""Where a name is likely to hold a place that its short form lacks or shortens."""
 
 
-class Enterprise(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Enterprise:
     """One enterprise with its standing."""
 
     uscc: str
@@ -40,27 +51,36 @@ class Enterprise(NamedTuple):
 class City:
     """The enterprises in the order of their rank in the city."""
 
-    def __init__(self, enterprises: Iterable[Enterprise], medians: dict[tuple[str, str], Decimal]) -> None:
+    def __init__(
+        self,
+        enterprises: Iterable[Enterprise],
+        medians: dict[tuple[str, str], Decimal],
+        former: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self.enterprises = sorted(enterprises, key=lambda one: (one.rank_all, one.uscc))
         self.medians = medians
         present = {one.stage for one in self.enterprises}
         self.stages = [*(one for one in EXPECTED_SHARES if one in present), *sorted(present - EXPECTED_SHARES.keys())]
         self._by_code = {one.uscc: place for place, one in enumerate(self.enterprises)}
-        names = [normal_name(one.name) for one in self.enterprises]
+        names = [
+            (spelling, place)
+            for place, one in enumerate(self.enterprises)
+            for spelling in spellings(one.name, former.get(one.uscc, ()))
+        ]
         self._spellings = [
-            _Lines([one.uscc for one in self.enterprises]),
+            _Lines((one.uscc, place) for place, one in enumerate(self.enterprises)),
             _Lines(names),
-            _Lines("".join(map(_sound, name)) for name in names),
-            _Lines("".join(_sound(letter)[:1] for letter in name) for name in names),
+            _Lines(("".join(map(sound, name)), place) for name, place in names),
+            _Lines(("".join(sound(letter)[:1] for letter in name), place) for name, place in names),
         ]
 
     @classmethod
-    def of(cls, reading: Reading) -> City:
+    def of(cls, reading: Reading, former: Mapping[str, Sequence[str]]) -> City:
         profile, points = VIEWS["enterprise_profile"].c, VIEWS["enterprise_points"].c
-        of_points = [points[name] for name in Enterprise._fields[4:]]
+        of_points = [points[one.name] for one in fields(Enterprise)[4:]]
         query = sa.select(profile.uscc, profile.name, profile.district, profile.stage, *of_points)
         found = reading.rows(query.where(points.uscc == profile.uscc))
-        return cls((Enterprise(*row) for row in found), reading.stage_medians())
+        return cls((Enterprise(*row) for row in found), reading.stage_medians(), former)
 
     def find(self, text: str, reader: Reader) -> list[Enterprise]:
         """At most `MOST_FOUND` whose code, name, pinyin or initials hold `text`: the whole name first, then beginnings,
@@ -88,6 +108,10 @@ class City:
             and reader.may_see(one.district)
         ]
 
+    def in_stage(self, stage: str) -> int:
+        """How many share a stage in the whole city: what a rank in it is out of."""
+        return sum(one.stage == stage for one in self.enterprises)
+
     def neighbours(self, uscc: str, reader: Reader, each_side: int = 3) -> list[Enterprise]:
         """The enterprise among those just before and just behind it in its stage."""
         own = self.enterprises[self._by_code[uscc]]
@@ -102,26 +126,58 @@ class City:
 class _Lines:
     """Many short texts as one, so that a search is a search in one string."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[tuple[str, int]]) -> None:
         held = list(lines)
-        self._text = "\n" + "\n".join(held) + "\n"
+        self._text = "\n" + "\n".join(line for line, _ in held) + "\n"
+        self._places = [place for _, place in held]
         self._starts, at = [], 1
-        for line in held:
+        for line, _ in held:
             self._starts.append(at)
             at += len(line) + 1
 
     def holding(self, asked: str) -> Iterator[tuple[int, int]]:
-        """Place of each line that holds `asked`, with 0 for the whole line, 1 for its beginning, 2 for elsewhere."""
+        """Whose line holds `asked`, with 0 for the whole line, 1 for its beginning, 2 for elsewhere; who has several
+        lines comes once for each.
+        """
         if self._text.isascii() > asked.isascii() or asked not in self._text:
             return
         for pattern, worse in ((f"\n{asked}\n", 0), (f"\n{asked}", 1), (asked, 2)):
             at = self._text.find(pattern)
             while at >= 0:
-                place = bisect_right(self._starts, at + (worse < 2)) - 1
-                yield place, worse
-                at = self._text.find(pattern, self._starts[place + 1] - 1 if place + 1 < len(self._starts) else at + 1)
+                line = bisect_right(self._starts, at + (worse < 2)) - 1
+                yield self._places[line], worse
+                at = self._text.find(pattern, self._starts[line + 1] - 1 if line + 1 < len(self._starts) else at + 1)
+
+
+def former_names(lake: Lake, ledger: Ledger, as_of: date) -> dict[str, list[str]]:
+    """Code → the names that the registry says were carried before, of the last night of each district not after a date.
+    A district whose night is not kept any more has none.
+    """
+    found: dict[str, list[str]] = {}
+    for area in areas():
+        night = ledger.last_measured(area, as_of)
+        if night is None or lake.manifest(conformed(area, night)) is None:
+            continue
+        held = lake.read(conformed(area, night), "enterprises", ["uscc", "former_names"])
+        for uscc, names in zip(held["uscc"].to_pylist(), held["former_names"].to_pylist(), strict=True):
+            if names:
+                found[uscc] = [name.partition("@")[0] for name in split(names)]
+    return found
+
+
+def spellings(name: str, former: Sequence[str]) -> dict[str, None]:
+    """By what else than its code an enterprise is known. The short form is a spelling of its own only where it is no
+    part of the name: 常州市恒创液压有限公司 and 恒创(常州)液压有限公司 are 常州恒创液压 and 恒创液压 too.
+    """
+    known: dict[str, None] = {}
+    for one in map(normal_name, (name, *former)):
+        known[one] = None
+        if _PLACED.search(one):
+            read = parts(one)
+            known |= {short: None for short in (read.place + read.stem, read.stem) if short not in one}
+    return known
 
 
 @cache
-def _sound(letter: str) -> str:
+def sound(letter: str) -> str:
     return lazy_pinyin(letter)[0].upper()

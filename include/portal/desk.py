@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from fastapi import Depends, Query, Request
 from sqlalchemy import Engine, Row
 
-from include.kernel.areas import areas
+from include.kernel.areas import CITY, areas
+from include.kernel.errors import BadInput, TerminalError
 from include.kernel.identity import is_code_shape, normal_code
-from include.portal.city import LONGEST_QUERY, City, Enterprise
+from include.portal.city import LONGEST_QUERY, City, Enterprise, former_names
 from include.portal.published import LISTS, Portrait, Reader, Reading, read
+from include.schemes.compile import Compiled
+from include.schemes.model import schemes
+from include.steps.district import compiled
+from include.steps.review import QueueRow, queue, queue_rows
+from include.store.decisions import decisions
 from include.store.lake import Lake
+from include.store.ledger import Ledger
 
+NOBODY = "nobody"
+"""What a form sends for: whoever is meant is not registered here."""
 PAGE_ROWS, MOST_ROWS, MOST_EXPORTED = 50, 200, 5000
 
 
@@ -26,11 +35,12 @@ def _admitted(request: Request) -> Reader:
 Who = Annotated[Reader, Depends(_admitted)]
 Language = Annotated[Literal["zh", "en"], Query()]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
-Size = Annotated[int, Query(ge=1, le=MOST_ROWS)]
-Exported = Annotated[int, Query(ge=1, le=MOST_EXPORTED)]
+Since = Annotated[int | None, Query(alias="generation", ge=1, le=2**31)]
 Text = Annotated[str, Query(max_length=LONGEST_QUERY)]
 ListName = Annotated[str, Query(alias="list", max_length=LONGEST_QUERY)]
-Since = Annotated[int | None, Query(alias="generation", ge=1, le=2**31)]
+
+
+Made = TypeVar("Made")
 
 
 class Sorry(Exception):
@@ -39,6 +49,15 @@ class Sorry(Exception):
     def __init__(self, status: int, word: str, detail: str = "") -> None:
         super().__init__(word)
         self.status, self.word, self.detail = status, word, detail
+
+
+@contextmanager
+def in_plain_words(word: str = "cannot_tell") -> Iterator[None]:
+    """What a step refuses is told as its command tells it: the one line that says what, where, what was kept."""
+    try:
+        yield
+    except (BadInput, TerminalError) as error:
+        raise Sorry(422, word, str(error)) from None
 
 
 class Sheet(NamedTuple):
@@ -57,12 +76,35 @@ class Sheet(NamedTuple):
         return cls(rows[(page - 1) * size : page * size], page, last, len(rows))
 
 
+class Span:
+    """Which rows a program asks for: a page of so many, of the generation that it began with."""
+
+    def __init__(
+        self,
+        page: Page = 1,
+        size: Annotated[int, Query(ge=1, le=MOST_ROWS)] = PAGE_ROWS,
+        generation: Since = None,
+    ) -> None:
+        self.page, self.size, self.generation = page, size, generation
+
+    def of(self, rows: Sequence[Any]) -> Sheet:
+        return Sheet.of(rows, self.page, self.size)
+
+
+AskedSpan = Annotated[Span, Depends()]
+
+
 class Desk:
-    """The warehouse, the lake, and everybody of the current generation in memory."""
+    """The warehouse, the lake, and what is worked out once of the current generation: everybody in memory, the rules
+    that it was scored by, the queue of names.
+    """
 
     def __init__(self, engine: Engine, lake: Lake) -> None:
-        self.engine, self.lake, self._lock = engine, lake, Lock()
-        self._city: tuple[Any, City] | None = None
+        self.engine, self.lake = engine, lake
+        self._locks: dict[str, Lock] = {name: Lock() for name in ("city", "rules", "queue")}
+        self._made: dict[str, tuple[Any, Any]] = {}
+        self.deriving = Lock()
+        """Held while an account is derived again from the snapshots: seconds of work, one at a time."""
 
     @contextmanager
     def reading(self, generation: int | None = None) -> Iterator[Reading]:
@@ -75,10 +117,36 @@ class Desk:
             yield found
 
     def city(self, reading: Reading) -> City:
-        with self._lock:
-            if self._city is None or self._city[0] != reading.generation:
-                self._city = (reading.generation, City.of(reading))
-            return self._city[1]
+        def make() -> City:
+            return City.of(reading, former_names(self.lake, Ledger(self.engine), reading.generation.as_of))
+
+        return self._once("city", reading.generation, make)
+
+    def rules(self, reading: Reading) -> Compiled | None:
+        """The rules of the generation, where this server has the version that scored it."""
+        current = reading.generation
+        scheme = schemes().get(current.scheme_id)
+        if scheme is None or scheme.version != current.scheme_version:
+            return None
+        return self._once("rules", current, lambda: compiled(current.scheme_id, current.as_of))
+
+    def waiting(self, reading: Reading, reader: Reader) -> list[QueueRow]:
+        """The names that wait for a decision. Candidates are of every district: who may not see the city sees none."""
+        if not reader.may_see(CITY):
+            raise Sorry(403, "whole_city")
+
+        def make() -> list[QueueRow]:
+            with in_plain_words():
+                _, waiting, names = queue(reading.generation.as_of)
+            return queue_rows(waiting, names)
+
+        return self._once("queue", (reading.generation, len(decisions(self.engine))), make)
+
+    def _once(self, what: str, of: Any, make: Callable[[], Made]) -> Made:
+        with self._locks[what]:
+            if what not in self._made or self._made[what][0] != of:
+                self._made[what] = (of, make())
+            return self._made[what][1]
 
 
 def portrait_of(reading: Reading, reader: Reader, uscc: str) -> Portrait:

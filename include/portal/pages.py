@@ -1,39 +1,41 @@
-"""The pages that people open, and beside each the CSV of what it shows."""
+"""The pages that people open, and with an ending behind its address (`.csv`, `.xlsx`) each for a spreadsheet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, Response
 
-from include.kernel.areas import areas
-from include.kernel.cells import csv_text
+from include.kernel.areas import CITY, areas
+from include.portal.asked import AskedFor, columns_of
+from include.portal.city import LONGEST_QUERY, Enterprise
 from include.portal.desk import (
-    MOST_EXPORTED,
-    PAGE_ROWS,
+    NOBODY,
     Desk,
-    Exported,
-    Language,
     ListName,
-    Page,
-    Sheet,
-    Since,
-    Size,
+    Sorry,
     Text,
-    Who,
+    in_plain_words,
     list_names,
     listed,
     portrait_of,
     ranked,
 )
-from include.portal.published import whole
-from include.portal.quarantine import held_back, source_of
-from include.portal.show import Show
+from include.portal.published import VIEWS
+from include.portal.quarantine import HeldBack, held_back, one_row, reasons, source_of
+from include.publish.generations import Generation, generations
+from include.steps.explain import explain, explain_change
+from include.steps.review import QueueRow
+from include.store.decisions import NameDecision, decisions, standing
+from include.store.ledger import Ledger
+from include.store.waivers import Waiver, waivers
+from include.validation.waiver import not_waivable
 
 STYLE = Path(__file__).with_name("portal.css")
+PUBLICATIONS = 12
+"""So many are listed on the first page; `innopoints generations` lists them all."""
 LIST_COLUMNS = {
     "honours": ("place", "name", "uscc", "stage", "district", "reason", "robust"),
     "project_recommendation": ("place", "name", "uscc", "stage", "district", "reason"),
@@ -42,7 +44,7 @@ LIST_COLUMNS = {
 
 
 def page_routes(desk: Desk) -> APIRouter:
-    """All pages."""
+    """All pages to read."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/portal.css")
@@ -54,170 +56,167 @@ def page_routes(desk: Desk) -> APIRouter:
         return FileResponse(STYLE.with_name("icon.svg"), media_type="image/svg+xml")
 
     @routes.get("/")
-    def tonight(request: Request, reader: Who, lang: Language = "zh") -> HTMLResponse:
+    def tonight(asked: AskedFor, asked_for: Text = "") -> Response:
         with desk.reading() as reading:
-            sources, stages = reading.sources(reader), reading.stages(reader)
-            return Show(request, lang, reading.generation).page("tonight", sources=sources, stages=stages)
+            return asked.page(
+                reading,
+                "tonight",
+                sources=reading.sources(asked.reader),
+                stages=reading.stages(asked.reader),
+                blocked=[row for row in Ledger(desk.engine).blocked() if asked.reader.may_see(row.scope)],
+                asked_for=asked_for,
+                publications=generations(desk.engine)[:PUBLICATIONS],
+            )
 
-    @routes.get("/tonight.csv")
-    def tonight_csv(reader: Who) -> Response:
+    @routes.get("/tonight.{ending}")
+    def tonight_sources(asked: AskedFor) -> Response:
         with desk.reading() as reading:
-            return _csv("sources", [whole(row) for row in reading.sources(reader)])
+            return asked.file(reading, "sources", reading.sources(asked.reader), columns_of(VIEWS["source_quality"]))
 
     @routes.get("/enterprises")
-    def enterprises(
-        request: Request,
-        reader: Who,
-        q: Text = "",
-        page: Page = 1,
-        size: Size = PAGE_ROWS,
-        lang: Language = "zh",
-        generation: Since = None,
-    ) -> HTMLResponse:
-        with desk.reading(generation) as reading:
-            found = desk.city(reading).find(q, reader)
-            sheet = Sheet.of(found, page, size)
-            return Show(request, lang, reading.generation).page("enterprises", q=q, sheet=sheet)
+    @routes.get("/enterprises.{ending}")
+    def enterprises(asked: AskedFor, q: Text = "") -> Response:
+        with desk.reading(asked.generation) as reading:
+            return asked.sheet(
+                reading, "enterprises", desk.city(reading).find(q, asked.reader), columns_of(Enterprise), q=q
+            )
 
-    @routes.get("/enterprises.csv")
-    def enterprises_csv(
-        reader: Who, q: Text = "", page: Page = 1, size: Exported = MOST_EXPORTED, generation: Since = None
-    ) -> Response:
-        with desk.reading(generation) as reading:
-            found = Sheet.of(desk.city(reading).find(q, reader), page, size)
-            return _csv("enterprises", [one._asdict() for one in found.rows])
-
-    @routes.get("/enterprises/{uscc}.csv")
-    def ledger_csv(reader: Who, uscc: str) -> Response:
+    @routes.get("/enterprises/{uscc}.{ending}")
+    def ledger(asked: AskedFor, uscc: str) -> Response:
         with desk.reading() as reading:
-            return _csv("ledger", [whole(line) for line in portrait_of(reading, reader, uscc).lines])
+            return asked.file(
+                reading, "ledger", portrait_of(reading, asked.reader, uscc).lines, columns_of(VIEWS["points_ledger"])
+            )
 
     @routes.get("/enterprises/{uscc}")
-    def portrait(request: Request, reader: Who, uscc: str, lang: Language = "zh") -> HTMLResponse:
+    def portrait(asked: AskedFor, uscc: str) -> Response:
         with desk.reading() as reading:
-            found, city = portrait_of(reading, reader, uscc), desk.city(reading)
-            neighbours = city.neighbours(found.profile.uscc, reader)
-            return Show(request, lang, reading.generation).portrait(found, city.medians, neighbours)
+            found, sources = portrait_of(reading, asked.reader, uscc), reading.sources(asked.reader)
+            since = before(reading.generation, generations(desk.engine))
+            return asked.show(reading).portrait(found, desk.city(reading), sources, desk.rules(reading), since)
+
+    @routes.get("/enterprises/{uscc}/change")
+    def change(asked: AskedFor, uscc: str, since: date | None = None) -> Response:
+        with desk.reading(asked.generation) as reading, in_plain_words():
+            code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
+            earlier = since or before(current, generations(desk.engine))
+            with desk.deriving:
+                found = explain_change(code, current.scheme_id, since=earlier, as_of=current.as_of)
+            return asked.show(reading).change(found, earlier)
+
+    @routes.get("/enterprises/{uscc}/{indicator}")
+    def account(asked: AskedFor, uscc: str, indicator: str) -> Response:
+        with desk.reading() as reading, in_plain_words():
+            code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
+            with desk.deriving:
+                found = explain(code, current.scheme_id, indicator=indicator[:LONGEST_QUERY], as_of=current.as_of)
+            return asked.page(reading, "account", found=found, line=found.indicators[0])
 
     @routes.get("/rankings")
-    def rankings(
-        request: Request,
-        reader: Who,
-        stage: Text = "",
-        district: Text = "",
-        page: Page = 1,
-        size: Size = PAGE_ROWS,
-        lang: Language = "zh",
-        generation: Since = None,
-    ) -> HTMLResponse:
-        with desk.reading(generation) as reading:
+    @routes.get("/rankings.{ending}")
+    def rankings(asked: AskedFor, stage: Text = "", district: Text = "") -> Response:
+        with desk.reading(asked.generation) as reading:
             city = desk.city(reading)
-            sheet = Sheet.of(ranked(city, reader, stage, district), page, size)
-            return Show(request, lang, reading.generation).page(
+            return asked.sheet(
+                reading,
                 "rankings",
-                sheet=sheet,
+                ranked(city, asked.reader, stage, district),
+                columns_of(Enterprise),
                 stage=stage,
                 district=district,
                 all_stages=city.stages,
-                districts=[code for code in areas() if reader.may_see(code)],
+                districts=[code for code in areas() if asked.reader.may_see(code)],
             )
-
-    @routes.get("/rankings.csv")
-    def rankings_csv(
-        reader: Who,
-        stage: Text = "",
-        district: Text = "",
-        page: Page = 1,
-        size: Exported = MOST_EXPORTED,
-        generation: Since = None,
-    ) -> Response:
-        with desk.reading(generation) as reading:
-            sheet = Sheet.of(ranked(desk.city(reading), reader, stage, district), page, size)
-            return _csv("rankings", [one._asdict() for one in sheet.rows])
 
     @routes.get("/honours")
-    def honours(
-        request: Request,
-        reader: Who,
-        name: ListName = "",
-        page: Page = 1,
-        size: Size = PAGE_ROWS,
-        lang: Language = "zh",
-        generation: Since = None,
-    ) -> HTMLResponse:
-        with desk.reading(generation) as reading:
+    @routes.get("/honours.{ending}")
+    def honours(asked: AskedFor, name: ListName = "") -> Response:
+        with desk.reading(asked.generation) as reading:
             names = list_names(reading)
             chosen = name or next(iter(names), "")
-            table, rows = listed(reading, reader, chosen) if chosen else ("honours", [])
-            return Show(request, lang, reading.generation).page(
-                "honours",
-                sheet=Sheet.of(rows, page, size),
-                list=chosen,
-                all_lists=list(names),
-                columns=LIST_COLUMNS[table],
-            )
-
-    @routes.get("/honours.csv")
-    def honours_csv(
-        reader: Who,
-        name: ListName,
-        page: Page = 1,
-        size: Exported = MOST_EXPORTED,
-        generation: Since = None,
-    ) -> Response:
-        with desk.reading(generation) as reading:
-            table, rows = listed(reading, reader, name)
-            found = Sheet.of(rows, page, size).rows
-            return _csv("list", [{column: row._mapping[column] for column in LIST_COLUMNS[table]} for row in found])
+            table, rows = listed(reading, asked.reader, chosen) if chosen else ("honours", [])
+            return asked.sheet(reading, "honours", rows, LIST_COLUMNS[table], list=chosen, all_lists=list(names))
 
     @routes.get("/scheme")
-    def scheme(request: Request, lang: Language = "zh") -> HTMLResponse:
+    def scheme(asked: AskedFor) -> Response:
         with desk.reading() as reading:
-            return Show(request, lang, reading.generation).scheme_page()
+            return asked.show(reading).scheme_page()
 
     @routes.get("/scheme/{indicator}")
-    def indicator(request: Request, indicator: str, lang: Language = "zh") -> HTMLResponse:
+    def indicator(asked: AskedFor, indicator: str) -> Response:
         with desk.reading() as reading:
-            return Show(request, lang, reading.generation).indicator_page(indicator)
+            return asked.show(reading).indicator_page(indicator)
 
     @routes.get("/quarantine")
-    def quarantine(request: Request, reader: Who, lang: Language = "zh") -> HTMLResponse:
-        with desk.reading() as reading:
-            sources = [row for row in reading.sources(reader) if row.quarantined and reader.may_see(row.scope)]
-            return Show(request, lang, reading.generation).page("quarantine", sources=sources)
-
-    @routes.get("/quarantine/{dataset}/{scope}.csv")
-    def held_back_csv(
-        reader: Who, dataset: str, scope: str, page: Page = 1, size: Exported = MOST_EXPORTED, generation: Since = None
-    ) -> Response:
-        with desk.reading(generation) as reading:
-            rows = held_back(desk.lake, source_of(reading, reader, dataset, scope))
-            return _csv("quarantine", [one._asdict() for one in Sheet.of(rows, page, size).rows])
+    @routes.get("/quarantine.{ending}")
+    def quarantine(asked: AskedFor, dataset: Text = "", scope: Text = "") -> Response:
+        with desk.reading(asked.generation) as reading:
+            held = [row for row in reading.sources(asked.reader) if row.quarantined and asked.reader.may_see(row.scope)]
+            chosen = [row for row in held if dataset in ("", row.dataset) and scope in ("", row.scope)]
+            return asked.sheet(
+                reading,
+                "quarantine",
+                chosen,
+                ("dataset", "scope", "as_of", "quarantined", "rows_in"),
+                dataset=dataset,
+                scope=scope,
+                datasets=sorted({row.dataset for row in held}),
+                scopes=sorted({row.scope for row in held}),
+            )
 
     @routes.get("/quarantine/{dataset}/{scope}")
-    def held_back_page(
-        request: Request,
-        reader: Who,
-        dataset: str,
-        scope: str,
-        page: Page = 1,
-        size: Size = PAGE_ROWS,
-        lang: Language = "zh",
-        generation: Since = None,
-    ) -> HTMLResponse:
-        with desk.reading(generation) as reading:
-            source = source_of(reading, reader, dataset, scope)
-            sheet = Sheet.of(held_back(desk.lake, source), page, size)
-            return Show(request, lang, reading.generation).page("held_back", source=source, sheet=sheet)
+    @routes.get("/quarantine/{dataset}/{scope}.{ending}")
+    def held_back_rows(asked: AskedFor, dataset: str, scope: str, reason: Text = "", q: Text = "") -> Response:
+        with desk.reading(asked.generation) as reading:
+            source = source_of(reading, asked.reader, dataset, scope)
+            rows, known = held_back(desk.lake, source, reason, q), reasons(desk.lake, source)
+            return asked.sheet(
+                reading, "held_back", rows, columns_of(HeldBack), source=source, reason=reason, q=q, reasons=known
+            )
+
+    @routes.get("/quarantine/{dataset}/{scope}/{row}")
+    def held_back_row(asked: AskedFor, dataset: str, scope: str, row: str) -> Response:
+        with desk.reading(asked.generation) as reading:
+            source = source_of(reading, asked.reader, dataset, scope)
+            found = one_row(desk.lake, source, row)
+            never = not_waivable([one.reason for one in found])
+            return asked.page(reading, "held_row", source=source, held=found, never=never)
+
+    @routes.get("/waivers")
+    @routes.get("/waivers.{ending}")
+    def all_waivers(asked: AskedFor) -> Response:
+        with desk.reading(asked.generation) as reading:
+            given, reader = waivers(desk.engine), asked.reader
+            seen = [one for one in given[::-1] if reader.may_see(CITY) or one.decided_by == reader.name]
+            return asked.sheet(reading, "waivers", seen, columns_of(Waiver), standing=standing(given))
+
+    @routes.get("/review")
+    @routes.get("/review.{ending}")
+    def review(asked: AskedFor) -> Response:
+        with desk.reading(asked.generation) as reading:
+            return asked.sheet(reading, "review", desk.waiting(reading, asked.reader), columns_of(QueueRow))
+
+    @routes.get("/review/one")
+    def review_one(asked: AskedFor, dataset: Text, code: Text = "", name: Text = "") -> Response:
+        with desk.reading(asked.generation) as reading:
+            for one in desk.waiting(reading, asked.reader):
+                if (one.dataset, one.code, one.name) == (dataset, code, name):
+                    return asked.page(reading, "review_one", one=one, nobody=NOBODY)
+            raise Sorry(404, "nothing_waits")
+
+    @routes.get("/decisions")
+    @routes.get("/decisions.{ending}")
+    def all_decisions(asked: AskedFor) -> Response:
+        with desk.reading(asked.generation) as reading:
+            if not asked.reader.may_see(CITY):
+                raise Sorry(403, "whole_city")
+            taken = decisions(desk.engine)
+            return asked.sheet(reading, "decisions", taken[::-1], columns_of(NameDecision), standing=standing(taken))
 
     return routes
 
 
-def _csv(name: str, rows: Iterable[dict[str, Any]]) -> Response:
-    """A CSV that spreadsheets open as UTF-8 and compute nothing of; its headings are the published column names."""
-    held = list(rows)
-    text = csv_text(
-        held[0] if held else [], [["" if cell is None else str(cell) for cell in row.values()] for row in held]
-    )
-    disposition = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(f"\ufeff{text}", media_type="text/csv", headers=disposition)
+def before(current: Generation, kept: list[Generation]) -> date:
+    """The business date of the publication before this one under the same scheme; without one, the day before."""
+    earlier = [one.as_of for one in kept if one.scheme_id == current.scheme_id and one.as_of < current.as_of]
+    return max(earlier, default=current.as_of - timedelta(days=1))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, Row
@@ -32,25 +33,41 @@ VIEWS = {
 }
 
 
+Act = Literal["roll_back", "release", "waive", "decide"]
+"""What a person may do from a page, each with a reason and under their name."""
+
+
 @dataclass(frozen=True)
 class Reader:
-    """Who asks, and which districts' enterprises they may see; None: the whole city."""
+    """Who asks, which districts' enterprises they may see (None: the whole city), and what they may do. `session` is
+    what nobody but their own browser holds, so that a form can prove that it is one of theirs.
+    """
 
     name: str
     districts: frozenset[str] | None = None
+    acts: frozenset[Act] = frozenset()
+    session: str = field(default="", repr=False)
 
     @classmethod
-    def named(cls, name: str) -> Reader:
+    def named(cls, name: str, acts: Iterable[Act] = (), session: str = "") -> Reader:
         """The reader of this name: of the whole city as long as `INNOPOINTS_READERS` names nobody, else as it says."""
-        readers = settings().readers
+        readers, allowed = settings().readers, frozenset(acts)
         if not readers:
-            return cls(name)
-        if name not in readers:
-            return cls(name, frozenset())
-        return cls(name, None if "*" in readers[name] else frozenset(readers[name]))
+            return cls(name, None, allowed, session)
+        districts = readers.get(name, [])
+        return cls(name, None if "*" in districts else frozenset(districts), allowed, session)
+
+    @property
+    def proof(self) -> str:
+        """What a form of this session carries; empty, and good for nothing, where there is no session."""
+        return hmac.new(self.session.encode(), b"innopoints form", "sha256").hexdigest() if self.session else ""
 
     def may_see(self, district: str) -> bool:
         return self.districts is None or district in self.districts
+
+    def may(self, act: Act, scope: str = CITY) -> bool:
+        """May they do this where it concerns a district, or (`city`) everybody? Nobody acts on what they do not see."""
+        return act in self.acts and self.may_see(scope)
 
 
 class Portrait(NamedTuple):
@@ -158,5 +175,5 @@ def read(engine: Engine) -> Iterator[Reading | None]:
 
 
 def whole(row: Row) -> dict[str, Any]:
-    """A published row without its generation, as JSON and CSV show it."""
+    """A published row without its generation, as JSON shows it."""
     return {name: value for name, value in row._mapping.items() if name != "generation_id"}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Row
 
 from include.contracts import Contract, require_contract
+from include.kernel.identity import fold
 from include.kernel.references import SnapshotKey
 from include.portal.desk import Sorry
 from include.portal.published import Reader, Reading
@@ -38,8 +39,32 @@ def source_of(reading: Reading, reader: Reader, dataset: str, scope: str) -> Row
     raise Sorry(404, "unknown_source")
 
 
-def held_back(lake: Lake, source: Row) -> list[HeldBack]:
-    """What of that snapshot is in quarantine, in the order in which it came."""
+def held_back(lake: Lake, source: Row, reason: str = "", text: str = "") -> list[HeldBack]:
+    """What of that snapshot is in quarantine, in the order in which it came: all, or for one reason, or what holds a
+    text in the name, the code or the cell.
+    """
+    asked = fold(text)
+    return [
+        one
+        for one in _all_held_back(lake, source)
+        if reason in ("", one.reason) and (asked in fold(one.entity) or asked in fold(one.found))
+    ]
+
+
+def reasons(lake: Lake, source: Row) -> list[str]:
+    """The checks that hold something back of that snapshot."""
+    return sorted({one.reason for one in _all_held_back(lake, source)})
+
+
+def one_row(lake: Lake, source: Row, row: str) -> list[HeldBack]:
+    """One row by its name, with each of its reasons."""
+    found = [one for one in _all_held_back(lake, source) if one.row == row]
+    if not found:
+        raise Sorry(404, "unknown_row")
+    return found
+
+
+def _all_held_back(lake: Lake, source: Row) -> list[HeldBack]:
     key, contract = SnapshotKey(source.dataset, source.scope, source.as_of), require_contract(source.dataset)
     rows = lake.read(quarantine(key)).to_pylist()
     found = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -14,33 +14,39 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from sqlalchemy import Row
 
 from include.contracts import contracts
+from include.evidence.account import Change
 from include.kernel.areas import CITY, areas
 from include.kernel.documents import read_yaml
 from include.kernel.exact import from_scaled
 from include.kernel.periods import SHANGHAI
 from include.measures.registry import measures
 from include.portal import pictures
-from include.portal.city import MOST_FOUND, Enterprise
+from include.portal.city import MOST_FOUND, City
 from include.portal.curve_picture import picture
 from include.portal.desk import Sorry
+from include.portal.outlook import next_steps, warnings
 from include.portal.pictures import Axis
-from include.portal.published import EXPECTED_SHARES, LISTS, Portrait
+from include.portal.published import EXPECTED_SHARES, LISTS, Portrait, Reader
 from include.publish.generations import Generation
-from include.schemes.compile import compile_indicator
+from include.schemes.compile import Compiled, compile_indicator
 from include.schemes.model import POINT_DECIMALS, Scheme, schemes
 
 HERE = Path(__file__).parent
 NUMBERS = ("place", "suggested_limit_yuan", "stage_percentile")
+_CAUSES = ("facts", "stage", "rules")
 _FRACTIONS = ("coverage", "percentile_stage", "stage_percentile")
 
 
 class Show:
-    """One answer: its request, its language (`zh` or `en`), and the generation that it shows, if any."""
+    """One answer: its request, its language (`zh` or `en`), and, if any, the generation that it shows and to whom."""
 
-    def __init__(self, request: Request, lang: str, generation: Generation | None) -> None:
-        self.request, self.lang, self.generation = request, lang, generation
+    def __init__(
+        self, request: Request, lang: str, generation: Generation | None = None, reader: Reader | None = None
+    ) -> None:
+        self.request, self.lang, self.generation, self.reader = request, lang, generation, reader
         self.root = request.scope.get("root_path", "")
         self.path = request.url.path.removeprefix(self.root) or "/"
         self.scheme = schemes().get(generation.scheme_id) if generation else None
@@ -48,7 +54,10 @@ class Show:
     def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         named = {
             name: getattr(self, name)
-            for name in ("lang", "root", "generation", "say", "link", "area", "stage_name", "shown", "plain", "verdict")
+            for name in (
+                *("lang", "root", "generation", "reader", "say", "link", "area", "stage_name", "shown", "plain"),
+                *("verdict", "signed", "dataset_title", "indicator_name", "missing"),
+            )
         }
         text = (
             _templates()
@@ -58,9 +67,6 @@ class Show:
                 here=template,
                 other_language=self._other_language(),
                 beijing=beijing,
-                dataset_title=self.dataset_title,
-                indicator_name=self.indicator_name,
-                missing=self.missing,
                 bar=pictures.bar,
                 share_bar=lambda share, stage: pictures.bar(share, Decimal(100), _expected(stage)),
                 expected=EXPECTED_SHARES,
@@ -78,7 +84,7 @@ class Show:
         return f"{self.say(word)} {detail}".strip()
 
     def portrait(
-        self, found: Portrait, medians: dict[tuple[str, str], Decimal], neighbours: Sequence[Enterprise]
+        self, found: Portrait, city: City, sources: Sequence[Row], rules: Compiled | None, since: date
     ) -> HTMLResponse:
         groups: dict[str, list[Any]] = {name: [] for name in self._categories()}
         for line in found.lines:
@@ -88,7 +94,7 @@ class Show:
                 self._category(category),
                 sum((line.points for line in lines), Decimal("0.000")),
                 sum((line.weight for line in lines if not self._is_penalty(line.indicator)), Decimal("0.000")),
-                medians.get((found.profile.stage, category)),
+                city.medians.get((found.profile.stage, category)),
             )
             for category, lines in groups.items()
         }
@@ -105,7 +111,11 @@ class Show:
             ),
             waterfall=pictures.waterfall(list(axes.values()), self.say("waterfall"), self.say("total")),
             interval=pictures.interval(points.total_low, points.total, points.total_high, most, self.say("interval")),
-            neighbours=neighbours,
+            neighbours=city.neighbours(found.profile.uscc, self._reader()),
+            in_stage=city.in_stage(found.profile.stage),
+            steps=next_steps(rules, found) if rules else [],
+            warnings=warnings(found, sources),
+            since=since,
             lists=[self._on_list(table, row._mapping) for table, row in found.lists],
             ladder=found.ladder,
         )
@@ -220,6 +230,30 @@ class Show:
             text = f"{value:,f}"
             return text.rstrip("0").rstrip(".") if "." in text else text
         return "" if value is None else str(value)
+
+    def change(self, found: Change, since: date) -> HTMLResponse:
+        """Why the points of an enterprise differ between two nights, the largest difference first."""
+        moved = [
+            line
+            for line in found.indicators
+            if line.value_before != line.value_after or any(dict(line.effects)[name] for name in _CAUSES)
+        ]
+        return self.page(
+            "change",
+            found=found,
+            since=since,
+            causes=_CAUSES,
+            categories=[(self._category(one.category), one.effects) for one in found.categories],
+            lines=sorted(moved, key=lambda one: -abs(one.effects.after - one.effects.before)),
+        )
+
+    def signed(self, value: Decimal) -> str:
+        """A difference, with its sign where there is one."""
+        return f"{value:+,.3f}" if value else "0"
+
+    def _reader(self) -> Reader:
+        assert self.reader is not None, "a page about enterprises is shown to somebody"
+        return self.reader
 
     def _edge(self, scaled: int | None, decimals: int) -> str:
         return "" if scaled is None else self.plain(from_scaled(scaled, decimals))

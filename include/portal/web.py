@@ -1,6 +1,7 @@
 """The pages and the read API as a FastAPI app that anything may mount; `admit` decides who may read.
 
-Every route depends on `admit`, none but GET exists, no page has a script, and whatever goes wrong is one plain answer.
+Every route depends on `admit`, what changes something is a POST that `acts` guards too, no page has a script, and
+whatever goes wrong is one plain answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
 from include.kernel.errors import InnopointsError
+from include.portal.acts import AskRelease, act_routes
 from include.portal.api import api_routes
 from include.portal.desk import Desk, Sorry
 from include.portal.pages import page_routes
@@ -29,6 +31,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+LARGEST_FORM = 65_536
 API_DESCRIPTION = (
     "Reads the generation that is current. Points are decimals with three places and money is in yuan, both written as "
     "text. Every answer carries an ETag; send it back as If-None-Match and an unchanged answer is an empty 304. "
@@ -36,7 +39,7 @@ API_DESCRIPTION = (
 )
 
 
-def make_app(engine: Engine, lake: Lake, admit: Callable[..., Reader]) -> FastAPI:
+def make_app(engine: Engine, lake: Lake, admit: Callable[..., Reader], ask_release: AskRelease) -> FastAPI:
     """The app over a warehouse and a lake. `admit`, a FastAPI dependency, gives the reader or raises 401 or 403."""
 
     def enter(request: Request, reader: Any = Depends(admit)) -> None:
@@ -54,6 +57,7 @@ def make_app(engine: Engine, lake: Lake, admit: Callable[..., Reader]) -> FastAP
     desk = Desk(engine, lake)
     app.include_router(api_routes(desk))
     app.include_router(page_routes(desk))
+    app.include_router(act_routes(desk, ask_release))
     _plain_answers(app)
     return app
 
@@ -63,7 +67,7 @@ def _plain_answers(app: FastAPI) -> None:
 
     def answer(request: Request, status: int, word: str, detail: str = "") -> Response:
         lang = "en" if request.query_params.get("lang") == "en" else "zh"
-        show = Show(request, lang, None)
+        show = Show(request, lang)
         for_programs = show.path.startswith("/api/")
         page = (
             JSONResponse({"error": word, "message": show.told(word, detail)}, status)
@@ -79,12 +83,13 @@ def _plain_answers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def unreadable(request: Request, error: RequestValidationError) -> Response:
-        names = dict.fromkeys(str(found["loc"][1]) for found in error.errors())
+        names = dict.fromkeys(str(found["loc"][-1]) for found in error.errors())
         return answer(request, 422, "bad_request", ", ".join(names))
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:
-        words = {401: "not_signed_in", 403: "not_allowed", 404: "no_such_page", 405: "no_such_page"}
+        words = {400: "bad_request", 401: "not_signed_in", 403: "not_allowed", 404: "no_such_page"}
+        words |= {405: "no_such_page", 413: "form_too_large"}
         return answer(request, error.status_code, words.get(error.status_code, "unforeseen"))
 
     @app.exception_handler(InnopointsError)
@@ -97,7 +102,11 @@ def _plain_answers(app: FastAPI) -> None:
 
     @app.middleware("http")
     async def headers(request: Request, call_next: Any) -> Response:
-        response = await call_next(request)
+        told = request.headers.get("content-length", "" if request.method == "POST" else "0")
+        if not told.isdecimal() or int(told) > LARGEST_FORM:  # read before anybody is asked who they are
+            response = answer(request, 413, "form_too_large")
+        else:
+            response = await call_next(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response

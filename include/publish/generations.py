@@ -15,7 +15,7 @@ from include.publish import drift
 from include.publish.audit import findings
 from include.publish.tables import conforming
 from include.store.bulk import fill
-from include.store.ledger import Lease, run_publication
+from include.store.ledger import Lease, run_publication, run_rollback
 from include.store.warehouse import PUBLISHED, clock, generation, pointer, reading, writing
 
 
@@ -95,10 +95,23 @@ def publish(
         raise
 
 
-def rollback(engine: Engine, to: int, *, reason: str = "") -> Generation:
-    """Point at an earlier generation again; the one that is left says `rolled_back`, where to and why."""
+def rollback(engine: Engine, to: int, *, by: str, reason: str = "", leaving: int | None = None) -> Generation:
+    """Point at an earlier generation again; the one that is left says `rolled_back`, where to, by whom and why.
+
+    Who asks for it on seeing a generation names it as `leaving`: when another has become current meanwhile, nothing
+    moves. Every roll-back stands in the ledger too, where no generation's removal takes it along.
+    """
+    by, reason = one_line(by), one_line(reason)
+    if not by:
+        raise BadInput("nobody's name", kept="the generation now published", todo="say who rolls back")
     with writing(engine) as connection:
         current, version = _pointed_at(connection)
+        if leaving is not None and (current is None or current.id != leaving):
+            raise BadInput(
+                f"generation {leaving} is no longer current",
+                kept=f"generation {current.id} stays current" if current else "nothing is published",
+                todo="look at the generations again",
+            )
         target = _find(connection, to)
         if target is None or target.status == "blocked":
             raise BadInput(
@@ -109,8 +122,12 @@ def rollback(engine: Engine, to: int, *, reason: str = "") -> Generation:
         if current and current.id == to:
             return target
         _point_at(connection, to, version)
+        said = {"decided_by": by, "reason": reason, "decided_at": clock()}
+        left = current.id if current else None
+        connection.execute(sa.insert(run_rollback).values(from_generation=left, to_generation=to, **said))
         if current:
-            _annotate(connection, current.id, f"rolled back to generation {to}" + (f": {reason}" if reason else ""))
+            why = f": {reason}" if reason else ""
+            _annotate(connection, current.id, f"rolled back to generation {to} by {by}{why}")
             _set_status(connection, current.id, "rolled_back")
         _set_status(connection, to, "current", published_at=target.published_at or clock())
         return _generation(connection, to)

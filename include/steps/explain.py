@@ -29,7 +29,6 @@ from include.evidence.account import (
     LineAccount,
     MeasureAccount,
     MeasureUse,
-    NextEdge,
     Record,
     SegmentAccount,
     Side,
@@ -38,7 +37,7 @@ from include.evidence.account import (
     Use,
 )
 from include.evidence.change import ORDER, Night, added, category_changes, line_changes, record_changes
-from include.evidence.derive import Derived, derive, ends, weighted, with_numbers
+from include.evidence.derive import Derived, derive, ends, next_edge, weighted, with_numbers
 from include.evidence.support import ENTERPRISES, Support, supports
 from include.indicators.evaluate import evaluate
 from include.kernel.areas import CITY, areas
@@ -48,7 +47,6 @@ from include.kernel.identity import normal_code
 from include.kernel.periods import arrival_cutoff
 from include.points.score import Scored, score
 from include.schemes.compile import COVERAGE_DECIMALS, Compiled, CompiledIndicator
-from include.schemes.curves import Hit
 from include.schemes.model import POINT_DECIMALS, require_scheme
 from include.schemes.reading import nearest
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, VALUE
@@ -423,7 +421,7 @@ def _curve_account(rule: CompiledIndicator, derived: Derived, weight: int) -> Cu
             raw_at_lower=from_scaled(piece.start, POINT_DECIMALS),
             raw_at_upper=from_scaled(piece.end, POINT_DECIMALS),
         )
-        edge = _next_edge(hit, derived, weight)
+        edge = next_edge(hit, derived.value, derived.points, weight)
     rule_of_curve = rule.curve_rule
     return CurveAccount(
         form=rule_of_curve.form,
@@ -431,18 +429,6 @@ def _curve_account(rule: CompiledIndicator, derived: Derived, weight: int) -> Cu
         reference=rule_of_curve.reference,
         segment=segment,
         next_edge=edge,
-    )
-
-
-def _next_edge(hit: Hit, derived: Derived, weight: int) -> NextEdge | None:
-    if hit.to_next is None or hit.gain_at_next is None or derived.value is None:
-        return None
-    there = weighted(hit.raw_points + hit.gain_at_next, weight)
-    return NextEdge(
-        at=derived.value + hit.to_next,
-        distance=hit.to_next,
-        raw_points_gain=hit.gain_at_next,
-        points_gain=there - derived.points,
     )
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -72,14 +73,33 @@ def queue(as_of: date, dataset: str | None = None) -> tuple[date, list[Waiting],
     return night, [one for one in waiting if one.among or one.tier not in _UNEQUAL], names
 
 
+class QueueRow(NamedTuple):
+    """One line of the queue as a list shows it; the candidates and their names are parted by `;`."""
+
+    dataset: str
+    tier: str
+    rows: int
+    code: str
+    name: str
+    candidates: str
+    candidate_names: str
+
+
+def queue_rows(waiting: list[Waiting], names: dict[str, str]) -> list[QueueRow]:
+    """The queue as a list."""
+    return [
+        QueueRow(
+            *(one.dataset, one.tier, one.rows, one.code, one.name),
+            ";".join(one.among),
+            ";".join(names.get(code, "") for code in one.among),
+        )
+        for one in waiting
+    ]
+
+
 def write_queue(out: Path, waiting: list[Waiting], names: dict[str, str]) -> None:
-    """The queue as CSV: dataset, tier, rows, code, name, candidates, candidate_names (both parted by `;`)."""
-    header = ["dataset", "tier", "rows", "code", "name", "candidates", "candidate_names"]
-    rows = []
-    for one in waiting:
-        meant = [names.get(code, "") for code in one.among]
-        rows.append([one.dataset, one.tier, str(one.rows), one.code, one.name, ";".join(one.among), ";".join(meant)])
-    write_csv(out, header, rows)
+    """The queue as CSV."""
+    write_csv(out, QueueRow._fields, [[str(cell) for cell in row] for row in queue_rows(waiting, names)])
 
 
 def decide(

@@ -69,10 +69,10 @@ def decisions(engine: Engine, before: datetime | None = None) -> list[NameDecisi
 
 def in_force(taken: list[NameDecision]) -> dict[str, dict[tuple[str, str], NameDecision]]:
     """dataset → (code, name) → the last decision that nobody revoked."""
-    revoked = {one.revokes for one in taken}
+    stands = standing(taken)
     held: dict[str, dict[tuple[str, str], NameDecision]] = defaultdict(dict)
     for one in taken:
-        if one.revokes is None and one.id not in revoked:
+        if one.id in stands:
             held[one.dataset][one.code, one.name] = one
     return dict(held)
 
@@ -100,6 +100,12 @@ def added(engine: Engine, table: Table, before: datetime | None) -> list[dict[st
         query = query.where(table.c.decided_at < before)
     with reading(engine) as connection:
         return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def standing(taken: Sequence[Entry]) -> set[int]:
+    """The numbers of the entries that can be taken back: they take back no other, and nobody has taken them back."""
+    revoked = {one.revokes for one in taken}
+    return {one.id for one in taken if one.revokes is None and one.id not in revoked}
 
 
 def revocable(taken: Sequence[Entry], number: int, what: str, kept: str, todo: str) -> Entry:

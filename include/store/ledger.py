@@ -117,6 +117,19 @@ run_publication = Table(
     Column("covers_until", Moment, nullable=False),
 )
 
+# Who moved the pointer back, and why. Kept when the generations are pruned, so neither number is a foreign key.
+run_rollback = Table(
+    "run_rollback",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("from_generation", Integer),
+    Column("to_generation", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    CheckConstraint("decided_by <> ''", name="says_who"),
+)
+
 Member = list[str]
 """One accepted snapshot in use: dataset, scope, as_of, SHA-256 of its manifest."""
 

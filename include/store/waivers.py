@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, Column, Engine, ForeignKey, Table
 from sqlalchemy.types import Integer, Text
 
-from include.store.decisions import add, added, revocable
+from include.store.decisions import add, added, revocable, standing
 from include.store.warehouse import Moment, metadata
 
 run_waiver = Table(
@@ -55,10 +55,10 @@ def waivers(engine: Engine, before: datetime | None = None) -> list[Waiver]:
 
 def in_force(given: list[Waiver]) -> dict[str, dict[str, Waiver]]:
     """dataset → row → the last waiver for it that nobody revoked."""
-    revoked = {one.revokes for one in given}
+    stands = standing(given)
     held: dict[str, dict[str, Waiver]] = defaultdict(dict)
     for one in given:
-        if one.revokes is None and one.id not in revoked:
+        if one.id in stands:
             held[one.dataset][one.row] = one
     return dict(held)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from starlette.testclient import TestClient
 pytestmark = pytest.mark.airflow
 
 CODE = "91320400MA00000001"
+FORMS = {
+    "/rollback": {"to": "1", "reason": "abc"},
+    "/release": {"dataset": "TAX_VAT", "scope": "320411", "as_of": "2026-11-24"},
+    "/quarantine/{dataset}/{scope}": {"row": "0123456789abcdef"},
+    "/waivers/1": {},
+    "/review": {"dataset": "IP_PAT", "name": "甲", "uscc": "nobody"},
+    "/decisions/1": {},
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +72,27 @@ def token(auth: Any, role: str | None) -> str:
 
 def routes(app: Any) -> list[str]:
     """Every path that the app answers, whatever it is, with a well-formed code in it."""
-    found = [route.path.replace("{uscc}", CODE) for route in app.routes]
+    filled = {"{uscc}": CODE, "{ending}": "csv", "{number}": "1"}
+    found = [reduce(lambda path, one: path.replace(*one), filled.items(), route.path) for route in app.routes]
     assert {"/", "/rankings", f"/enterprises/{CODE}", "/portal.css"} <= set(found)
     return found
+
+
+def answers_to_get(app: Any) -> set[str]:
+    return {route.path for route in app.routes if "GET" in route.methods}
+
+
+def known_to_airflow(dag_id: str) -> None:
+    """Write the DAG where the scheduler and the API look for it, as the DAG processor does."""
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+
+    bag = DagBag(dag_folder=str(Path(__file__).parents[2] / "dags" / "release.py"))
+    assert dag_id in bag.dags, bag.import_errors
+    with create_session() as session:
+        session.merge(DagBundleModel(name="dags-folder"))
+    sync_bag_to_db(bag, "dags-folder", None)
 
 
 def cookie(value: str) -> dict[str, str]:
@@ -119,7 +146,75 @@ def test_viewer_and_admin_get_beyond_the_door(
     answers = {path: browser.get("/points" + path, headers=headers) for path in routes(app)}
     assert answers["/portal.css"].status_code == 200
     assert "还没有发布任何结果" in answers["/"].text
-    assert {answer.status_code for answer in answers.values()} <= {200, 404, 422}
+    assert {answer.status_code for answer in answers.values()} <= {200, 404, 405, 422}
+    assert {path for path, answer in answers.items() if answer.status_code == 405} == {
+        path for path in FORMS if path not in answers_to_get(app)
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "by", "proved", "status", "says"),
+    [
+        ("viewer", "cookie", True, 403, "没有做这件事的权限"),
+        ("user", "cookie", False, 403, "不是从您当前会话的页面发出的"),
+        ("user", "cookie", True, 404, "还没有发布任何结果"),
+        ("op", "cookie", True, 404, "还没有发布任何结果"),
+        ("admin", "cookie", True, 404, "还没有发布任何结果"),
+        ("admin", "bearer", False, 403, "不是从您当前会话的页面发出的"),
+        ("admin", "bearer", True, 403, "不是从您当前会话的页面发出的"),
+    ],
+)
+def test_only_who_may_start_the_dag_gets_a_form_through(
+    pages: tuple[TestClient, Any], airflow_auth: Any, role: str, by: str, proved: bool, status: int, says: str
+) -> None:
+    from include.portal.published import Reader
+
+    browser, app = pages
+    held = token(airflow_auth, role)
+    proof = Reader("vera", session=held).proof if proved else ""
+    headers = cookie(held) if by == "cookie" else {"Authorization": f"Bearer {held}"}
+    assert {path for path in routes(app) if path in FORMS} == set(FORMS)
+    for path, fields in FORMS.items():
+        answer = browser.post(
+            "/points" + path, headers=headers, data={"proof": proof, "generation": "1", "evidence": "abc", **fields}
+        )
+        assert (answer.status_code, says in answer.text) == (status, True), path
+
+
+def test_each_act_is_asked_of_the_dag_that_it_belongs_to(
+    pages: tuple[TestClient, Any], airflow_auth: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.portal.published import Reader
+
+    asked = []
+
+    def may_start_the_publication(self: Any, *, method: str, user: Any, access_entity: Any, details: Any) -> bool:
+        asked.append((method, access_entity.value, details.id))
+        return details.id == "innopoints_publish"
+
+    monkeypatch.setattr(type(airflow_auth), "is_authorized_dag", may_start_the_publication)
+    held = token(airflow_auth, "admin")
+    answers = {"proof": Reader("vera", session=held).proof, "generation": "1", "evidence": "abc"}
+    status = {
+        path: pages[0].post("/points" + path, headers=cookie(held), data=answers | fields).status_code
+        for path, fields in FORMS.items()
+    }
+    assert status == dict.fromkeys(FORMS, 403) | {"/rollback": 404}
+    assert set(asked) == {("POST", "RUN", "innopoints_publish"), ("POST", "RUN", "innopoints_release")}
+
+
+def test_a_release_that_is_asked_for_is_a_run_of_the_form_dag_in_the_persons_name(airflow_auth: Any) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    from plugins.pages import ask_release
+
+    known_to_airflow("innopoints_release")
+    conf = {"dataset": "TAX_VAT", "scope": "320411", "as_of": "2026-11-24"}
+    run_id = ask_release("vera", conf)
+    with create_session() as session:
+        (run,) = session.query(DagRun).filter_by(dag_id="innopoints_release", run_id=run_id)
+        assert (run.conf, run.triggering_user_name, run.state) == (conf, "vera", "queued")
 
 
 def test_when_airflow_says_no_nobody_gets_in(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -12,10 +13,13 @@ import jsonschema
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from starlette.testclient import TestClient
 
 from include.evidence.text import render_change
 from include.kernel.errors import BadInput
 from include.kernel.references import ResultKey, SnapshotKey
+from include.portal.published import Reader
+from include.portal.web import make_app
 from include.schemes.model import require_scheme
 from include.sources.declaration import of_district, shared
 from include.steps.difference import difference, render
@@ -214,3 +218,29 @@ def test_the_change_between_two_nights_adds_up_and_names_the_records(replayed: C
         assert f"{effects.before} → {effects.after}" in render_change(change)
     with pytest.raises(BadInput, match="both nights are the result of 2026-11-20"):
         explain_change(moved[0], SCHEME, since=AS_OF)
+
+
+def test_the_pages_tell_the_change_and_the_account_that_the_command_tells(replayed: City) -> None:
+    stores = replayed.stores
+    codes = sorted(_read(replayed, SCHEME, AS_OF, "points")["uscc"].to_pylist())
+    change, account = explain_change(codes[0], SCHEME, since=DAYS[0]), explain(codes[0], SCHEME, indicator="BAS-01")
+
+    def browser(*districts: str) -> TestClient:
+        reader = Reader("li", frozenset(districts))
+        return TestClient(make_app(stores.engine, stores.lake, lambda: reader, lambda person, conf: ""))
+
+    text = browser(DISTRICT).get(f"/enterprises/{codes[0]}/change?since={DAYS[0]}").text
+    assert f"<dd>{change.total.before}</dd>" in text
+    assert f"<dd>{change.total.after}</dd>" in text
+    told = {line.indicator for line in change.indicators if f"<td>{line.indicator} " in text}
+    assert told == {line.indicator for line in change.indicators if line.value_before != line.value_after}
+    assert browser(DISTRICT).get(f"/enterprises/{codes[0]}/change?since={AS_OF}").status_code == 422
+    text = browser(DISTRICT).get(f"/enterprises/{codes[0]}/BAS-01").text
+    (line,) = account.indicators
+    assert line.formula is not None
+    assert html.escape(line.formula.with_numbers) in text
+    assert all(f'<h3 id="{record.record}">' in text for record in account.records)
+    assert account.records
+    assert "unknown indicator" in browser(DISTRICT).get(f"/enterprises/{codes[0]}/BAS-99").text
+    for path in ("change", "BAS-01"):
+        assert browser("320411").get(f"/enterprises/{codes[0]}/{path}").status_code == 404

@@ -295,7 +295,7 @@ def test_a_roll_back_of_a_whole_city_takes_less_than_ten_seconds(
     first = publisher.put(D22, "old", lease=lease, tables=tables)
     publisher.put(D23, "new", lease=lease, tables=tables)
     started = time.monotonic()
-    rollback(engine, first.id, reason="wrong list")
+    rollback(engine, first.id, by="王", reason="wrong list")
     took = time.monotonic() - started
     assert current(engine) == first.id
     assert took <= 10

@@ -53,10 +53,10 @@ class Tab:
         with self._until_loaded():
             self.send("Page.navigate", url=url)
 
-    def submit(self) -> None:
-        """Send the page's form, and wait for what it leads to."""
+    def submit(self, form: str = "form") -> None:
+        """Send the page's first form of this kind, and wait for what it leads to."""
         with self._until_loaded():
-            self.ask("document.querySelector('form').requestSubmit()")
+            self.ask(f"document.querySelector('{form}').requestSubmit()")
 
     def ask(self, script: str) -> Any:
         """The value of a JavaScript expression."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
 import pytest
@@ -15,11 +16,18 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from include.contracts import require_contract
+from include.kernel.errors import TerminalError
 from include.kernel.references import SnapshotKey
-from include.portal.published import Reader
+from include.portal.acts import AskRelease
+from include.portal.published import Act, Reader
 from include.portal.web import make_app
+from include.steps.stores import Stores, open_stores
 from include.store.lake import Lake, quarantine
 from include.store.warehouse import PUBLISHED, clock, create_engine, generation, migrate, pointer, writing
+from tests.steps.test_release import NIGHTS, judge, land
+from tests.steps.test_review import leave_open
+from tests.steps.test_waive import FIRST, GOOD, MISPRINT, night
+from tests.validation.test_judge import filing
 
 GROWTH, START_UP = "成长期", "初创期"
 FIRMS = [
@@ -31,6 +39,7 @@ FIRMS = [
     ("常州青禾软件有限公司", "320404", START_UP, 45),
     ("青禾生物", "320404", START_UP, 5),
 ]
+UNREADABLE = filing(300, XSE="一千二百")
 
 
 def code(place: int) -> str:
@@ -131,6 +140,12 @@ def put(engine: Engine, rows: dict[str, list[dict[str, Any]]]) -> int:
         return made[0]
 
 
+@pytest.fixture(autouse=True)
+def home_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps behind some pages open the stores that the settings name."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path / "empty"))
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The town on SQLite, to be read only."""
@@ -156,13 +171,22 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
+def ask_nobody(person: str, conf: dict[str, str]) -> str:
+    raise AssertionError("no release was to be asked for")
+
+
 @pytest.fixture(scope="session")
 def desk(lake: Lake) -> Callable[..., TestClient]:
     """Makes a browser before the pages of a warehouse, mounted as Airflow mounts them, for one reader."""
 
-    def desk(engine: Engine, reader: Reader = Reader("officer")) -> TestClient:
+    def desk(
+        engine: Engine,
+        reader: Reader = Reader("officer"),
+        lake: Lake = lake,
+        ask_release: AskRelease = ask_nobody,
+    ) -> TestClient:
         outer = FastAPI()
-        outer.mount("/points", make_app(engine, lake, lambda: reader))
+        outer.mount("/points", make_app(engine, lake, lambda: reader, ask_release))
         return TestClient(outer, raise_server_exceptions=False)
 
     return desk
@@ -177,3 +201,59 @@ def browser(published: Engine, desk: Callable[..., TestClient]) -> TestClient:
 def empty(tmp_path: Path) -> Engine:
     """A warehouse that nobody has migrated."""
     return create_engine(f"sqlite:///{tmp_path / 'warehouse.sqlite'}")
+
+
+ANNA = Reader("anna", acts=frozenset(get_args(Act)), session="a session of anna's browser")
+
+
+class Office(NamedTuple):
+    """The pages over a furnished home. `asked` fills with the releases that are asked for."""
+
+    stores: Stores
+    desk: Callable[..., TestClient]
+    asked: list[tuple[str, dict[str, str]]]
+    first: int = 1
+    second: int = 2
+
+    def browser(self, reader: Reader = ANNA) -> TestClient:
+        return self.desk(self.stores.engine, reader, self.stores.lake, self.ask_release)
+
+    def ask_release(self, person: str, conf: dict[str, str]) -> str:
+        self.asked.append((person, conf))
+        return f"manual__{len(self.asked)}"
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which something waits for a person everywhere: a row in quarantine that a check digit keeps out, a
+    delivery that stands in another unit, names that equal nobody's, two generations to choose from.
+    """
+    home = tmp_path_factory.mktemp("furnished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        stores = open_stores()
+        leave_open(stores)
+        counts = night(stores, FIRST, [*GOOD, MISPRINT, UNREADABLE])
+        assert counts == (102, 0, 100, 2)
+        land(stores, NIGHTS[1], "0.12", rows=100)
+        with pytest.raises(TerminalError, match=r"snapshot\.unit"):
+            judge(NIGHTS[1])
+        told = dict(zip(("rows_in", "duplicates", "accepted", "quarantined"), counts, strict=True))
+        place = {"dataset": "TAX_VAT", "scope": "320411", "as_of": FIRST}
+        rows = town()
+        rows["source_quality"].append({**place, **told, "snapshot_age_days": 0, "verdict": "accepted"})
+        assert (put(stores.engine, rows), put(stores.engine, rows)) == (1, 2)
+        stores.engine.dispose()
+    return home
+
+
+@pytest.fixture
+def office(
+    furnished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: Callable[..., TestClient]
+) -> Iterator[Office]:
+    """A furnished home of one's own, to do things in."""
+    home = shutil.copytree(furnished, tmp_path / "home")
+    monkeypatch.setenv("INNOPOINTS_HOME", str(home))
+    stores = open_stores()
+    yield Office(stores, desk, [])
+    stores.engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -11,19 +12,24 @@ from urllib.parse import quote
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Engine
 
-from include.portal.published import Reader
 from include.portal.web import make_app
-from include.store.lake import Lake
+from include.steps.review import decide
+from include.steps.stores import open_stores
+from include.steps.waive import waive
+from include.validation.waiver import row_id
 from tests.portal.chromium import SECONDS, Tab, chromium, program
-from tests.portal.conftest import code
+from tests.portal.conftest import ANNA, code
+from tests.steps.test_review import A, B
+from tests.steps.test_waive import FIRST, MISPRINT, VAT
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(program() is None, reason="no Chromium here; Debian: apt-get install chromium fonts-noto-cjk"),
 ]
 
+MISPRINTED = row_id(VAT, MISPRINT)[:16]
+HELD = "/quarantine/TAX_VAT/320411"
 PAGES = {
     "tonight": "/",
     "enterprises": "/enterprises?q=" + quote("常州"),
@@ -33,7 +39,12 @@ PAGES = {
     "scheme": "/scheme",
     "indicator": "/scheme/INP-03",
     "quarantine": "/quarantine",
-    "held_back": "/quarantine/TAX_CIT/320411",
+    "held_back": HELD,
+    "held_row": f"{HELD}/{MISPRINTED}",
+    "waivers": "/waivers",
+    "review": "/review",
+    "review_one": "/review/one?dataset=IP_PAT&name=" + quote("常州恒闯液压有限公司"),
+    "decisions": "/decisions",
     "sorry": "/enterprises/nobody",
 }
 DESK, PHONE = (1280, 900), (390, 844)
@@ -65,21 +76,37 @@ CONTRAST = """(() => {
 
 
 @pytest.fixture(scope="module")
-def server(published: Engine, lake: Lake) -> Iterator[str]:
-    """The town's pages on a port of their own."""
-    outer = FastAPI()
-    outer.mount("/points", make_app(published, lake, lambda: Reader("officer")))
-    running = uvicorn.Server(uvicorn.Config(outer, port=0, log_level="warning"))
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    deadline = time.monotonic() + SECONDS
-    while not running.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    port = running.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}/points"
-    running.should_exit = True
-    thread.join(timeout=SECONDS)
+def home(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home that all these tests look at."""
+    return shutil.copytree(furnished, tmp_path_factory.mktemp("browser") / "home")
+
+
+@pytest.fixture(autouse=True)
+def home_of_ones_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INNOPOINTS_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[str]:
+    """Its pages on a port of their own, for somebody who may do everything, and has done some."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        stores = open_stores()
+        waive("TAX_VAT", "320411", FIRST, MISPRINTED, evidence="营业执照原件核对", by="陈工")
+        decide(FIRST, "HR_INS", A, "常州金鑫模具有限公司", B, evidence="电话核实，名称为准", by="王")
+        outer = FastAPI()
+        outer.mount("/points", make_app(stores.engine, stores.lake, lambda: ANNA, lambda person, conf: "manual__1"))
+        running = uvicorn.Server(uvicorn.Config(outer, port=0, log_level="warning"))
+        thread = threading.Thread(target=running.run)
+        thread.start()
+        deadline = time.monotonic() + SECONDS
+        while not running.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        port = running.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/points"
+        running.should_exit = True
+        thread.join(timeout=SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +145,10 @@ def test_a_page_fits_is_readable_and_loads_nothing_refused(
 def test_every_link_and_field_is_reached_by_the_keyboard_and_seen(tab: Tab, server: str, page: str) -> None:
     tab.size(*DESK)
     tab.open(server + PAGES[page])
-    wanted = tab.ask("document.querySelectorAll('a[href], button, select, input:not([type=hidden])').length")
+    wanted = tab.ask(
+        "document.querySelectorAll('a[href], button, select, input:not([type=hidden], [type=radio])').length"
+        " + new Set([...document.querySelectorAll('input[type=radio]')].map(one => one.name)).size"  # arrows go on
+    )
     reached = set()
     for _ in range(min(wanted, 40)):
         tab.press_tab()
@@ -151,3 +181,39 @@ def test_on_paper_there_is_no_navigation_and_nothing_is_cut_off(tab: Tab, server
         assert len(tab.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)["data"]) > 10_000
     finally:
         tab.send("Emulation.setEmulatedMedia", media="")
+
+
+def test_a_roll_back_by_hand_on_a_phone_is_seen_on_the_page(tab: Tab, server: str, pictures: Path) -> None:
+    tab.complaints.clear()
+    tab.size(*PHONE)
+    tab.open(f"{server}/?lang=en")
+    assert tab.ask("document.querySelector('main .own td').textContent") == "2"
+    tab.ask("document.querySelector('select[name=to]').value = '1'")
+    tab.ask("document.querySelector('form[action*=rollback] input[name=reason]').focus()")
+    tab.send("Input.insertText", text="<b>wrong list</b>")
+    tab.submit("form[action*=rollback]")
+    tab.picture(pictures / "rolled_back-en-390.png")
+    assert tab.ask("document.querySelector('main .own td').textContent") == "1"
+    told = tab.ask("document.querySelector('#publications ~ .scroll tbody tr td:last-child').textContent")
+    assert told == "rolled back to generation 1 by anna: <b>wrong list</b>"
+    assert tab.complaints == []
+    assert tab.ask("document.scrollingElement.scrollWidth") <= PHONE[0]
+
+
+def test_a_form_from_another_origin_changes_nothing(tab: Tab, server: str) -> None:
+    """With the proof in hand even, a page from elsewhere gets nothing done: the browser says where it came from."""
+    tab.open(f"{server}/")
+    current = tab.ask("document.querySelector('main .own td').textContent")
+    seen = {
+        name: tab.ask(f"document.querySelector('form.act [name={name}]').value") for name in ("proof", "generation")
+    }
+    elsewhere = server.replace("127.0.0.1", "localhost")
+    tab.open("about:blank")
+    fields = "".join(
+        f"<input name={name} value={value}>" for name, value in {**seen, "to": "2", "reason": "forged"}.items()
+    )
+    tab.ask(f"document.body.innerHTML = '<form method=post action={elsewhere}/rollback>{fields}</form>'")
+    tab.submit()
+    assert "不是从您当前会话的页面发出的" in tab.ask("document.body.textContent")
+    tab.open(f"{server}/")
+    assert tab.ask("document.querySelector('main .own td').textContent") == current

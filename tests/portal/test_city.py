@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from include.portal.city import MOST_FOUND, City, Enterprise
+from include.portal.city import MOST_FOUND, City, Enterprise, former_names
 from include.portal.published import Reader
-from tests.portal.conftest import FIRMS, code
+from tests.portal.conftest import FIRMS, Office, code
+from tests.steps.test_review import B
 
 EVERYBODY = Reader("officer")
 
 
-def city(firms: list[tuple[str, str, str, int]]) -> City:
+def city(firms: list[tuple[str, str, str, int]], former: dict[str, list[str]] | None = None) -> City:
     ranks = (
         [1 + sum(other[3] > firm[3] for other in firms) for firm in firms] if len(firms) < 100 else range(len(firms))
     )
@@ -23,6 +25,7 @@ def city(firms: list[tuple[str, str, str, int]]) -> City:
             for place, (name, district, stage, total) in enumerate(firms)
         ),
         {},
+        former or {},
     )
 
 
@@ -74,3 +77,34 @@ def test_nothing_of_another_district_is_found_or_counted(town: City) -> None:
 def test_a_search_that_finds_everybody_stops_at_the_most() -> None:
     many = city([(f"常州{place}有限公司", "320411", "成长期", 1) for place in range(MOST_FOUND + 500)])
     assert len(many.find("有限公司", EVERYBODY)) == MOST_FOUND
+
+
+RENAMED = [
+    ("常州市恒创液压机械有限公司", "320411", "成长期", 2),
+    ("青禾（常州）软件有限公司", "320411", "成长期", 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "places"),
+    [
+        ("东方红机械厂", [0]),
+        ("红机械", [0]),
+        ("dongfanghong", [0]),
+        ("dfhjxc", [0]),
+        ("常州恒创液压", [0]),  # as it is called, without the rank of its place
+        ("changzhouhengchuang", [0]),
+        ("常州青禾软件", [1]),  # the place in brackets stands in front in its short form
+        ("青禾软件", [1]),
+        ("常州", [0, 1]),
+    ],
+)
+def test_found_by_former_name_and_short_form(typed: str, places: list[int]) -> None:
+    renamed = city(RENAMED, {code(0): ["东方红机械厂"]})
+    assert [one.uscc for one in renamed.find(typed, EVERYBODY)] == [code(place) for place in places]
+
+
+def test_former_names_are_those_of_the_last_night_without_their_days(office: Office) -> None:
+    found = former_names(office.stores.lake, office.stores.ledger, date(2026, 11, 23))
+    assert found == {B: ["常州金鑫模具厂", "常州模具厂"]}
+    assert former_names(office.stores.lake, office.stores.ledger, date(2026, 11, 1)) == {}

@@ -6,9 +6,12 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, HTTPException
+from httpx import Response
+from openpyxl import load_workbook
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
@@ -18,7 +21,7 @@ from include.portal.published import Reader
 from include.portal.web import HEADERS, make_app
 from include.store.lake import Lake
 from include.store.warehouse import migrate
-from tests.portal.conftest import FIRMS, code, put, town
+from tests.portal.conftest import FIRMS, ask_nobody, code, put, town
 
 PAGES = [
     "/",
@@ -32,13 +35,23 @@ PAGES = [
     "/scheme/INP-03",
     "/quarantine",
     "/quarantine/TAX_CIT/320411",
+    "/waivers",
+    "/decisions",
 ]
 EXPORTS = [
-    "/tonight.csv",
-    "/enterprises.csv?q=恒创",
-    f"/enterprises/{code(2)}.csv",
-    "/rankings.csv",
-    "/honours.csv?list=标兵企业",
+    f"{path}.{ending}{query}"
+    for ending in ("csv", "xlsx")
+    for path, query in (
+        ("/tonight", ""),
+        ("/enterprises", "?q=恒创"),
+        (f"/enterprises/{code(2)}", ""),
+        ("/rankings", ""),
+        ("/honours", "?list=标兵企业"),
+        ("/quarantine", ""),
+        ("/quarantine/TAX_CIT/320411", ""),
+        ("/waivers", ""),
+        ("/decisions", ""),
+    )
 ]
 
 
@@ -46,6 +59,18 @@ def get(browser: TestClient, path: str) -> str:
     answer = browser.get("/points" + path)
     assert answer.status_code == 200, answer.text
     return answer.text
+
+
+def told(answer: Response) -> str:
+    """All that an answer says; of a workbook, every cell."""
+    if "spreadsheet" not in answer.headers["content-type"]:
+        return answer.text
+    return "\n".join(str(cell) for row in cells(answer) for cell in row)
+
+
+def cells(answer: Response) -> list[tuple[Any, ...]]:
+    (sheet,) = load_workbook(io.BytesIO(answer.content)).worksheets
+    return list(sheet.iter_rows(values_only=True))
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -129,6 +154,40 @@ def test_an_export_is_the_page_as_text_that_nothing_computes(browser: TestClient
     ]
 
 
+def test_a_workbook_says_who_took_it_when_and_of_what_and_computes_nothing(
+    published: Engine, desk: Callable[..., TestClient]
+) -> None:
+    answer = desk(published, Reader("=li&wang")).get("/points/rankings.xlsx?district=320411&lang=en")
+    assert answer.headers["content-disposition"] == 'attachment; filename="rankings.xlsx"'
+    (sheet,) = load_workbook(io.BytesIO(answer.content)).worksheets
+    mark, head, *rows = sheet.iter_rows()
+    assert re.fullmatch(
+        r"Taken by =li&wang · \d{4}-\d\d-\d\d \d\d:\d\d · Generation 1 · As of 2026-11-23", mark[0].value
+    )
+    assert sheet.oddFooter.left.text == mark[0].value.replace("&", "&&")  # one & would begin a command
+    assert [cell.value for cell in head][:5] == ["uscc", "name", "district", "stage", "total"]
+    assert [(row[1].value, row[4].value, row[4].number_format) for row in rows] == [
+        ("常州恒创液压机械有限公司", 50, "0.000"),
+        ("常州恒创精密有限公司", 40, "0.000"),
+        ("'=cmd|'/c calc'!A1", 10, "0.000"),
+    ]
+    assert {cell.data_type for row in rows for cell in row} == {"s", "n"}
+
+
+def test_the_workbook_holds_what_the_csv_holds(browser: TestClient) -> None:
+    for path in (path for path in EXPORTS if ".csv" in path):
+        text = browser.get("/points" + path).content.decode("utf-8-sig")
+        head, *rows = csv.reader(io.StringIO(text))
+        _, wide, *deep = cells(browser.get("/points" + path.replace(".csv", ".xlsx")))
+        assert list(wide) == head, path
+        assert len(deep) == len(rows), path
+
+
+def test_there_is_no_other_form_than_csv_and_xlsx(browser: TestClient) -> None:
+    for ending in ("xls", "json", "csv.exe", "CSV"):
+        assert browser.get(f"/points/rankings.{ending}").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "status", "says"),
     [
@@ -144,6 +203,14 @@ def test_an_export_is_the_page_as_text_that_nothing_computes(browser: TestClient
         ("/rankings?page=" + "9" * 400, 422, "无法理解的参数： page"),
         ("/rankings?size=201", 422, "无法理解的参数： size"),
         ("/rankings.csv?size=5001", 422, "无法理解的参数： size"),
+        ("/rankings.xlsx?page=2", 404, "最后一页是 1"),
+        ("/quarantine/TAX_CIT/320411/0123456789abcdef", 404, "隔离区中没有这一行"),
+        ("/quarantine/TAX_CIT/320411?q=" + "x" * 10_000, 422, "无法理解的参数： q"),
+        ("/review/one?dataset=IP_PAT&name=x", 422, "无法给出： nothing is conformed as of 2026-11-23"),
+        (f"/enterprises/{code(2)}/change", 422, "is scored under changzhou_v1"),
+        (f"/enterprises/{code(2)}/INP-03", 422, "is scored under changzhou_v1"),
+        (f"/enterprises/{code(2)}/change?since=yesterday", 422, "无法理解的参数： since"),
+        ("/enterprises/91320400MA00000099/change", 404, "没有这个代码的企业"),
         ("/rankings?stage=%3Cscript%3E", 422, "无法理解的参数： stage"),
         ("/rankings?district=330106", 422, "无法理解的参数： district"),
         ("/rankings?lang=fr", 422, "无法理解的参数： lang"),
@@ -186,7 +253,7 @@ def test_before_the_first_publication_the_page_says_that(empty: Engine, desk: Ca
 def test_a_reader_of_one_district_sees_no_row_of_another(published: Engine, desk: Callable[..., TestClient]) -> None:
     browser = desk(published, Reader("li", frozenset({"320412"})))
     for path in (*PAGES, *EXPORTS):
-        text = browser.get("/points" + path).text
+        text = told(browser.get("/points" + path))
         assert not [place for place in (0, 1, 4, 5, 6) if code(place) in text], path
     assert browser.get(f"/points/enterprises/{code(0)}").status_code == 404
     assert browser.get(f"/points/enterprises/{code(0)}.csv").status_code == 404
@@ -224,7 +291,7 @@ def test_a_refusal_reaches_every_route(published: Engine, lake: Lake, status: in
         raise HTTPException(status)
 
     outer = FastAPI()
-    outer.mount("/points", make_app(published, lake, refuse))
+    outer.mount("/points", make_app(published, lake, refuse, ask_nobody))
     browser = TestClient(outer)
     for path in (*PAGES, *EXPORTS, "/portal.css"):
         answer = browser.get("/points" + path)

@@ -149,6 +149,6 @@ def test_a_drifted_generation_is_blocked_until_a_person_answers_for_it(
     assert (taken.reason or "").startswith(
         "区划调整; 王处长 accepted the drift from generation 1 of 2026-11-23: city: 120 enterprises, 240 before"
     )
-    rollback(warehouse, usual.id)
+    rollback(warehouse, usual.id, by="王")
     older = put(120, date(2026, 11, 22), "a back-fill replaces nothing and is not compared")
     assert older.status == "superseded"

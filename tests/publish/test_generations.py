@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from include.kernel.errors import BadInput, TerminalError, TransientError
 from include.publish.generations import Generation, generations, prune, publish, rollback
-from include.store.ledger import Lease, Ledger, run_publication
+from include.store.ledger import Lease, Ledger, run_publication, run_rollback
 from include.store.warehouse import PUBLISHED, clock, generation, pointer, reading, writing
 
 D22, D23, D24 = date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)
@@ -151,7 +151,7 @@ def test_another_scheme_never_replaces_the_one_in_force_by_itself(
     assert what_if.status == "superseded"
     assert what_if.reason == f"generation {in_force.id} of scheme {in_force.scheme_id} is in force and stays current"
     assert current(warehouse) == in_force.id
-    assert rollback(warehouse, what_if.id).status == "current"
+    assert rollback(warehouse, what_if.id, by="王").status == "current"
 
 
 def test_the_same_content_is_published_once(warehouse: Engine, put: Publish, small: Tables) -> None:
@@ -207,19 +207,36 @@ def test_a_fenced_publisher_changes_nothing(warehouse: Engine, put: Publish, sma
 def test_a_roll_back_is_one_audited_move(warehouse: Engine, put: Publish, small: Tables) -> None:
     first, second = put(small, D22), put(small, D23)
     started = time.monotonic()
-    assert rollback(warehouse, first.id, reason="wrong\nlist\x1b").status == "current"
+    assert rollback(warehouse, first.id, by="王", reason="wrong\nlist\x1b").status == "current"
     assert time.monotonic() - started < 10
     assert current(warehouse) == first.id
     left = generations(warehouse)[0]
     assert (left.id, left.status) == (second.id, "rolled_back")
-    assert left.reason == f"rolled back to generation {first.id}: wrong list\\x1b"
-    assert rollback(warehouse, first.id) == generations(warehouse)[1]
+    assert left.reason == f"rolled back to generation {first.id} by 王: wrong list\\x1b"
+    assert rollback(warehouse, first.id, by="王") == generations(warehouse)[1]
+    with reading(warehouse) as connection:
+        (kept,) = connection.execute(sa.select(run_rollback))  # the second call moved nothing
+    assert (kept.from_generation, kept.to_generation) == (second.id, first.id)
+    assert (kept.decided_by, kept.reason) == ("王", "wrong list\\x1b")
+
+
+def test_a_roll_back_without_a_name_or_from_what_is_no_longer_current_moves_nothing(
+    warehouse: Engine, put: Publish, small: Tables
+) -> None:
+    first, second = put(small, D22), put(small, D23)
+    with pytest.raises(BadInput, match=r"nobody's name \| kept: the generation now published"):
+        rollback(warehouse, first.id, by=" \n")
+    with pytest.raises(BadInput, match=rf"generation {first.id} is no longer current \| kept: generation {second.id}"):
+        rollback(warehouse, first.id, by="王", leaving=first.id)
+    assert current(warehouse) == second.id
+    with reading(warehouse) as connection:
+        assert connection.execute(sa.select(run_rollback)).all() == []
 
 
 def test_a_roll_back_holds_until_there_is_other_content(warehouse: Engine, put: Publish, small: Tables) -> None:
     first = put(small, D22)
     put(small, D23)
-    rollback(warehouse, first.id)
+    rollback(warehouse, first.id, by="王")
     assert put(small, D23).status == "rolled_back"
     assert current(warehouse) == first.id
     corrected = put(small, D23, "corrected")
@@ -229,21 +246,21 @@ def test_a_roll_back_holds_until_there_is_other_content(warehouse: Engine, put: 
 
 def test_a_roll_back_can_be_taken_back(warehouse: Engine, put: Publish, small: Tables) -> None:
     first, second = put(small, D22), put(small, D23)
-    rollback(warehouse, first.id)
-    rollback(warehouse, second.id)
+    rollback(warehouse, first.id, by="王")
+    rollback(warehouse, second.id, by="王")
     assert statuses(warehouse) == {second.id: "current", first.id: "rolled_back"}
 
 
 def test_a_roll_back_to_nothing_readable_is_refused(warehouse: Engine, put: Publish, small: Tables) -> None:
     with pytest.raises(BadInput, match=r"generation 1 does not exist \| kept: nothing is published"):
-        rollback(warehouse, 1)
+        rollback(warehouse, 1, by="王")
     made = put(small)
     with pytest.raises(TerminalError):
         put(small | {"points_ledger": small["points_ledger"].slice(1)}, D24)
     blocked = generations(warehouse)[0]
     assert blocked.status == "blocked"
     with pytest.raises(BadInput, match=f"generation {blocked.id} was blocked by its audit"):
-        rollback(warehouse, blocked.id)
+        rollback(warehouse, blocked.id, by="王")
     assert statuses(warehouse) == {blocked.id: "blocked", made.id: "current"}
 
 
@@ -253,14 +270,16 @@ def test_old_generations_are_pruned_and_their_ids_never_given_again(
     first, second = put(small, D22), put(small, D23)
     now = clock()
     assert prune(warehouse, now=now + timedelta(days=89)) == []
-    rollback(warehouse, first.id)
+    rollback(warehouse, first.id, by="王")
     assert prune(warehouse, now=now + timedelta(days=91)) == [second.id]
+    with reading(warehouse) as connection:
+        assert connection.scalars(sa.select(run_rollback.c.from_generation)).all() == [second.id]
     assert current(warehouse) == first.id
     with reading(warehouse) as connection:
         for table in PUBLISHED.values():
             assert set(connection.scalars(sa.select(table.c.generation_id))) == {first.id}
     with pytest.raises(BadInput, match="does not exist"):
-        rollback(warehouse, second.id)
+        rollback(warehouse, second.id, by="王")
     assert put(small, D24).id > second.id
 
 
@@ -329,7 +348,7 @@ def test_of_two_who_move_the_pointer_the_second_starts_over(
     first, second = put(small, D22), put(small, D23)
 
     def roll_back_meanwhile(*_: object) -> list[str]:
-        rollback(warehouse, first.id)
+        rollback(warehouse, first.id, by="王")
         return []
 
     monkeypatch.setattr("include.publish.generations.findings", roll_back_meanwhile)

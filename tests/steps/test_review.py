@@ -11,11 +11,12 @@ import pyarrow as pa
 import pytest
 
 from include.cli import main
+from include.conformed.enterprises import ENTERPRISES
 from include.conformed.unresolved import UNRESOLVED
 from include.contracts import require_contract
 from include.kernel.references import ResultKey, SnapshotKey
 from include.steps.conforming import decided
-from include.steps.stores import open_stores
+from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.decisions import run_name_decision
 from include.store.warehouse import writing
@@ -33,10 +34,16 @@ WAITS = [
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home after a night in which the city's patents and one district's insurance left something open."""
     monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
-    stores, contract = open_stores(), require_contract("REG_ENT")
+    leave_open(open_stores())
+    return tmp_path
+
+
+def leave_open(stores: Stores) -> None:
+    """A night in which the city's patents and one district's insurance left something open."""
+    contract = require_contract("REG_ENT")
     firms = [{"uscc": A, "name": "常州恒创液压有限公司"}, {"uscc": B, "name": "常州金鑫模具有限公司"}]
+    firms[1]["former_names"] = "常州金鑫模具厂@2019-06-30；常州模具厂"
     firms = [{"established_on": date(2015, 3, 1), "state": "正常"} | firm for firm in firms]
     rows = [{name: firm.get(name) for name in contract.accepted_schema().names} for firm in firms]
     key = SnapshotKey("REG_ENT", DISTRICT, NIGHT)
@@ -50,11 +57,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     stores.lake.commit(places.conformed_city(NIGHT), {"unresolved": unresolved(WAITS)}, {"snapshot_set": members})
     own = unresolved([("HR_INS", "two_enterprises", A, "常州金鑫模具有限公司", f"{A};{B}", 12)])
-    stores.lake.commit(places.conformed(DISTRICT, NIGHT), {"unresolved": own}, {"snapshot_set": members})
+    here = pa.Table.from_pylist([{name: firm.get(name) for name in ENTERPRISES.names} for firm in firms], ENTERPRISES)
+    stores.lake.commit(
+        places.conformed(DISTRICT, NIGHT), {"unresolved": own, "enterprises": here}, {"snapshot_set": members}
+    )
     result = ResultKey(NIGHT, DISTRICT, "changzhou_v1")
     with stores.lease(f"result/{result}", "test") as lease:
         stores.ledger.record_scored(result, lease=lease, snapshot_set=members, enterprises=2, points_sha="a")
-    return tmp_path
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
