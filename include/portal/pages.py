@@ -32,6 +32,7 @@ from include.portal.desk import (
 from include.portal.published import whole
 from include.portal.quarantine import held_back, source_of
 from include.portal.show import Show
+from include.store.honours import years
 
 STYLE = Path(__file__).with_name("portal.css")
 LIST_COLUMNS = {
@@ -155,6 +156,7 @@ def page_routes(desk: Desk) -> APIRouter:
                 list=chosen,
                 all_lists=list(names),
                 columns=LIST_COLUMNS[table],
+                years=years(desk.engine),
             )
 
     @routes.get("/honours.csv")
