@@ -8,9 +8,9 @@ from typing import Any
 from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
 from airflow.sdk import Param, dag, get_current_context, task
 
-from plugins.approval import REASON, Approval, run_name
+from plugins.approval import REASON, Approval
 from plugins.run_plan import refuse_unknown_keys
-from plugins.task_wrapper import TASK_DEFAULTS, run_step
+from plugins.task_wrapper import TASK_DEFAULTS, run_name, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### A year's honours 年度荣誉

@@ -10,9 +10,9 @@ from airflow.sdk import Param, dag, get_current_context, task
 
 from include.contracts import contracts
 from include.kernel.areas import CITY, areas
-from plugins.approval import REASON, Approval, run_name
+from plugins.approval import REASON, Approval
 from plugins.run_plan import date_param, refuse_unknown_keys
-from plugins.task_wrapper import TASK_DEFAULTS, run_step
+from plugins.task_wrapper import TASK_DEFAULTS, run_name, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### Release a blocked delivery 放行

@@ -52,6 +52,40 @@ def refresh(
 
 
 @app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First business date YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last business date YYYY-MM-DD.")],
+    district: Annotated[list[str] | None, typer.Option("--district", help="Area code; repeat; default all.")] = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would run.")] = False,
+) -> None:
+    """Refresh past days, oldest first, each published when it is done; what is there already is reused."""
+    import os
+    import socket
+    from datetime import timedelta
+
+    from include.kernel.references import ResultKey
+    from include.steps.backfill import claimed, preview
+    from include.steps.refresh import refresh as refresh_all
+
+    begin, end = _date(first), _date(last)
+    if begin > end:
+        raise BadInput(f"{begin} is after {end}", kept="nothing was started", todo="give --from before --to")
+    days = [begin + timedelta(days=n) for n in range((end - begin).days + 1)]
+    chosen = [require_area(code) for code in district] if district else list(areas())
+    for planned in preview(days, chosen, scheme):
+        _say(str(planned))
+    if dry_run:
+        return
+    with claimed(
+        [ResultKey(day, code, scheme) for day in days for code in chosen], f"shell/{socket.gethostname()}/{os.getpid()}"
+    ):
+        for day in days:
+            done = refresh_all(day, chosen, scheme, lookup=from_environment, say=_say)
+            _say(f"generation {done['generation']} of {done['as_of']} is {done['status']}")
+
+
+@app.command()
 def publish(
     as_of: AsOf = None,
     scheme: Scheme = DEFAULT_SCHEME,

@@ -6,20 +6,14 @@ this, so nothing is put down, and the step that needs the approval finds none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 
-from plugins.task_wrapper import run_step
+from plugins.task_wrapper import run_name, run_step
 
 REASON = {"reason": Param("", type="string", maxLength=500, title="Reason 理由 (kept in the ledger)")}
-
-
-def run_name(context: Mapping[str, Any]) -> str:
-    """The run that asks and acts."""
-    return f"{context['dag'].dag_id}/{context['run_id']}"
 
 
 class Approval(ApprovalOperator):
