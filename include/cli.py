@@ -134,6 +134,28 @@ def release(
 
 
 @app.command()
+def repull(
+    dataset: Dataset,
+    as_of: Annotated[str, typer.Option("--as-of", help="Business date YYYY-MM-DD.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is asked again; kept in the ledger.")],
+    district: Annotated[
+        list[str] | None, typer.Option("--district", help="Area code; repeat; none for a dataset of the city.")
+    ] = None,
+) -> None:
+    """Ask a department again for a past date; an answer that is accepted is used by whatever is scored from then on."""
+    from include.steps.repull import repull as ask_again
+    from include.steps.repull import scopes_of
+
+    for scope in scopes_of(dataset, district or []):
+        done = ask_again(dataset, scope, _date(as_of), reason=reason, holder="shell/repull", lookup=from_environment)
+        rows = f"{done['accepted']} rows accepted, {done['accepted_before']} before"
+        _say(f"{dataset}/{scope}/{done['as_of']}: {done['outcome']}, {rows}")
+        if done["results"]:
+            where = f"{done['date_from']} to {done['date_to']} of {', '.join(done['districts'])}"
+            _say(f"  {done['results']} results would read otherwise: back-fill {where}")
+
+
+@app.command()
 def rollback(
     to: Annotated[int, typer.Option("--to", help="Generation id.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the generation that is left.")] = "",

@@ -96,7 +96,7 @@ def test_a_new_source_declaration_adds_its_tasks_to_every_district(tmp_path: Pat
 
 
 def test_one_dag_per_area_the_city_and_the_form(dags: dict[str, Any]) -> None:
-    forms = {"innopoints_backfill", "innopoints_release", "innopoints_honours"}
+    forms = {"innopoints_backfill", "innopoints_release", "innopoints_honours", "innopoints_repull"}
     city = {"innopoints_city", "innopoints_publish", "innopoints_digest", "innopoints_retention"}
     assert set(dags) == {*DISTRICTS, *city, *forms}
 

@@ -1,4 +1,4 @@
-"""A year's honours, which freeze: rolls, objections, errata; and who answered the forms that ask for a person."""
+"""A year's honours, which freeze; who answered the forms that ask for a person; departments that were asked again."""
 
 from typing import Any
 
@@ -114,6 +114,21 @@ def upgrade() -> None:
         Column("reason", Text),
         Column("answered_at", Moment),
         CheckConstraint("(answer IS NULL) = (answered_at IS NULL)", name="an_answer_has_its_moment"),
+    )
+    op.create_table(
+        "run_repull",
+        Column("id", Integer, primary_key=True),
+        Column("dataset", Text, nullable=False),
+        Column("scope", Text, nullable=False),
+        Column("as_of", Date, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("before_sha", Text),
+        Column("after_sha", Text),
+        Column("rejected_by", Text),
+        Column("repulled_at", Moment, nullable=False),
+        Column("repulled_by", Text, nullable=False),
+        CheckConstraint("outcome IN ('replaced', 'same', 'rejected')", name="outcome"),
     )
     if on_postgresql:
         _refuse_on_postgresql()
