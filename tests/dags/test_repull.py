@@ -11,7 +11,7 @@ from include.kernel.errors import TerminalError
 
 pytestmark = pytest.mark.airflow
 
-FORM = {"dataset": "TAX_VAT", "districts": ["320411", "320412"], "as_of": "2026-11-18", "reason": "补报"}
+FORM = {"dataset": "TAX_VAT", "districts": ["320411", "320412"], "as_of": "2026-11-18", "reason": "已补报"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,12 +49,14 @@ def run(dag: Any, minute: int, **conf: Any) -> tuple[str, dict[str, list[str]]]:
 def test_what_reads_otherwise_is_the_form_of_the_backfill_that_follows(
     dags: dict[str, Any], asked: dict[str, Any], caplog: Any
 ) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
     caplog.set_level("INFO")
     span = {"districts": ["320411"], "date_from": "2026-11-18", "date_to": "2026-11-20", "results": 3}
     asked |= {"320411": span, "320412": {"results": 0}}
     state, _ = run(dags["innopoints_repull"], 1)
     assert state == "success"
-    assert sorted(asked["calls"]) == [("TAX_VAT", scope, "2026-11-18", "补报") for scope in FORM["districts"]]
+    assert sorted(asked["calls"]) == [("TAX_VAT", scope, "2026-11-18", "已补报") for scope in FORM["districts"]]
     form = {
         "districts": ["320411"],
         "date_from": "2026-11-18",
@@ -62,7 +64,8 @@ def test_what_reads_otherwise_is_the_form_of_the_backfill_that_follows(
         "reason": "TAX_VAT pulled again",
     }
     assert f"3 results would read otherwise: {form}" in caplog.messages
-    dags["innopoints_backfill"].params.deep_merge(form).validate()  # the form takes it as it is
+    of_backfill = DagSerialization.from_dict(DagSerialization.to_dict(dags["innopoints_backfill"])).params
+    of_backfill.deep_merge(form).validate()  # that form takes it as it is
 
 
 def test_one_district_that_is_rejected_leaves_the_others_and_is_red(
