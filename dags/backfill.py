@@ -9,35 +9,80 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, get_current_context, task
 
 from include.kernel.areas import areas
-from plugins.run_plan import PUBLISH_REQUEST, date_param, planned_backfill, scheme_param
-from plugins.task_wrapper import TASK_DEFAULTS
+from plugins.run_plan import PUBLISH_REQUEST, date_param, planned_backfill, scheme_param, wanted_of_backfill
+from plugins.task_wrapper import TASK_DEFAULTS, log, run_name, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### Past days again 补算
 
-Choose districts, first and last date, scheme, and say why; the reason is kept with the publication.
+Choose districts, first and last date, scheme, and say why; the reason is kept with the publication. *Only list* runs
+`preview` and nothing else.
 
-`plan` → one run of `innopoints_<district>` per district and date (they wait for each other and for the nightly run) →
-`request_publication`
+`preview` (what would run, what of it is there already) → `claim` (nobody else back-fills these days meanwhile) → one
+run of `innopoints_<district>` per district and date (they wait for each other and for the nightly run) →
+`request_publication` where one of them was scored; `complete` is green only where all were; `free` gives the days back
 
 From a shell: `airflow dags trigger innopoints_backfill -c '{"districts": ["320411"], "date_from": "2026-11-20",
 "date_to": "2026-11-22", "reason": "late tax returns"}'`
 
 **At 3 a.m.** A red `district_day` names the district's run: open that one, put right what it says, then *clear*
-the red `district_day` here. Days already accepted are reused, so a repeat costs little.
+the red `district_day` here. The other districts are published without it, by the rule of any night: its last good
+points, flagged. Days already accepted are reused, so a repeat costs little. A red `claim` says who is at these days:
+wait for that run, or free its claim by clearing its `free`.
 """
 
 
 @task
-def plan() -> list[dict[str, Any]]:
-    return planned_backfill(get_current_context())
+def preview() -> list[str]:
+    """One line for each run; also in the log, where a person looks."""
+    from include.steps import backfill
 
-
-@task(outlets=[PUBLISH_REQUEST])
-def request_publication(runs: list[dict[str, Any]]) -> None:
     context = get_current_context()
-    dates = sorted({run["conf"]["as_of"] for run in runs})
+    wanted = wanted_of_backfill(context)
+    days, districts = ({getattr(key, name): None for key in wanted} for name in ("as_of", "district"))
+    lines = [str(one) for one in backfill.preview(list(days), list(districts), context["params"]["scheme"])]
+    for line in lines:
+        log.info("%s", line)
+    return lines
+
+
+@task(retries=0)  # somebody sits before the form: who is at these days is said at once
+def claim() -> list[dict[str, Any]]:
+    """The runs, once their days are claimed for this one."""
+    from include.steps import backfill
+
+    context = get_current_context()
+    runs = planned_backfill(context)
+
+    def claimed(*, holder: str) -> dict[str, Any]:
+        return {"days": backfill.claim(wanted_of_backfill(context) if runs else [], run_name(context))}
+
+    run_step(claimed)
+    return runs
+
+
+@task(outlets=[PUBLISH_REQUEST], trigger_rule="all_done_min_one_success")  # what was scored is published
+def request_publication() -> None:
+    context = get_current_context()
+    dates = sorted({key.as_of.isoformat() for key in wanted_of_backfill(context)})
     context["outlet_events"][PUBLISH_REQUEST].extra = {"dates": dates, "reason": context["params"]["reason"]}
+
+
+@task
+def complete() -> None:
+    """Green when every district's day was scored: the run is red where one was not."""
+
+
+@task
+def free() -> dict[str, Any]:
+    from include.steps import backfill
+
+    context = get_current_context()
+
+    def freed(*, holder: str) -> dict[str, Any]:
+        return {"days": backfill.free(wanted_of_backfill(context), run_name(context))}
+
+    return run_step(freed)
 
 
 @dag(
@@ -62,11 +107,12 @@ def request_publication(runs: list[dict[str, Any]]) -> None:
         "date_to": date_param("Last date 止", nullable=False),
         "scheme": scheme_param(),
         "reason": Param(type="string", minLength=3, maxLength=200, title="Reason 原因"),
+        "dry_run": Param(False, type="boolean", title="Only list what would run 仅预览"),
     },
     tags=["innopoints", "city"],
 )
 def backfill() -> None:
-    runs = plan()
+    claimed = claim()
     district_days = TriggerDagRunOperator.partial(
         task_id="district_day",
         logical_date=None,
@@ -77,8 +123,9 @@ def backfill() -> None:
         retries=0,
         execution_timeout=timedelta(hours=12),
         map_index_template="{{ task.trigger_dag_id }} {{ task.conf['as_of'] }}",
-    ).expand_kwargs(runs)
-    district_days >> request_publication(runs)
+    ).expand_kwargs(claimed)
+    preview() >> claimed
+    district_days >> [request_publication(), complete()] >> free().as_teardown(setups=claimed)
 
 
 backfill()

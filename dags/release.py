@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
 from include.contracts import contracts
 from include.kernel.areas import CITY, areas
-from plugins.approval import recorded_approval
+from plugins.approval import REASON, Approval
 from plugins.run_plan import date_param, refuse_unknown_keys
-from plugins.task_wrapper import TASK_DEFAULTS, run_step
+from plugins.task_wrapper import TASK_DEFAULTS, run_name, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### Release a blocked delivery 放行
@@ -24,7 +23,7 @@ A delivery that differs too much from the last good one is blocked, and the last
 blocked` lists them, the report of each shows the counts. If it is right as it is (a unit that changed for good, a
 register that was cleaned up), trigger this form for it and answer `ask` under *Required Actions*. Who answered and why
 stands in the ledger. Unanswered for twelve hours, or rejected: nothing changes. Marking `ask` as success releases
-nothing, because `release` wants the recorded answer.
+nothing: `ask` itself puts down who answered, and `release` wants that.
 
 **At 3 a.m.** Leave it: the last good snapshot carries the night.
 """
@@ -41,7 +40,8 @@ def blocked() -> dict[str, Any]:
 
     def step(*, holder: str) -> dict[str, Any]:
         held = require_blocked(params["dataset"], params["scope"], date.fromisoformat(params["as_of"]))
-        return {"reason": held.reason, "rows_in": held.rows_in, "quarantined": held.quarantined}
+        counts = {"rows_in": held.rows_in, "quarantined": held.quarantined}
+        return {"reason": held.reason, "landing": held.landing_sha, **counts}
 
     return run_step(step)
 
@@ -50,13 +50,20 @@ def blocked() -> dict[str, Any]:
 def release() -> dict[str, Any]:
     """Release, and what the form for past days must be asked so that the points follow."""
     from include import steps
+    from include.steps.approval import approved
+    from include.steps.release import landing_of
 
     context = get_current_context()
     params = context["params"]
 
     def step(*, holder: str) -> dict[str, Any]:
-        person, reason = recorded_approval(context["ti"].xcom_pull(task_ids="ask"))
         as_of = date.fromisoformat(params["as_of"])
+        person, reason = approved(
+            run_name(context),
+            landing_of(params["dataset"], params["scope"], as_of),
+            kept="the last good snapshot",
+            todo="clear `ask` and answer it under Required Actions, or use `innopoints release`",
+        )
         return steps.release(params["dataset"], params["scope"], as_of, person=person, reason=reason, holder=holder)
 
     done = run_step(step)
@@ -84,13 +91,13 @@ def release() -> dict[str, Any]:
     tags=["innopoints", "city"],
 )
 def form() -> None:
-    ask = ApprovalOperator(
+    ask = Approval(
         task_id="ask",
+        about="{{ ti.xcom_pull(task_ids='blocked')['landing'] }}",
         subject="Release {{ params.dataset }}/{{ params.scope }} as of {{ params.as_of }}? 是否放行？",
         body="Blocked by: {{ ti.xcom_pull(task_ids='blocked')['reason'] }}\n\nUntil somebody approves, the last good "
         "snapshot stays in use. 未批准前继续使用上一份合格快照。",
-        params={"reason": Param("", type="string", maxLength=500, title="Reason 放行理由 (kept in the ledger)")},
-        defaults=ApprovalOperator.REJECT,
+        params=REASON,
         response_timeout=WAIT,
     )
     released = release()

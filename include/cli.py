@@ -25,6 +25,8 @@ review_app = typer.Typer(no_args_is_help=True, help="Records whose enterprise wa
 app.add_typer(review_app, name="review")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Rows that validation holds back, and who lets one pass.")
 app.add_typer(quarantine_app, name="quarantine")
+honours_app = typer.Typer(no_args_is_help=True, help="A year's honours: the roll, objections to it, errata.")
+app.add_typer(honours_app, name="honours")
 
 DEFAULT_SCHEME = "changzhou_v1"
 AsOf = Annotated[
@@ -47,6 +49,40 @@ def refresh(
     chosen = [require_area(code) for code in district] if district else list(areas())
     done = refresh_all(_date(as_of), chosen, scheme, lookup=from_environment, say=_say)
     _say(f"generation {done['generation']} of {done['as_of']} is {done['status']}")
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First business date YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last business date YYYY-MM-DD.")],
+    district: Annotated[list[str] | None, typer.Option("--district", help="Area code; repeat; default all.")] = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would run.")] = False,
+) -> None:
+    """Refresh past days, oldest first, each published when it is done; what is there already is reused."""
+    import os
+    import socket
+    from datetime import timedelta
+
+    from include.kernel.references import ResultKey
+    from include.steps.backfill import claimed, preview
+    from include.steps.refresh import refresh as refresh_all
+
+    begin, end = _date(first), _date(last)
+    if begin > end:
+        raise BadInput(f"{begin} is after {end}", kept="nothing was started", todo="give --from before --to")
+    days = [begin + timedelta(days=n) for n in range((end - begin).days + 1)]
+    chosen = [require_area(code) for code in district] if district else list(areas())
+    for planned in preview(days, chosen, scheme):
+        _say(str(planned))
+    if dry_run:
+        return
+    with claimed(
+        [ResultKey(day, code, scheme) for day in days for code in chosen], f"shell/{socket.gethostname()}/{os.getpid()}"
+    ):
+        for day in days:
+            done = refresh_all(day, chosen, scheme, lookup=from_environment, say=_say)
+            _say(f"generation {done['generation']} of {done['as_of']} is {done['status']}")
 
 
 @app.command()
@@ -95,6 +131,28 @@ def release(
 
     done = steps.release(dataset, scope, _date(as_of), person=by, reason=reason, holder="shell/release")
     _say(f"{done['dataset']}/{done['scope']}/{done['as_of']} is accepted: {done['accepted']} of {done['rows_in']} rows")
+
+
+@app.command()
+def repull(
+    dataset: Dataset,
+    as_of: Annotated[str, typer.Option("--as-of", help="Business date YYYY-MM-DD.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is asked again; kept in the ledger.")],
+    district: Annotated[
+        list[str] | None, typer.Option("--district", help="Area code; repeat; none for a dataset of the city.")
+    ] = None,
+) -> None:
+    """Ask a department again for a past date; an answer that is accepted is used by whatever is scored from then on."""
+    from include.steps.repull import repull as ask_again
+    from include.steps.repull import scopes_of
+
+    for scope in scopes_of(dataset, district or []):
+        done = ask_again(dataset, scope, _date(as_of), reason=reason, holder="shell/repull", lookup=from_environment)
+        rows = f"{done['accepted']} rows accepted, {done['accepted_before']} before"
+        _say(f"{dataset}/{scope}/{done['as_of']}: {done['outcome']}, {rows}")
+        if done["results"]:
+            where = f"{done['date_from']} to {done['date_to']} of {', '.join(done['districts'])}"
+            _say(f"  {done['results']} results would read otherwise: back-fill {where}")
 
 
 @app.command()
@@ -445,6 +503,87 @@ def quarantine_waivers() -> None:
         when = one.decided_at.astimezone(SHANGHAI)
         _say(f"{one.id:>5}  {when:%Y-%m-%d %H:%M}  {one.decided_by}: {one.dataset} {one.row[:16]} {what}")
         _say(f"       {one.evidence}")
+
+
+Year = Annotated[int, typer.Option("--year", help="Year of the honours.")]
+Honour = Annotated[str, typer.Option("--honour", help="Name of the honour, such as 标兵企业.")]
+Code = Annotated[str, typer.Argument(help="Unified social credit code.")]
+
+
+@honours_app.command("list")
+def honours_list(
+    year: Annotated[int | None, typer.Option("--year", help="Year of the honours; default: every year's roll.")] = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+) -> None:
+    """Where each year's honours stand; of one year who is on the roll, or what froze with its errata."""
+    from include.steps.honours import year_of, years
+
+    if year is None:
+        for roll in years():
+            until = f" until {roll.notice_until}" if roll.status == "notice" else ""
+            _say(f"{roll.year}  {roll.scheme_id:<16}  generation {roll.generation_id}  {roll.status}{until}")
+        return
+    held = year_of(year, scheme)
+    for one in held.entries:
+        _say(f"{one.honour}  {one.place:>4}  {one.uscc}  {one.name}  {one.district}  {one.stage}")
+    for fixed in held.errata:
+        when = fixed.decided_at.astimezone(SHANGHAI)
+        _say(f"erratum {fixed.id}  {when:%Y-%m-%d %H:%M}  {fixed.decided_by}: {fixed.what} {fixed.honour} {fixed.uscc}")
+        _say(f"       {fixed.reference}: {fixed.evidence}")
+    _say(f"{held.roll.status}: {len(held.entries)} honours, {len(held.errata)} errata")
+
+
+@honours_app.command("object")
+def honours_object(
+    uscc: Code, year: Year, honour: Honour, evidence: Evidence, by: By, scheme: Scheme = DEFAULT_SCHEME
+) -> None:
+    """Take an objection down while the roll stands in public; unsettled, it keeps that honour from freezing."""
+    from include.steps.honours import object_to
+
+    raised, holds = object_to(year, scheme, uscc, honour, evidence=evidence, by=by)
+    _say(f"objection {raised.id} " + ("holds this honour back" if holds else "holds nothing back: not on the roll"))
+
+
+@honours_app.command("settle")
+def honours_settle(
+    objection: Annotated[int, typer.Argument(help="The number of the objection.")],
+    outcome: Annotated[str, typer.Option("--outcome", help="upheld or dismissed.")],
+    evidence: Evidence,
+    by: By,
+) -> None:
+    """Uphold or dismiss an objection. Dismissed before the freeze, the honour freezes with the others."""
+    from include.steps.honours import settle
+
+    _say(f"objection {objection} is {settle(objection, outcome, evidence=evidence, by=by).outcome}")
+
+
+@honours_app.command("objections")
+def honours_objections(year: Year, scheme: Scheme = DEFAULT_SCHEME) -> None:
+    """What was objected against a year's roll and how it was settled, in its order."""
+    from include.steps.honours import objections
+
+    for one in objections(year, scheme):
+        what = f"{one.outcome} {one.settles}" if one.settles else f"{one.honour} {one.uscc}"
+        _say(f"{one.id:>5}  {one.decided_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}  {one.decided_by}: {what}")
+        _say(f"       {one.evidence}")
+
+
+@honours_app.command("erratum")
+def honours_erratum(
+    uscc: Code,
+    year: Year,
+    honour: Honour,
+    what: Annotated[str, typer.Option("--what", help="withdrawn, granted or corrected.")],
+    reference: Annotated[str, typer.Option("--reference", help="The document that decides it.")],
+    evidence: Evidence,
+    by: By,
+    scheme: Scheme = DEFAULT_SCHEME,
+) -> None:
+    """Put a correction beside frozen honours; what froze stays as it is."""
+    from include.steps.honours import correct
+
+    done = correct(year, scheme, uscc, honour, what, reference=reference, evidence=evidence, by=by)
+    _say(f"erratum {done.id}: {done.what} {done.honour} of {done.year}")
 
 
 @app.command(

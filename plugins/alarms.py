@@ -18,7 +18,7 @@ from plugins.run_plan import run_moment
 
 log = logging.getLogger("innopoints")
 # Whoever triggers these by hand sees them fail, and what they start tells for itself.
-FORMS = ("innopoints_backfill", "innopoints_release", "innopoints_digest")
+FORMS = ("innopoints_backfill", "innopoints_release", "innopoints_repull", "innopoints_digest")
 
 
 def on_failure(context: Mapping[str, Any]) -> None:

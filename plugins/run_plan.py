@@ -13,6 +13,7 @@ import include
 from include.kernel.areas import areas, require_area
 from include.kernel.errors import BadInput, shown
 from include.kernel.periods import business_date, parse_as_of, require_begun
+from include.kernel.references import ResultKey
 
 TIMEZONE = "Asia/Shanghai"
 # Schemes for supplied measures keep their weights in a tree, those of the nightly run in weights.yaml.
@@ -76,11 +77,8 @@ def planned(context: Mapping[str, Any]) -> dict[str, str]:
     return {**day, "scheme": scheme}
 
 
-def planned_backfill(context: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every date × district of the form as one run of that district's DAG, oldest date first.
-
-    The run ids are derived from the form's run: a cleared task finds and resets its own run instead of adding another.
-    """
+def wanted_of_backfill(context: Mapping[str, Any]) -> list[ResultKey]:
+    """Every date × district of the form, oldest date first."""
     refuse_unknown_keys(context)
     params, form = context["params"], context["dag_run"]
     first, last, today = parse_as_of(params["date_from"]), parse_as_of(params["date_to"]), business_date(form.run_after)
@@ -98,15 +96,23 @@ def planned_backfill(context: Mapping[str, Any]) -> list[dict[str, Any]]:
             kept="nothing was started",
             todo="split the range",
         )
-    stamp = form.run_after.strftime("%Y%m%dT%H%M%S%f")
+    return [ResultKey(day, district, params["scheme"]) for day in days for district in districts]
+
+
+def planned_backfill(context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One run of a district's DAG for each date and district of the form; none where it is only to be previewed.
+
+    The run ids are derived from the form's run: a cleared task finds and resets its own run instead of adding another.
+    """
+    wanted = wanted_of_backfill(context)
+    stamp = context["dag_run"].run_after.strftime("%Y%m%dT%H%M%S%f")
     return [
         {
-            "trigger_dag_id": f"innopoints_{district}",
-            "trigger_run_id": f"{FORM_RUN}{day}__{stamp}",
-            "conf": {"as_of": day.isoformat(), "scheme": params["scheme"]},
+            "trigger_dag_id": f"innopoints_{key.district}",
+            "trigger_run_id": f"{FORM_RUN}{key.as_of}__{stamp}",
+            "conf": {"as_of": key.as_of.isoformat(), "scheme": key.scheme},
         }
-        for day in days
-        for district in districts
+        for key in ([] if context["params"]["dry_run"] else wanted)
     ]
 
 

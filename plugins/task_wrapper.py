@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +34,11 @@ TASK_DEFAULTS: dict[str, Any] = {
     "on_failure_callback": on_failure,
     "pool": "default_pool",
 }
+
+
+def run_name(context: Mapping[str, Any]) -> str:
+    """The run, as the ledger knows what a whole run holds or was told."""
+    return f"{context['dag'].dag_id}/{context['run_id']}"
 
 
 def run_step(step: Callable[..., dict[str, Any]], /, *arguments: Any, **options: Any) -> dict[str, Any]:

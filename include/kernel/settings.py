@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     as_of: date | None = None
     readers: dict[str, list[str]] = {}
     """Who may see which districts in the pages; without it, whoever may open them sees the city."""
+    approvers: list[str] = []
+    """Airflow's names of those who may approve a year's honours; without it, whoever may answer Airflow's forms."""
 
     @property
     def warehouse(self) -> str:
@@ -54,8 +56,7 @@ def settings() -> Settings:
             f"setting INNOPOINTS_{str(first['loc'][0]).upper()} is not usable: {first['msg']}",
             todo="correct the environment variable",
         ) from None
-    except SettingsError:
-        raise BadInput(
-            "setting INNOPOINTS_READERS is not JSON",
-            todo='write {"name of a reader": ["area code", …], "another": ["*"]}',
-        ) from None
+    except SettingsError as error:
+        name = "READERS" if '"readers"' in str(error) else "APPROVERS"
+        written = {"READERS": '{"name of a reader": ["area code", …], "another": ["*"]}', "APPROVERS": '["name", …]'}
+        raise BadInput(f"setting INNOPOINTS_{name} is not JSON", todo=f"write {written[name]}") from None

@@ -14,6 +14,7 @@ from sqlalchemy import Row
 
 from include.portal.city import LONGEST_QUERY, Enterprise
 from include.portal.desk import AskedSpan, Desk, Who, list_names, listed, portrait_of
+from include.portal.honours import DEFAULT_SCHEME, SchemeId, YearNumber, honours_of
 from include.portal.published import LISTS, Reading, whole
 from include.publish.generations import generations as all_generations
 
@@ -134,6 +135,47 @@ class ListTitle(BaseModel):
     kind: Literal["honours", "project_recommendation", "credit_list"]
 
 
+class Honoured(BaseModel):
+    """One enterprise and its honour, with the name and stage that it had on the roll's day."""
+
+    uscc: str
+    honour: str
+    place: int
+    name: str
+    district: str
+    stage: str
+    reason: str | None
+    robust: bool | None
+
+
+class Correction(BaseModel):
+    """What happened to a frozen honour afterwards."""
+
+    uscc: str
+    honour: str
+    name: str
+    district: str
+    what: Literal["withdrawn", "granted", "corrected"]
+    reference: str
+    decided_at: datetime.datetime
+
+
+class HonourRoll(BaseModel):
+    """A year's honours. Once `status` is `frozen`, `entries` never change: read `errata` beside them."""
+
+    year: int
+    scheme_id: str
+    scheme_version: str
+    generation_id: int
+    as_of: datetime.date
+    status: Literal["proposed", "notice", "frozen", "superseded"]
+    notice_until: datetime.date | None
+    frozen_at: datetime.datetime | None
+    frozen_sha: str | None
+    entries: list[Honoured]
+    errata: list[Correction]
+
+
 def api_routes(desk: Desk) -> APIRouter:
     """Everything below /api/."""
     refused: dict[int | str, dict[str, Any]] = {
@@ -203,6 +245,14 @@ def api_routes(desk: Desk) -> APIRouter:
                 }
             )
             return _tagged(request, reading, answer)
+
+    @routes.get("/honours/{year}", response_model=HonourRoll)
+    def honours(request: Request, reader: Who, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
+        """The honours of a year: what froze, or the newest roll and where it stands."""
+        with desk.reading() as reading:
+            held = honours_of(desk, reader, year, scheme)
+            listed = {name: [vars(one) for one in getattr(held, name)] for name in ("entries", "errata")}
+            return _tagged(request, reading, HonourRoll.model_validate(vars(held.roll) | listed))
 
     @routes.get("/search", response_model=FoundSheet)
     def search(

@@ -29,6 +29,7 @@ from include.publish.generations import Generation, generations
 from include.steps.explain import explain, explain_change
 from include.steps.review import QueueRow
 from include.store.decisions import NameDecision, decisions, standing
+from include.store.honours import years
 from include.store.ledger import Ledger
 from include.store.waivers import Waiver, waivers
 from include.validation.waiver import not_waivable
@@ -135,7 +136,7 @@ def page_routes(desk: Desk) -> APIRouter:
             names = list_names(reading)
             chosen = name or next(iter(names), "")
             table, rows = listed(reading, asked.reader, chosen) if chosen else ("honours", [])
-            return asked.sheet(reading, "honours", rows, LIST_COLUMNS[table], list=chosen, all_lists=list(names))
+            return asked.sheet(reading, "honours", rows, LIST_COLUMNS[table], list=chosen, all_lists=list(names), years=years(desk.engine))
 
     @routes.get("/scheme")
     def scheme(asked: AskedFor) -> Response:

@@ -19,6 +19,7 @@ from include.kernel.errors import InnopointsError
 from include.portal.acts import AskRelease, act_routes
 from include.portal.api import api_routes
 from include.portal.desk import Desk, Sorry
+from include.portal.honours import honour_routes
 from include.portal.pages import page_routes
 from include.portal.published import Reader
 from include.portal.show import Show
@@ -58,6 +59,7 @@ def make_app(engine: Engine, lake: Lake, admit: Callable[..., Reader], ask_relea
     app.include_router(api_routes(desk))
     app.include_router(page_routes(desk))
     app.include_router(act_routes(desk, ask_release))
+    app.include_router(honour_routes(desk))
     _plain_answers(app)
     return app
 

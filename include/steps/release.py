@@ -36,6 +36,15 @@ def require_blocked(dataset: str, scope: str, as_of: date) -> SnapshotRow:
     return held
 
 
+def landing_of(dataset: str, scope: str, as_of: date) -> str:
+    """The digest of what landed: what somebody who approves has seen, and nothing that came since."""
+    key = SnapshotKey(dataset, _scope(require_contract(dataset), scope), as_of)
+    held = open_stores().ledger.snapshot(key)
+    if held is None:
+        raise BadInput("nothing has landed", where=str(key), kept=_KEPT, todo="look at `innopoints blocked`")
+    return held.landing_sha
+
+
 def release(dataset: str, scope: str, as_of: date, *, person: str, reason: str, holder: str) -> dict[str, Any]:
     """Record who releases the blocked delivery and why, and judge it again, with the release beside it.
 

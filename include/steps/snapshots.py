@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -20,11 +20,17 @@ from include.kernel.references import SnapshotKey
 from include.kernel.settings import settings
 from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
-from include.steps.stores import lock_of, open_stores
+from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
+from include.store.ledger import Lease
 from include.store.waivers import in_force, waivers
 
+if TYPE_CHECKING:
+    from include.validation.judge import Judgement
+
 PRIVACY_CONNECTION = "innopoints_privacy"
+VERDICT = ("verdict", "rows_in", "duplicates", "accepted", "quarantined", "reason", "checks")
+"""What of a judgement the ledger keeps."""
 
 
 def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
@@ -41,44 +47,50 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
         if held and held.contract_version == contract.version and held.verdict != "rejected":
             stores.lake.drop_raw(places.raw(key))  # left by an attempt that was killed once its landing was recorded
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
-        stores.lake.require_room(settings().least_free_mib)
-        source = source_of(contract)
-        request = Request(dataset, scope, as_of, arrival_cutoff(as_of), _period_floor(contract, as_of))
-        pseudonym = _pseudonym(lookup(PRIVACY_CONNECTION)) if contract.people else None
-        reply = pull(source, contract, request, lookup(source.connection))
-        rows: list[dict[str, Any]] = []
-        labels: list[str] = []
-        raw = places.raw(key)
-        for page in reply:
-            # A raw reply with persons, with ignored fields or with fields that nobody registered is never written.
-            if not (contract.people or contract.ignore or reply.unregistered):
-                stores.lake.keep_raw(raw, page.label, page.raw)
-            labels.append(page.label)
-            rows.extend(_landed(contract, row, page.number, i, pseudonym) for i, row in enumerate(page.rows))
-            lease.renew()
-        manifest = stores.lake.commit(
-            places.landing(key),
-            {"data": pa.Table.from_pylist(rows, contract.landing_schema())},
-            {
-                "contract_version": contract.version,
-                "declared": reply.declared,
-                "arrived_before": request.arrived_before.isoformat(),
-                "pages": labels,
-                "fields": reply.order,
-                "unregistered_fields": sorted(reply.unregistered),
-            },
-        )
+        rows, facts = pulled(stores, contract, key, lease, lookup)
+        manifest = stores.lake.commit(places.landing(key), {"data": rows}, facts)
         stores.ledger.record_landed(
             key,
             lease=lease,
             contract_version=contract.version,
-            declared=reply.declared,
-            received=len(rows),
+            declared=facts["declared"],
+            received=rows.num_rows,
             landing_sha=manifest.sha256,
         )
-        stores.lake.drop_raw(raw)
+        stores.lake.drop_raw(places.raw(key))
         stores.lake.sweep(places.landing(key))
-    return {**key.to_json(), "outcome": "landed", "rows": len(rows), "unregistered": len(reply.unregistered)}
+    unregistered = len(facts["unregistered_fields"])
+    return {**key.to_json(), "outcome": "landed", "rows": rows.num_rows, "unregistered": unregistered}
+
+
+def pulled(
+    stores: Stores, contract: Contract, key: SnapshotKey, lease: Lease, lookup: Lookup
+) -> tuple[pa.Table, dict[str, Any]]:
+    """What the department answers for this key, complete, and the facts of its landing. Nothing is committed; the raw
+    replies are kept until somebody drops them.
+    """
+    stores.lake.require_room(settings().least_free_mib)
+    source, as_of = source_of(contract), key.as_of
+    request = Request(key.dataset, key.scope, as_of, arrival_cutoff(as_of), _period_floor(contract, as_of))
+    pseudonym = _pseudonym(lookup(PRIVACY_CONNECTION)) if contract.people else None
+    reply = pull(source, contract, request, lookup(source.connection))
+    rows: list[dict[str, Any]] = []
+    labels: list[str] = []
+    for page in reply:
+        # A raw reply with persons, with ignored fields or with fields that nobody registered is never written.
+        if not (contract.people or contract.ignore or reply.unregistered):
+            stores.lake.keep_raw(places.raw(key), page.label, page.raw)
+        labels.append(page.label)
+        rows.extend(_landed(contract, row, page.number, i, pseudonym) for i, row in enumerate(page.rows))
+        lease.renew()
+    return pa.Table.from_pylist(rows, contract.landing_schema()), {
+        "contract_version": contract.version,
+        "declared": reply.declared,
+        "arrived_before": request.arrived_before.isoformat(),
+        "pages": labels,
+        "fields": reply.order,
+        "unregistered_fields": sorted(reply.unregistered),
+    }
 
 
 def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str, Any]:
@@ -86,8 +98,6 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
 
     A rejected snapshot raises, after its counts and its quarantine have been kept: the last accepted one stays in use.
     """
-    from include.steps.before import before
-    from include.validation.judge import judge
     from include.validation.report import render_report
 
     contract = require_contract(dataset)
@@ -107,33 +117,18 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
                     todo="clear this dataset's land task",
                 )
             landed = stores.lake.read(places.landing(key))
-            earlier, fields = before(stores, contract, key), landing.facts.get("fields", [])
-            given = in_force(waivers(stores.engine, before=arrival_cutoff(as_of))).get(dataset, {})
-            waived = {row: one.checks for row, one in given.items()}
-            judgement = judge(contract, landed, as_of=as_of, before=earlier, fields=fields, waived=waived)
+            judgement = judged(stores, contract, key, landed, landing.facts)
             lease.renew()
             found = judgement.to_json()
             if judgement.verdict == "rejected" and stores.ledger.release_of(key, held.landing_sha):
                 found |= {"verdict": "accepted", "reason": f"released; it was blocked by {judgement.reason}"}
-            # What was compared with an earlier snapshot stays out: nights in any order must give the same bytes.
-            facts = {"contract_version": contract.version, "landing": held.landing_sha, "rows_in": landed.num_rows}
-            held_back = stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts)
-            accepted_sha = None
-            if found["verdict"] == "accepted":
-                facts |= {"quarantine": held_back.sha256}
-                accepted_sha = stores.lake.commit(places.accepted(key), {"data": judgement.accepted}, facts).sha256
+            accepted_sha = commit_judged(stores, contract, key, judgement, found, held.landing_sha)
             stores.lake.write_text(places.report(key), render_report(contract, str(key), found))
             stores.ledger.record_verdict(
                 key,
                 lease=lease,
-                verdict=found["verdict"],
-                rows_in=landed.num_rows,
-                duplicates=judgement.duplicates,
-                accepted=judgement.accepted.num_rows,
-                quarantined=judgement.quarantine.num_rows,
-                reason=found["reason"],
-                checks=found["checks"],
                 accepted_sha=accepted_sha,
+                **{name: found[name] for name in VERDICT},
             )
             held = stores.ledger.snapshot(key)
             assert held is not None
@@ -148,6 +143,37 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             "or, if it is right as it is, let somebody release it: DAG innopoints_release or `innopoints release`",
         )
     return {**key.to_json(), "verdict": held.verdict, **counts}
+
+
+def judged(
+    stores: Stores, contract: Contract, key: SnapshotKey, landed: pa.Table, facts: Mapping[str, Any]
+) -> Judgement:
+    """The judgement of what landed: row by row, and held against the accepted snapshots before it."""
+    from include.steps.before import before
+    from include.validation.judge import judge
+
+    earlier, fields = before(stores, contract, key), facts.get("fields", [])
+    given = in_force(waivers(stores.engine, before=arrival_cutoff(key.as_of))).get(key.dataset, {})
+    waived = {row: one.checks for row, one in given.items()}
+    return judge(contract, landed, as_of=key.as_of, before=earlier, fields=fields, waived=waived)
+
+
+def commit_judged(
+    stores: Stores,
+    contract: Contract,
+    key: SnapshotKey,
+    judgement: Judgement,
+    found: Mapping[str, Any],
+    landing_sha: str,
+) -> str | None:
+    """Keep what is in quarantine, and where `found` lets the snapshot pass what is accepted; gives the digest of it."""
+    # What was compared with an earlier snapshot stays out: nights in any order must give the same bytes.
+    facts = {"contract_version": contract.version, "landing": landing_sha, "rows_in": found["rows_in"]}
+    held_back = stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts)
+    if found["verdict"] != "accepted":
+        return None
+    facts |= {"quarantine": held_back.sha256}
+    return stores.lake.commit(places.accepted(key), {"data": judgement.accepted}, facts).sha256
 
 
 def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:

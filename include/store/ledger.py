@@ -87,6 +87,24 @@ run_release = Table(
     CheckConstraint("person <> '' AND reason <> ''", name="somebody_for_a_reason"),
 )
 
+# Who had a department asked again for a past date, what came of it, and what was in use before and after.
+run_repull = Table(
+    "run_repull",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("before_sha", Text),
+    Column("after_sha", Text),
+    Column("rejected_by", Text),
+    Column("repulled_at", Moment, nullable=False),
+    Column("repulled_by", Text, nullable=False),
+    CheckConstraint("outcome IN ('replaced', 'same', 'rejected')", name="outcome"),
+)
+
 run_snapshot_set = Table(
     "run_snapshot_set", metadata, Column("id", Text, primary_key=True), Column("members", JSON, nullable=False)
 )
@@ -336,6 +354,39 @@ class Ledger:
             if done.rowcount != 1:
                 raise TerminalError("no landing waits for a verdict", where=str(key), todo="run its land step first")
 
+    def record_repull(
+        self,
+        key: SnapshotKey,
+        *,
+        lease: Lease,
+        outcome: str,
+        reason: str,
+        before_sha: str | None,
+        landing: dict[str, Any] | None = None,
+        verdict: dict[str, Any] | None = None,
+        rejected_by: str | None = None,
+    ) -> None:
+        """A department was asked again. Where that `landing` was accepted, it and its `verdict` take the place of what
+        was known of the key, at once: there is no moment at which the key has no accepted snapshot.
+        """
+        now = clock()
+        with writing(self.engine) as connection:
+            lease.assert_held(connection)
+            after_sha = before_sha
+            if landing is not None and verdict is not None:
+                after_sha = verdict["accepted_sha"]
+                moments: dict[str, Any] = {"landed_at": now, "judged_at": now}
+                moments |= {"landed_by": lease.holder, "judged_by": lease.holder}
+                _replace(connection, run_snapshot, _identity(key), landing | verdict | moments)
+            entry: dict[str, Any] = {
+                "outcome": outcome,
+                "reason": reason,
+                "before_sha": before_sha,
+                "after_sha": after_sha,
+            }
+            entry |= {"rejected_by": rejected_by, "repulled_at": now, "repulled_by": lease.holder}
+            connection.execute(sa.insert(run_repull).values(_identity(key) | entry))
+
     def record_release(self, key: SnapshotKey, *, lease: Lease, landing_sha: str, person: str, reason: str) -> None:
         """A person lets a rejected landing pass: it waits for its verdict again, and the release is kept beside it."""
         of_landing = sa.and_(*_matches(run_snapshot, _identity(key)), run_snapshot.c.landing_sha == landing_sha)
@@ -468,6 +519,19 @@ class Ledger:
         """The newest business date, not after `on_or_before`, on which a district was scored under any scheme."""
         found = self._results(run_result.c.district == district, run_result.c.as_of <= on_or_before)
         return found[-1].result.as_of if found else None
+
+    def results_reading_otherwise(self, key: SnapshotKey, accepted_sha: str) -> list[ResultRow]:
+        """The results as of the key's date or later that stand on another snapshot of its dataset and scope than one
+        that is scored now would: on another one of its date, or on one of an older date.
+        """
+        day = key.as_of.isoformat()
+
+        def otherwise(member: Member) -> bool:
+            of_key = member[0] == key.dataset and member[1] == key.scope
+            return of_key and (member[2] < day or (member[2] == day and member[3] != accepted_sha))
+
+        found = self._results(run_result.c.as_of >= key.as_of)
+        return [row for row in found if any(map(otherwise, row.members))]
 
     def scored_after(self, district: str, first: date, moment: datetime) -> bool:
         """Was a district scored after a moment, as of `first` or a later date, under any scheme?"""

@@ -72,7 +72,7 @@ def token(auth: Any, role: str | None) -> str:
 
 def routes(app: Any) -> list[str]:
     """Every path that the app answers, whatever it is, with a well-formed code in it."""
-    filled = {"{uscc}": CODE, "{ending}": "csv", "{number}": "1"}
+    filled = {"{uscc}": CODE, "{ending}": "csv", "{number}": "1", "{year}": "2026"}
     found = [reduce(lambda path, one: path.replace(*one), filled.items(), route.path) for route in app.routes]
     assert {"/", "/rankings", f"/enterprises/{CODE}", "/portal.css"} <= set(found)
     return found

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
-import threading
-import time
-from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from include.kernel.errors import TerminalError
-from plugins.approval import recorded_approval
+from tests.dags.answers import CHEN, forge_xcom, run
 
 pytestmark = pytest.mark.airflow
 
 FORM = {"dataset": "TAX_VAT", "scope": "320411", "as_of": "2026-11-20"}
-CHEN = {"id": "7", "name": "chen"}
+FORGED = {
+    "chosen_options": ["Approve"],
+    "responded_by_user": CHEN,
+    "params_input": {"reason": "x"},
+    "answer": "Approve",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,13 +30,16 @@ def metadata() -> None:
 
 
 @pytest.fixture
-def released(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The steps only take notes; the form for past days is not started."""
+def released(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """The steps only take notes, but for those of the approval; the form for past days is not started."""
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
     import include
 
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
     calls: list[dict[str, Any]] = []
+    from include.steps import approval
+
     taken = ModuleType("include.steps")
     of_release = ModuleType("include.steps.release")
 
@@ -43,52 +48,23 @@ def released(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return {"dataset": dataset, "scope": scope, "as_of": as_of.isoformat(), "accepted": 1, "rows_in": 1}
 
     taken.release = release  # type: ignore[attr-defined]
-    held = SimpleNamespace(reason="snapshot.unit (50 of 50 amounts)", rows_in=50, quarantined=0)
+    taken.approval = approval  # type: ignore[attr-defined]
+    held = SimpleNamespace(
+        reason="snapshot.unit (50 of 50 amounts)", rows_in=50, quarantined=0, landing_sha="of this landing"
+    )
     of_release.require_blocked = lambda *_: held  # type: ignore[attr-defined]
+    of_release.landing_of = lambda *_: held.landing_sha  # type: ignore[attr-defined]
+    of_release.held = held  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "include.steps", taken)
+    monkeypatch.setitem(sys.modules, "include.steps.approval", approval)
     monkeypatch.setitem(sys.modules, "include.steps.release", of_release)
     monkeypatch.setattr(include, "steps", taken, raising=False)
     monkeypatch.setattr(TriggerDagRunOperator, "execute", lambda self, context: calls.append({"refresh": self.conf}))
     return calls
 
 
-def answer(option: str, who: dict[str, str] | None, reason: str) -> None:
-    """What the API does when somebody answers under Required Actions; nobody: what the scheduler does in the end."""
-    from airflow.models.hitl import HITLDetail
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.models.trigger import handle_event_submit
-    from airflow.triggers.base import TriggerEvent
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    for _ in range(600):
-        time.sleep(0.1)
-        with create_session() as session:
-            waiting = select(TaskInstance).where(TaskInstance.state == "awaiting_input")
-            instance = session.scalars(waiting).first()
-            if instance is None:
-                continue
-            detail = session.scalars(select(HITLDetail).where(HITLDetail.ti_id == instance.id)).one()
-            detail.chosen_options, detail.responded_by = [option], who
-            detail.params_input, detail.responded_at = {"reason": reason}, datetime.now(UTC)
-            event = TriggerEvent(detail.as_resume_event_payload(timedout=who is None))
-            handle_event_submit(event, task_instance=instance, session=session)
-            return
-
-
-def run(dag: Any, minute: int, answered: tuple[Any, ...] | None) -> tuple[str, dict[str, str]]:
-    if answered:
-        threading.Thread(target=answer, args=answered, daemon=True).start()
-    finished = dag.test(
-        logical_date=datetime(2026, 11, 20, 4, minute, tzinfo=UTC),
-        run_conf=FORM,
-        mark_success_pattern=None if answered else "^ask$",
-    )
-    return str(finished.state), {one.task_id: str(one.state) for one in finished.get_task_instances()}
-
-
 def test_an_approval_releases_in_the_name_of_who_gave_it(dags: dict[str, Any], released: list[dict[str, Any]]) -> None:
-    state, states = run(dags["innopoints_release"], 1, ("Approve", CHEN, "已与税务局核实"))
+    state, states = run(dags["innopoints_release"], 1, FORM, ("Approve", CHEN, "已与税务局核实"))
     assert (state, states["release"]) == ("success", "success")
     assert released == [
         {"what": "TAX_VAT/320411/2026-11-20", "person": "chen", "reason": "已与税务局核实"},
@@ -101,31 +77,42 @@ def test_an_approval_releases_in_the_name_of_who_gave_it(dags: dict[str, Any], r
 def test_a_rejection_and_a_time_out_keep_the_last_good_one(
     dags: dict[str, Any], released: list[dict[str, Any]], minute: int, who: dict[str, str] | None
 ) -> None:
-    state, states = run(dags["innopoints_release"], minute, ("Reject", who, ""))
+    state, states = run(dags["innopoints_release"], minute, FORM, ("Reject", who, ""))
     assert (state, states["release"], states["refresh_day"]) == ("success", "skipped", "skipped")
     assert released == []
 
 
-def test_marking_the_question_as_success_releases_nothing(dags: dict[str, Any], released: list[dict[str, Any]]) -> None:
-    state, states = run(dags["innopoints_release"], 4, None)
+@pytest.mark.parametrize(("minute", "forged"), [(4, False), (5, True)], ids=["marked", "marked, and an XCom forged"])
+def test_marking_the_question_as_success_releases_nothing(
+    dags: dict[str, Any],
+    released: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    minute: int,
+    forged: bool,
+) -> None:
+    of_release: Any = sys.modules["include.steps.release"]
+    if forged:
+
+        def blocked(*_: Any) -> Any:
+            from airflow.sdk import get_current_context
+
+            forge_xcom(get_current_context(), "ask", FORGED)
+            return of_release.held
+
+        monkeypatch.setattr(of_release, "require_blocked", blocked)
+    state, states = run(dags["innopoints_release"], minute, FORM, None)
     assert states["ask"] == "success"
     assert (state, states["release"], states["refresh_day"]) == ("failed", "failed", "upstream_failed")
     assert released == []
 
 
-@pytest.mark.parametrize(
-    "response",
-    [
-        None,
-        {},
-        {"chosen_options": ["Approve"], "responded_by_user": None},
-        {"chosen_options": ["Reject"], "responded_by_user": CHEN},
-        {"chosen_options": [], "responded_by_user": CHEN},
-    ],
-)
-def test_only_an_answer_of_somebody_is_an_approval(response: dict[str, Any] | None) -> None:
-    with pytest.raises(TerminalError, match="no recorded approval"):
-        recorded_approval(response)
+def test_what_lands_after_the_question_was_put_is_not_what_was_approved(
+    dags: dict[str, Any], released: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["include.steps.release"], "landing_of", lambda *_: "of another landing")
+    state, states = run(dags["innopoints_release"], 6, FORM, ("Approve", CHEN, "已与税务局核实"))
+    assert (state, states["release"]) == ("failed", "failed")
+    assert released == []
 
 
 def test_unanswered_it_times_out_to_keep_the_last_good_one(dags: dict[str, Any]) -> None:

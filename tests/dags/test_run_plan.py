@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from include.kernel.errors import BadInput
-from plugins.run_plan import POINTS, PUBLISH_REQUEST, awaits_the_form, planned, planned_backfill, publication_reason
+from plugins.run_plan import (
+    POINTS,
+    PUBLISH_REQUEST,
+    awaits_the_form,
+    planned,
+    planned_backfill,
+    publication_reason,
+    wanted_of_backfill,
+)
 
 pytestmark = pytest.mark.airflow
 
@@ -105,6 +113,7 @@ def form(**conf: Any) -> dict[str, Any]:
         "date_to": "2026-11-21",
         "scheme": SCHEME,
         "reason": "test",
+        "dry_run": False,
     } | conf
     run = SimpleNamespace(conf=given, run_after=AT_ONE, run_id="manual__1")
     return {"params": given, "dag_run": run, "logical_date": None, "dag": SimpleNamespace(params=dict.fromkeys(given))}
@@ -119,6 +128,11 @@ def test_the_form_plans_every_district_and_date_oldest_date_first() -> None:
         ("innopoints_3204JK", "2026-11-21"),
     ]
     assert {run["conf"]["scheme"] for run in runs} == {SCHEME}
+
+
+def test_a_form_that_is_only_to_be_listed_plans_no_run() -> None:
+    assert planned_backfill(form(dry_run=True)) == []
+    assert len(wanted_of_backfill(form(dry_run=True))) == 4
 
 
 def test_planning_the_form_again_names_the_same_runs() -> None:

@@ -22,6 +22,7 @@ from include.portal.acts import AskRelease
 from include.portal.published import Act, Reader
 from include.portal.web import make_app
 from include.steps.stores import Stores, open_stores
+from include.store.honours import honour_candidate, honour_roll
 from include.store.lake import Lake, quarantine
 from include.store.warehouse import PUBLISHED, clock, create_engine, generation, migrate, pointer, writing
 from tests.steps.test_release import NIGHTS, judge, land
@@ -144,6 +145,15 @@ def put(engine: Engine, rows: dict[str, list[dict[str, Any]]]) -> int:
 def home_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps behind some pages open the stores that the settings name."""
     monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path / "empty"))
+def put_roll(engine: Engine, generation_id: int) -> None:
+    """The honours of the town as the roll of 2026, in public notice."""
+    with writing(engine) as connection:
+        entry = {"year": 2026, "scheme_id": "changzhou_v1", "scheme_version": "1.0.0", "generation_id": generation_id}
+        entry |= {"as_of": date(2026, 11, 23), "content_sha": "s", "proposed_at": clock(), "proposed_by": "run"}
+        connection.execute(honour_roll.insert().values(**entry, status="notice", notice_until=date(2026, 12, 7)))
+        named = {row["uscc"]: row for row in town()["enterprise_profile"]}
+        candidates = [{**named[row["uscc"]], **row, "roll_id": 1} for row in town()["honours"]]
+        connection.execute(honour_candidate.insert(), candidates)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +161,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The town on SQLite, to be read only."""
     engine = create_engine(f"sqlite:///{tmp_path_factory.mktemp('portal') / 'warehouse.sqlite'}")
     migrate(engine)
-    put(engine, town())
+    put_roll(engine, put(engine, town()))
     return engine
 
 

@@ -20,6 +20,7 @@ ANSWERS = {
     "/api/lists": "/api/lists",
     "/api/lists/标兵企业": "/api/lists/{name}",
     "/api/lists/创新贷": "/api/lists/{name}",
+    "/api/honours/2026": "/api/honours/{year}",
     "/api/search?q=恒创": "/api/search",
 }
 

@@ -31,6 +31,7 @@ PAGES = [
     "/rankings",
     "/honours",
     "/honours?list=创新贷",
+    "/honours/2026",
     "/scheme",
     "/scheme/INP-03",
     "/quarantine",

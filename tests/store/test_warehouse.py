@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from include.kernel.errors import BadInput, TerminalError, TransientError
-from include.store import alarms, decisions, ledger, migrations, waivers  # noqa: F401 (each declares tables of its own)
+from include.store import alarms, approvals, decisions, honours, ledger, migrations, waivers  # noqa: F401 (each declares tables of its own)
 from include.store.bulk import fill
 from include.store.warehouse import (
     PUBLISHED,

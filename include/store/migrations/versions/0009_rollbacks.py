@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Column, Integer, Text
 from include.store.warehouse import Moment
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:

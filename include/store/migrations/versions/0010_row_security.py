@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0011"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 
 OF_AN_ENTERPRISE = (
     "enterprise_points",
@@ -22,8 +22,11 @@ OF_AN_AREA = {
     "once_only": "district",
     "once_only_reason": "district",
     "fields_saved": "district",
+    "honour_candidate": "district",
+    "frozen_honours": "district",
+    "honour_erratum": "district",
 }
-FOR_ALL = ("generation", "pointer", "once_only_indicator")
+FOR_ALL = ("generation", "pointer", "once_only_indicator", "honour_roll")
 
 
 def upgrade() -> None:

@@ -1,0 +1,30 @@
+"""The answer of a named person to a form: put down by the task that asked, and asked for by the step that needs it."""
+
+from __future__ import annotations
+
+from include.kernel.errors import TerminalError
+from include.steps.stores import open_stores
+from include.store import approvals as store
+
+APPROVE = "Approve"
+
+
+def asked(run: str, about: str) -> None:
+    """A form of this run is put up; `about` is the digest of what it shows."""
+    store.ask(open_stores().engine, run, about)
+
+
+def answered(run: str, option: str, person: str | None, reason: str) -> None:
+    """What Airflow says was answered, and by whom; nobody where the time ran out."""
+    store.answer(open_stores().engine, run, option, person, reason)
+
+
+def approved(run: str, about: str, *, kept: str, todo: str) -> tuple[str, str]:
+    """Who approved, and with what reason, if this run asked about exactly this and somebody with a name said yes."""
+    found = store.approval(open_stores().engine, run)
+    if found is None or found.answer != APPROVE or not (found.person or "").strip():
+        raise TerminalError("no recorded approval: nobody answered the form", where=run, kept=kept, todo=todo)
+    if found.about != about:
+        raise TerminalError("something else was approved: it has changed since", where=run, kept=kept, todo=todo)
+    assert found.person is not None
+    return found.person, found.reason or ""

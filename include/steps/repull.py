@@ -1,0 +1,109 @@
+"""Ask a department again for a past date, and put its answer in use if it is accepted.
+
+A night never asks twice for what it has accepted. Somebody who knows that the department has repaired a past date asks
+for it here. What was in use stays in use until the new answer is accepted, in one transaction; the earlier snapshot
+stays in the lake under its digest, and the results that stand on it stay as they are until they are scored again.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from include.contracts import Contract, require_contract
+from include.kernel.areas import CITY, areas, require_area
+from include.kernel.connections import Lookup
+from include.kernel.errors import BadInput, TerminalError, one_line
+from include.kernel.references import SnapshotKey
+from include.steps.snapshots import VERDICT, commit_judged, judged, pulled
+from include.steps.stores import lock_of, open_stores
+from include.store import lake as places
+from include.store.ledger import ResultRow
+
+_KEPT = "the snapshot in use"
+
+
+def scopes_of(dataset: str, districts: list[str]) -> list[str]:
+    """For whom a dataset is asked for again: the districts named; the city, if it is kept for the city."""
+    if require_contract(dataset).scope == CITY:
+        if districts:
+            raise BadInput(f"{dataset} is kept for the whole city", kept=_KEPT, todo="leave the districts empty")
+        return [CITY]
+    if not districts:
+        raise BadInput(f"{dataset} is kept by district", kept=_KEPT, todo=f"name some of {', '.join(areas())}")
+    return [require_area(code) for code in districts]
+
+
+def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, lookup: Lookup) -> dict[str, Any]:
+    """Land and judge it anew, and say what that replaced and which results would read otherwise now.
+
+    The same bytes again change nothing. A rejected answer is counted in the report and in the ledger, and replaces
+    nothing: not even a rejected one, so that a release still speaks of what it spoke of.
+    """
+    contract, key, why = require_contract(dataset), SnapshotKey(dataset, scope, as_of), one_line(reason)
+    if not why:
+        raise BadInput("no reason", where=str(key), kept=_KEPT, todo="say why the department is asked again")
+    stores = open_stores()
+    with stores.lease(lock_of(key), holder) as lease:
+        held = stores.ledger.snapshot(key)
+        if held is None or held.verdict is None:
+            raise BadInput(
+                "no night has brought it in", where=str(key), kept="everything", todo="back-fill that day instead"
+            )
+        rows, facts = pulled(stores, contract, key, lease, lookup)
+        judgement = judged(stores, contract, key, rows, facts)
+        lease.renew()
+        found = judgement.to_json()
+        said: dict[str, Any] = {"lease": lease, "reason": why, "before_sha": held.accepted_sha}
+        if judgement.verdict == "rejected":
+            _report(contract, key, found)
+            stores.ledger.record_repull(key, outcome="rejected", rejected_by=judgement.reason, **said)
+            stores.lake.drop_raw(places.raw(key))
+            raise TerminalError(
+                f"what came is rejected: {judgement.reason}",
+                where=str(key),
+                kept=_KEPT,
+                todo=f"open the report {_attempt(key)}, and ask {contract.owner}",
+            )
+        landing_sha = stores.lake.commit(places.landing(key), {"data": rows}, facts).sha256
+        accepted_sha = commit_judged(stores, contract, key, judgement, found, landing_sha)
+        assert accepted_sha is not None
+        outcome = "same" if accepted_sha == held.accepted_sha else "replaced"
+        if outcome == "replaced":
+            _report(contract, key, found)
+            said["landing"] = {
+                "contract_version": contract.version,
+                "declared": facts["declared"],
+                "received": rows.num_rows,
+                "landing_sha": landing_sha,
+            }
+            said["verdict"] = {name: found[name] for name in VERDICT} | {"accepted_sha": accepted_sha}
+        stores.ledger.record_repull(key, outcome=outcome, **said)
+        stores.lake.drop_raw(places.raw(key))
+        otherwise = stores.ledger.results_reading_otherwise(key, accepted_sha)
+    counts = {"accepted_before": held.accepted or 0, "accepted": found["accepted"], "quarantined": found["quarantined"]}
+    return {**key.to_json(), "outcome": outcome, **counts, **_span(otherwise)}
+
+
+def _span(results: list[ResultRow]) -> dict[str, Any]:
+    """How many results, of which districts, from which date to which."""
+    if not results:
+        return {"results": 0}
+    days = sorted(row.result.as_of for row in results)
+    return {
+        "results": len(results),
+        "districts": sorted({row.result.district for row in results}),
+        "date_from": days[0].isoformat(),
+        "date_to": days[-1].isoformat(),
+    }
+
+
+def _attempt(key: SnapshotKey) -> str:
+    return places.report(key).replace("report.html", "repulled.html")
+
+
+def _report(contract: Contract, key: SnapshotKey, found: dict[str, Any]) -> None:
+    """The report of this attempt, beside that of the night."""
+    from include.validation.report import render_report
+
+    open_stores().lake.write_text(_attempt(key), render_report(contract, f"{key}, asked again", found))

@@ -1,0 +1,89 @@
+"""The form that asks a department again: one task for each district, and what to back-fill afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from include.kernel.errors import TerminalError
+
+pytestmark = pytest.mark.airflow
+
+FORM = {"dataset": "TAX_VAT", "districts": ["320411", "320412"], "as_of": "2026-11-18", "reason": "已补报"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def metadata() -> None:
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What each scope's department answers: given counts, or a rejection."""
+    from include.steps import repull
+
+    answers: dict[str, Any] = {"calls": []}
+
+    def ask(dataset: str, scope: str, as_of: Any, *, reason: str, holder: str, lookup: Any) -> dict[str, Any]:
+        answers["calls"].append((dataset, scope, as_of.isoformat(), reason))
+        if scope not in answers:
+            raise TerminalError("what came is rejected")
+        return answers[scope]
+
+    monkeypatch.setattr(repull, "repull", ask)
+    return answers
+
+
+def run(dag: Any, minute: int, **conf: Any) -> tuple[str, dict[str, list[str]]]:
+    finished = dag.test(logical_date=datetime(2026, 11, 20, 6, minute, tzinfo=UTC), run_conf={**FORM, **conf})
+    states: dict[str, list[str]] = {}
+    for one in finished.get_task_instances():
+        states.setdefault(one.task_id, []).append(str(one.state))
+    return str(finished.state), states
+
+
+def test_what_reads_otherwise_is_the_form_of_the_backfill_that_follows(
+    dags: dict[str, Any], asked: dict[str, Any], caplog: Any
+) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    caplog.set_level("INFO")
+    span = {"districts": ["320411"], "date_from": "2026-11-18", "date_to": "2026-11-20", "results": 3}
+    asked |= {"320411": span, "320412": {"results": 0}}
+    state, _ = run(dags["innopoints_repull"], 1)
+    assert state == "success"
+    assert sorted(asked["calls"]) == [("TAX_VAT", scope, "2026-11-18", "已补报") for scope in FORM["districts"]]
+    form = {
+        "districts": ["320411"],
+        "date_from": "2026-11-18",
+        "date_to": "2026-11-20",
+        "reason": "TAX_VAT pulled again",
+    }
+    assert f"3 results would read otherwise: {form}" in caplog.messages
+    of_backfill = DagSerialization.from_dict(DagSerialization.to_dict(dags["innopoints_backfill"])).params
+    of_backfill.deep_merge(form).validate()  # that form takes it as it is
+
+
+def test_one_district_that_is_rejected_leaves_the_others_and_is_red(
+    dags: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    asked |= {"320411": {"results": 0}}
+    _, states = run(dags["innopoints_repull"], 2)
+    assert sorted(states["repull"]) == ["failed", "success"]
+    assert states["otherwise"] == ["success"]
+
+
+@pytest.mark.parametrize(
+    ("minute", "conf"),
+    [(3, {"dataset": "IP_PAT"}), (4, {"districts": []}), (5, {"as_of": "2099-01-01"}), (6, {"scope": "city"})],
+)
+def test_a_form_that_cannot_be_asks_nobody(
+    dags: dict[str, Any], asked: dict[str, Any], minute: int, conf: dict[str, Any]
+) -> None:
+    state, states = run(dags["innopoints_repull"], minute, **conf)
+    assert (state, states["plan"]) == ("failed", ["failed"])
+    assert asked["calls"] == []

@@ -1,0 +1,148 @@
+"""The page of a year's honours: where they stand, errata beside what froze, never a district too many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from include.cli import app as commands
+from include.portal.published import Reader
+from include.steps import honours
+from include.steps.approval import answered, asked
+from include.steps.stores import open_stores
+from tests.portal.conftest import code, put, town
+
+RUN, SCHEME, HONOUR = "innopoints_honours/manual__1", "changzhou_v1", "标兵企业"
+AFTERWARDS = datetime(2026, 12, 7, 16, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, datetime]:
+    held = {"now": datetime(2026, 11, 30, 2, tzinfo=UTC)}
+    monkeypatch.setattr(honours, "clock", lambda: held["now"])
+    return held
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: dict[str, datetime]) -> Engine:
+    """The town, with the two honours of tonight proposed for 2026."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
+    engine = open_stores().engine
+    put(engine, town())
+    proposed = honours.propose(2026, None, None, run=RUN, holder="test")
+    asked(RUN, proposed["about"])
+    answered(RUN, "Approve", "chen", "")
+    return engine
+
+
+def announce() -> None:
+    honours.announce(1, None, run=RUN, holder="test")
+
+
+def freeze(clock: dict[str, datetime]) -> None:
+    announce()
+    clock["now"] = AFTERWARDS
+    honours.freeze(1, run=RUN, holder="test")
+
+
+def withdraw(reference: str = "常科发〔2027〕3号") -> None:
+    honours.correct(2026, SCHEME, code(3), HONOUR, "withdrawn", reference=reference, evidence="材料不实", by="李工")
+
+
+def get(desk: Callable[..., TestClient], engine: Engine, path: str, reader: Reader = Reader("officer")) -> Any:
+    return desk(engine, reader).get("/points" + path)
+
+
+def test_the_page_says_where_the_roll_stands(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    assert "待批准" in get(desk, engine, "/honours/2026").text
+    announce()
+    shown = get(desk, engine, "/honours/2026?lang=en").text
+    assert "In public notice, open to objections until 2026-12-07" in shown
+    clock["now"] = AFTERWARDS
+    honours.freeze(1, run=RUN, holder="test")
+    withdraw()
+    shown = get(desk, engine, "/honours/2026?lang=en").text
+    assert "Frozen; from here on there are only errata" in shown
+    assert "标兵企业 (withdrawn)" in shown
+    for words in ("材料不实", "常科发〔2027〕3号", "李工", "常州恒创液压机械有限公司"):
+        assert words in shown
+    assert "常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司" in shown
+    assert "<script" not in shown
+    assert "/points/honours/2026?scheme=changzhou_v1" in get(desk, engine, "/honours").text
+
+
+def test_a_reader_of_one_district_sees_its_honours_and_errata_only(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    freeze(clock)
+    withdraw()
+    reader = Reader("officer", frozenset({"320411"}))
+    for path in ("/honours/2026", "/api/honours/2026"):
+        shown = get(desk, engine, path, reader).text
+        assert (code(0) in shown, code(3) in shown) == (True, False), path
+
+
+def test_the_api_gives_what_froze_and_its_errata_and_keeps_its_schema(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    freeze(clock)
+    withdraw()
+    answer = get(desk, engine, "/api/honours/2026")
+    found = answer.json()
+    assert (found["status"], found["year"], found["notice_until"]) == ("frozen", 2026, "2026-12-07")
+    assert [(one["uscc"], one["place"]) for one in found["entries"]] == [(code(0), 1), (code(3), 2)]
+    assert [(one["uscc"], one["what"]) for one in found["errata"]] == [(code(3), "withdrawn")]
+    assert "李工" not in answer.text  # who corrects is for the office's own page
+    api = get(desk, engine, "/api/openapi.json").json()
+    schema = api["paths"]["/api/honours/{year}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    jsonschema.validate(found, {**schema, "components": api["components"]})
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/honours/2025", 404), ("/honours/2026?scheme=none", 404), ("/honours/2020", 422), ("/honours/x", 422)],
+)
+def test_a_year_that_is_not_there_is_a_plain_page(
+    engine: Engine, desk: Callable[..., TestClient], path: str, status: int
+) -> None:
+    for where in (path, "/api" + path):
+        assert get(desk, engine, where).status_code == status
+
+
+def test_the_commands_take_objections_and_errata_down(engine: Engine, clock: dict[str, datetime]) -> None:
+    def say(*words: str) -> str:
+        done = CliRunner().invoke(commands, ["honours", *words], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    why = ("--evidence", "来信", "--by", "李工")
+    this = ("--year", "2026", "--honour", HONOUR)
+    assert say("list").split() == ["2026", SCHEME, "generation", "1", "proposed"]
+    announce()
+    assert "notice until 2026-12-07" in say("list")
+    assert say("object", code(3), *this, *why) == "objection 1 holds this honour back\n"
+    assert say("object", code(5), *this, *why) == "objection 2 holds nothing back: not on the roll\n"
+    assert say("settle", "2", "--outcome", "upheld", *why) == "objection 2 is upheld\n"
+    assert [line.split(": ")[1] for line in say("objections", "--year", "2026").splitlines()[::2]] == [
+        f"{HONOUR} {code(3)}",
+        f"{HONOUR} {code(5)}",
+        "upheld 2",
+    ]
+    clock["now"] = AFTERWARDS
+    honours.freeze(1, run=RUN, holder="test")
+    assert say("erratum", code(3), *this, *why, "--what", "granted", "--reference", "文") == (
+        f"erratum 1: granted {HONOUR} of 2026\n"
+    )
+    told = say("list", "--year", "2026")
+    assert told.splitlines()[-1] == "frozen: 1 honours, 1 errata"
+    assert date.fromisoformat(told.splitlines()[1].split()[2])

@@ -1,0 +1,395 @@
+"""A year's honours: announced and frozen with a named person's answer only, and after their days in public."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine
+
+from include.kernel.errors import BadInput, InnopointsError, TerminalError
+from include.publish.honours import difference, digest, notice_days
+from include.steps import honours
+from include.steps.approval import answered, asked
+from include.steps.stores import open_stores
+from include.store import honours as store
+from include.store.warehouse import generation, writing
+from tests.portal.conftest import code, put, town
+
+RUN, SCHEME, HONOUR = "innopoints_honours/manual__1", "changzhou_v1", "标兵企业"
+APPROVED_ON = datetime(2026, 11, 30, 2, tzinfo=UTC)
+LAST_DAY = date(2026, 12, 7)  # seven whole days after 30 November
+AFTERWARDS = datetime(2026, 12, 7, 16, tzinfo=UTC)  # midnight in Shanghai, 8 December
+WHY: dict[str, Any] = {"evidence": "来信", "by": "李工"}
+
+
+@pytest.fixture
+def engine(warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The town of seven enterprises, published; two of them are honoured."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
+    monkeypatch.setenv("INNOPOINTS_WAREHOUSE_URL", warehouse_url)
+    at(monkeypatch, APPROVED_ON)
+    engine = open_stores().engine
+    put(engine, town())
+    return engine
+
+
+def at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
+    monkeypatch.setattr(honours, "clock", lambda: moment)
+
+
+def propose(year: int = 2026, generation_id: int | None = None, days: int | None = None, run: str = RUN) -> Any:
+    return honours.propose(year, generation_id, days, run=run, holder=f"{run}/propose")
+
+
+def approve(proposed: dict[str, Any], run: str = RUN, person: str | None = "chen", option: str = "Approve") -> None:
+    asked(run, proposed["about"])
+    answered(run, option, person, "已核")
+
+
+def announce(proposed: dict[str, Any], run: str = RUN) -> dict[str, Any]:
+    return honours.announce(proposed["roll"], None, run=run, holder=f"{run}/announce")
+
+
+def freeze(proposed: dict[str, Any], run: str = RUN) -> dict[str, Any]:
+    return honours.freeze(proposed["roll"], run=run, holder=f"{run}/freeze")
+
+
+def in_public(year: int = 2026, run: str = RUN) -> dict[str, Any]:
+    proposed = propose(year, run=run)
+    approve(proposed, run)
+    announce(proposed, run)
+    return proposed
+
+
+def frozen(monkeypatch: pytest.MonkeyPatch, year: int = 2026, run: str = RUN) -> dict[str, Any]:
+    proposed = in_public(year, run)
+    at(monkeypatch, AFTERWARDS)
+    return freeze(proposed, run)
+
+
+def test_approved_honours_stand_in_public_for_their_days_and_freeze_on_the_day_after(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = propose()
+    assert (proposed["honoured"], proposed["notice_days"]) == (2, 7)
+    approve(proposed)
+    stands = announce(proposed)
+    assert (stands["notice_until"], stands["ends_at"]) == ("2026-12-07", "2026-12-08T00:00:00+08:00")
+    at(monkeypatch, AFTERWARDS - timedelta(seconds=1))
+    with pytest.raises(TerminalError, match="it stands in public until 2026-12-07"):
+        freeze(proposed)
+    assert store.frozen(engine, 2026, SCHEME) == []
+    at(monkeypatch, AFTERWARDS)
+    assert freeze(proposed) == {"roll": 1, "year": 2026, "frozen": 2, "held_back": 0}
+    held = honours.year_of(2026, SCHEME)
+    assert [(one.uscc, one.honour, one.district) for one in held.entries] == [
+        (code(0), HONOUR, "320411"),
+        (code(3), HONOUR, "320412"),
+    ]
+    assert held.roll.status == "frozen"
+
+
+def test_every_step_done_twice_changes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    proposed = propose()
+    assert propose() == proposed
+    approve(proposed)
+    first = announce(proposed)
+    at(monkeypatch, APPROVED_ON + timedelta(days=2))
+    assert announce(proposed) == first
+    at(monkeypatch, AFTERWARDS)
+    assert freeze(proposed) == freeze(proposed)
+    assert len(store.rolls(engine)) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "person"),
+    [("Reject", "chen"), ("Approve", None), ("Approve", " ")],
+    ids=["rejected", "nobody", "no name"],
+)
+def test_nothing_is_announced_without_the_yes_of_somebody_with_a_name(
+    engine: Engine, option: str, person: str | None
+) -> None:
+    proposed = propose()
+    approve(proposed, person=person, option=option)
+    with pytest.raises(TerminalError, match="no recorded approval"):
+        announce(proposed)
+    assert store.rolls(engine)[0].status == "proposed"
+
+
+def test_a_question_that_was_never_answered_and_one_that_was_never_asked_approve_nothing(engine: Engine) -> None:
+    proposed = propose()
+    with pytest.raises(TerminalError, match="no recorded approval"):
+        announce(proposed)
+    asked(RUN, proposed["about"])
+    with pytest.raises(TerminalError, match="no recorded approval"):
+        announce(proposed)
+
+
+def test_asking_again_takes_the_earlier_yes_back(engine: Engine) -> None:
+    proposed = propose()
+    approve(proposed)
+    asked(RUN, proposed["about"])
+    with pytest.raises(TerminalError, match="no recorded approval"):
+        announce(proposed)
+
+
+def test_freezing_asks_for_the_approval_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    proposed = in_public()
+    asked(RUN, proposed["about"])  # `ask` was cleared while the roll stands in public
+    at(monkeypatch, AFTERWARDS)
+    with pytest.raises(TerminalError, match="no recorded approval"):
+        freeze(proposed)
+
+
+def test_an_approval_of_another_roll_or_in_another_run_does_not_count(engine: Engine) -> None:
+    proposed = propose()
+    asked(RUN, "roll 1 of something else")
+    answered(RUN, "Approve", "chen", "")
+    with pytest.raises(TerminalError, match="something else was approved"):
+        announce(proposed)
+    approve(proposed, run="innopoints_honours/manual__2")
+    with pytest.raises(TerminalError, match="is not of this run"):
+        announce(proposed, run="innopoints_honours/manual__2")
+
+
+def test_only_those_that_the_setting_names_may_approve(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INNOPOINTS_APPROVERS", '["wang"]')
+    proposed = propose()
+    approve(proposed)
+    with pytest.raises(TerminalError, match="not among INNOPOINTS_APPROVERS") as refused:
+        announce(proposed)
+    assert "chen" not in str(refused.value)
+    approve(proposed, person="wang")
+    assert announce(proposed)["notice_until"] == "2026-12-07"
+
+
+def test_a_roll_that_a_newer_one_replaced_is_neither_announced_nor_frozen(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = propose()
+    approve(first)
+    put(engine, town())
+    in_public(run="innopoints_honours/manual__2")
+    with pytest.raises(TerminalError, match="a newer roll has taken its place"):
+        announce(first)
+    newest = in_public(run="innopoints_honours/manual__3")
+    at(monkeypatch, AFTERWARDS)
+    with pytest.raises(TerminalError, match="a newer roll has taken its place"):
+        freeze({"roll": 2}, run="innopoints_honours/manual__2")
+    assert freeze(newest, run="innopoints_honours/manual__3")["roll"] == 3
+
+
+def test_a_roll_whose_generation_was_rolled_back_is_not_announced(engine: Engine) -> None:
+    proposed = propose()
+    approve(proposed)
+    with writing(engine) as connection:
+        connection.execute(sa.update(generation).values(status="rolled_back"))
+    with pytest.raises(TerminalError, match="generation 1 is rolled_back"):
+        announce(proposed)
+
+
+def test_the_nightly_lists_of_later_nights_change_nothing_of_a_roll(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = in_public()
+    rows = town()
+    rows["honours"] = [{"uscc": code(5), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True}]
+    put(engine, rows)
+    at(monkeypatch, AFTERWARDS)
+    assert freeze(proposed)["frozen"] == 2
+    assert {one.uscc for one in store.frozen(engine, 2026, SCHEME)} == {code(0), code(3)}
+
+
+def test_the_difference_to_last_year_and_to_tonight_is_counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch, 2025, run="innopoints_honours/manual__0")
+    at(monkeypatch, APPROVED_ON)
+    rows = town()
+    rows["honours"] = [
+        {"uscc": code(0), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True},
+        {"uscc": code(5), "honour": "新锐企业", "place": 1, "reason": "第1名", "robust": True},
+    ]
+    newer = put(engine, rows)
+    put(engine, town())  # tonight's list is last year's again
+    proposed = propose(generation_id=newer)
+    # of 标兵企业 the first stays and the fourth goes; 新锐企业 is new
+    assert proposed["since_last_year"] == "标兵企业: 1 stay, 0 new, 1 gone; 新锐企业: 0 stay, 1 new, 0 gone"
+    assert proposed["beside_tonight"] == proposed["since_last_year"]
+
+
+def test_what_a_form_is_shown_names_no_enterprise(engine: Engine) -> None:
+    told = str(propose())
+    assert not [one for one in town()["enterprise_profile"] if one["uscc"] in told or one["name"] in told]
+
+
+def test_an_honour_with_a_standing_objection_is_left_out_and_the_others_freeze(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = in_public()
+    raised, holds = honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    assert (raised.id, holds) == (1, True)
+    _, holds = honours.object_to(2026, SCHEME, code(5), HONOUR, **WHY)  # one who is not on the roll
+    assert not holds
+    at(monkeypatch, AFTERWARDS)
+    done = freeze(proposed)
+    assert (done["frozen"], done["held_back"]) == (1, 1)
+    assert [one.uscc for one in store.frozen(engine, 2026, SCHEME)] == [code(0)]
+
+
+@pytest.mark.parametrize(("outcome", "frozen_rows"), [("dismissed", 2), ("upheld", 1)])
+def test_a_settled_objection_does_as_it_was_settled(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, outcome: str, frozen_rows: int
+) -> None:
+    proposed = in_public()
+    honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    honours.settle(1, outcome, **WHY)
+    with pytest.raises(BadInput, match="settled already"):
+        honours.settle(1, outcome, **WHY)
+    at(monkeypatch, AFTERWARDS)
+    assert freeze(proposed)["frozen"] == frozen_rows
+
+
+def test_where_objections_hold_everything_back_nothing_freezes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    proposed = in_public()
+    for place in (0, 3):
+        honours.object_to(2026, SCHEME, code(place), HONOUR, **WHY)
+    at(monkeypatch, AFTERWARDS)
+    with pytest.raises(TerminalError, match="objections hold back every honour"):
+        freeze(proposed)
+
+
+def test_objections_are_taken_from_the_announcement_to_the_last_day_and_no_longer(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = propose()
+    with pytest.raises(BadInput, match="stands in public not yet"):
+        honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    approve(proposed)
+    announce(proposed)
+    at(monkeypatch, AFTERWARDS - timedelta(seconds=1))
+    honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    at(monkeypatch, AFTERWARDS)
+    with pytest.raises(BadInput, match="stands in public until 2026-12-07"):
+        honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+
+
+def test_frozen_honours_are_refused_any_change_by_the_database_itself(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen(monkeypatch)
+    honours.correct(2026, SCHEME, code(3), HONOUR, "withdrawn", reference="常科发〔2026〕1号", **WHY)
+    changes = [
+        (table, change)
+        for table in (store.frozen_honours, store.honour_candidate, store.honour_erratum)
+        for change in (sa.delete(table), sa.update(table).values(name="另一家"))
+    ]
+    changes += [(store.honour_roll, sa.update(store.honour_roll).values(status="proposed"))]
+    for table, change in changes:
+        with pytest.raises(TerminalError, match="did not carry out"), writing(engine) as connection:
+            connection.execute(change)
+        assert table is not None
+    held = honours.year_of(2026, SCHEME)
+    assert held.roll.frozen_sha == digest([vars(one) for one in held.entries])
+
+
+def test_a_frozen_year_is_not_proposed_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch)
+    with pytest.raises(BadInput, match="the honours of 2026 under changzhou_v1 are frozen"):
+        propose(run="innopoints_honours/manual__2")
+
+
+def test_errata_stand_beside_what_froze(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_public()
+    honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    at(monkeypatch, AFTERWARDS)
+    freeze({"roll": 1})
+    before = honours.year_of(2026, SCHEME).entries
+    told: dict[str, Any] = {"reference": "常科发〔2027〕3号", **WHY}
+    honours.settle(1, "dismissed", **WHY)
+    honours.correct(2026, SCHEME, code(3), HONOUR, "granted", **told)  # it was held back; the objection was dismissed
+    honours.correct(2026, SCHEME, code(0), HONOUR, "withdrawn", **told)
+    honours.correct(2026, SCHEME, code(3), HONOUR, "corrected", **told)
+    held = honours.year_of(2026, SCHEME)
+    assert held.entries == before
+    assert [(one.uscc, one.what, one.name) for one in held.errata] == [
+        (code(3), "granted", "常州<script>alert(1)</script>有限公司"),
+        (code(0), "withdrawn", "常州恒创液压机械有限公司"),
+        (code(3), "corrected", "常州<script>alert(1)</script>有限公司"),
+    ]
+    assert held.in_force() == {(code(3), HONOUR)}
+
+
+@pytest.mark.parametrize(
+    ("place", "honour", "what", "reference", "line"),
+    [
+        (0, HONOUR, "granted", "文", "has this honour"),
+        (5, HONOUR, "withdrawn", "文", "does not have this honour"),
+        (5, "明星企业", "granted", "文", "no such honour"),
+        (0, HONOUR, "deleted", "文", "an erratum is withdrawn, granted or corrected"),
+        (0, HONOUR, "withdrawn", " ", "no reference"),
+    ],
+)
+def test_an_erratum_that_cannot_be_is_refused(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, place: int, honour: str, what: str, reference: str, line: str
+) -> None:
+    frozen(monkeypatch)
+    with pytest.raises(BadInput, match=line):
+        honours.correct(2026, SCHEME, code(place), honour, what, reference=reference, **WHY)
+    assert honours.year_of(2026, SCHEME).errata == []
+
+
+def test_what_is_not_frozen_has_no_errata(engine: Engine) -> None:
+    in_public()
+    with pytest.raises(BadInput, match="they are not frozen"):
+        honours.correct(2026, SCHEME, code(0), HONOUR, "withdrawn", reference="文", **WHY)
+
+
+@pytest.mark.parametrize(
+    ("year", "generation_id", "days", "line"),
+    [
+        (2024, None, None, "cannot give the honours of 2024"),
+        (2027, None, None, "cannot give the honours of 2027"),
+        (2026, 9, None, "generation 9 is not kept"),
+        (2026, None, 6, "a notice of 6 days"),
+        (2026, None, 91, "a notice of 91 days"),
+    ],
+)
+def test_a_proposal_that_cannot_be_is_refused(
+    engine: Engine, year: int, generation_id: int | None, days: int | None, line: str
+) -> None:
+    with pytest.raises(BadInput, match=line):
+        propose(year, generation_id, days)
+    assert store.rolls(engine) == []
+
+
+def test_without_a_publication_and_without_honours_there_is_nothing_to_propose(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = town()
+    rows["honours"] = []
+    put(engine, rows)
+    with pytest.raises(BadInput, match="generation 2 honours nobody"):
+        propose()
+    monkeypatch.setenv("INNOPOINTS_WAREHOUSE_URL", f"sqlite:///{tmp_path / 'empty.sqlite'}")
+    with pytest.raises(InnopointsError, match="nothing is published"):
+        propose()
+
+
+def test_the_digest_knows_no_order_and_every_column() -> None:
+    one, other = {"uscc": "1", "honour": "a", "place": 1}, {"uscc": "2", "honour": "a", "place": 2}
+    assert digest([one, other]) == digest([other, one])
+    assert digest([one]) != digest([{**one, "place": 2}])
+
+
+def test_what_comes_stays_and_goes_is_told_by_honour() -> None:
+    a1, a2, b1 = ({"honour": h, "uscc": u} for h, u in (("a", "1"), ("a", "2"), ("b", "1")))
+    assert difference([a1, b1], [a1, a2]) == {"a": (1, 1, 0), "b": (0, 0, 1)}
+
+
+def test_the_notice_has_a_rule_from_the_first_day_of_the_scheme_and_none_before() -> None:
+    assert notice_days(date(2021, 4, 30)) == 7
+    with pytest.raises(BadInput, match="no rule is in force on 2021-04-29"):
+        notice_days(date(2021, 4, 29))
