@@ -9,8 +9,9 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, get_current_context, task
 
 from include.kernel.areas import areas
-from plugins.run_plan import PUBLISH_REQUEST, date_param, planned_backfill, scheme_param
-from plugins.task_wrapper import TASK_DEFAULTS
+from plugins.assets import PUBLISH_REQUEST, announce
+from plugins.run_plan import date_param, planned_backfill, scheme_param
+from plugins.task_wrapper import TASK_DEFAULTS, leave_line
 
 AT_THREE_IN_THE_MORNING = """
 ### Past days again 补算
@@ -30,14 +31,14 @@ the red `district_day` here. Days already accepted are reused, so a repeat costs
 
 @task
 def plan() -> list[dict[str, Any]]:
-    return planned_backfill(get_current_context())
+    return leave_line(planned_backfill, get_current_context())
 
 
 @task(outlets=[PUBLISH_REQUEST])
 def request_publication(runs: list[dict[str, Any]]) -> None:
-    context = get_current_context()
-    dates = sorted({run["conf"]["as_of"] for run in runs})
-    context["outlet_events"][PUBLISH_REQUEST].extra = {"dates": dates, "reason": context["params"]["reason"]}
+    reason = get_current_context()["params"]["reason"]
+    dates = leave_line(lambda: {"dates": sorted({run["conf"]["as_of"] for run in runs})})["dates"]
+    announce({PUBLISH_REQUEST: {"dates": dates, "reason": reason}})
 
 
 @dag(

@@ -60,9 +60,9 @@ def page_routes(desk: Desk) -> APIRouter:
             return Show(request, lang, reading.generation).page("tonight", sources=sources, stages=stages)
 
     @routes.get("/tonight.csv")
-    def tonight_csv(reader: Who) -> Response:
+    def tonightcsv_answer(reader: Who) -> Response:
         with desk.reading() as reading:
-            return _csv("sources", [whole(row) for row in reading.sources(reader)])
+            return csv_answer("sources", [whole(row) for row in reading.sources(reader)])
 
     @routes.get("/enterprises")
     def enterprises(
@@ -80,17 +80,17 @@ def page_routes(desk: Desk) -> APIRouter:
             return Show(request, lang, reading.generation).page("enterprises", q=q, sheet=sheet)
 
     @routes.get("/enterprises.csv")
-    def enterprises_csv(
+    def enterprisescsv_answer(
         reader: Who, q: Text = "", page: Page = 1, size: Exported = MOST_EXPORTED, generation: Since = None
     ) -> Response:
         with desk.reading(generation) as reading:
             found = Sheet.of(desk.city(reading).find(q, reader), page, size)
-            return _csv("enterprises", [one._asdict() for one in found.rows])
+            return csv_answer("enterprises", [one._asdict() for one in found.rows])
 
     @routes.get("/enterprises/{uscc}.csv")
-    def ledger_csv(reader: Who, uscc: str) -> Response:
+    def ledgercsv_answer(reader: Who, uscc: str) -> Response:
         with desk.reading() as reading:
-            return _csv("ledger", [whole(line) for line in portrait_of(reading, reader, uscc).lines])
+            return csv_answer("ledger", [whole(line) for line in portrait_of(reading, reader, uscc).lines])
 
     @routes.get("/enterprises/{uscc}")
     def portrait(request: Request, reader: Who, uscc: str, lang: Language = "zh") -> HTMLResponse:
@@ -123,7 +123,7 @@ def page_routes(desk: Desk) -> APIRouter:
             )
 
     @routes.get("/rankings.csv")
-    def rankings_csv(
+    def rankingscsv_answer(
         reader: Who,
         stage: Text = "",
         district: Text = "",
@@ -133,7 +133,7 @@ def page_routes(desk: Desk) -> APIRouter:
     ) -> Response:
         with desk.reading(generation) as reading:
             sheet = Sheet.of(ranked(desk.city(reading), reader, stage, district), page, size)
-            return _csv("rankings", [one._asdict() for one in sheet.rows])
+            return csv_answer("rankings", [one._asdict() for one in sheet.rows])
 
     @routes.get("/honours")
     def honours(
@@ -158,7 +158,7 @@ def page_routes(desk: Desk) -> APIRouter:
             )
 
     @routes.get("/honours.csv")
-    def honours_csv(
+    def honourscsv_answer(
         reader: Who,
         name: ListName,
         page: Page = 1,
@@ -168,7 +168,7 @@ def page_routes(desk: Desk) -> APIRouter:
         with desk.reading(generation) as reading:
             table, rows = listed(reading, reader, name)
             found = Sheet.of(rows, page, size).rows
-            return _csv("list", [{column: row._mapping[column] for column in LIST_COLUMNS[table]} for row in found])
+            return csv_answer("list", [{column: row._mapping[column] for column in LIST_COLUMNS[table]} for row in found])
 
     @routes.get("/scheme")
     def scheme(request: Request, lang: Language = "zh") -> HTMLResponse:
@@ -187,12 +187,12 @@ def page_routes(desk: Desk) -> APIRouter:
             return Show(request, lang, reading.generation).page("quarantine", sources=sources)
 
     @routes.get("/quarantine/{dataset}/{scope}.csv")
-    def held_back_csv(
+    def held_backcsv_answer(
         reader: Who, dataset: str, scope: str, page: Page = 1, size: Exported = MOST_EXPORTED, generation: Since = None
     ) -> Response:
         with desk.reading(generation) as reading:
             rows = held_back(desk.lake, source_of(reading, reader, dataset, scope))
-            return _csv("quarantine", [one._asdict() for one in Sheet.of(rows, page, size).rows])
+            return csv_answer("quarantine", [one._asdict() for one in Sheet.of(rows, page, size).rows])
 
     @routes.get("/quarantine/{dataset}/{scope}")
     def held_back_page(
@@ -213,7 +213,7 @@ def page_routes(desk: Desk) -> APIRouter:
     return routes
 
 
-def _csv(name: str, rows: Iterable[dict[str, Any]]) -> Response:
+def csv_answer(name: str, rows: Iterable[dict[str, Any]]) -> Response:
     """A CSV that spreadsheets open as UTF-8 and compute nothing of; its headings are the published column names."""
     held = list(rows)
     text = csv_text(

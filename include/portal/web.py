@@ -20,6 +20,7 @@ from include.portal.desk import Desk, Sorry
 from include.portal.pages import page_routes
 from include.portal.published import Reader
 from include.portal.show import Show
+from include.portal.snapshots import snapshot_routes
 from include.store.lake import Lake
 
 HEADERS = {
@@ -54,6 +55,7 @@ def make_app(engine: Engine, lake: Lake, admit: Callable[..., Reader]) -> FastAP
     desk = Desk(engine, lake)
     app.include_router(api_routes(desk))
     app.include_router(page_routes(desk))
+    app.include_router(snapshot_routes(desk))
     _plain_answers(app)
     return app
 

@@ -53,10 +53,22 @@ class Notes(ModuleType):
                 self.connections.append(options["lookup"]("innopoints_test"))
             if (name, str(arguments[0])) in self.failing:
                 raise TerminalError("refused", where=str(arguments[0]), kept="the last good one", todo="call them")
-            return {"rows": 1}
+            return self.found(name, *map(str, arguments))
 
         step.__name__ = name
         return step
+
+    def found(self, name: str, *given: str) -> dict[str, Any]:
+        """What the real step would say, in kind."""
+        if name == "validate":
+            dataset, scope, as_of = given
+            counts = {"rows_in": 10, "duplicates": 1, "accepted": 8, "quarantined": 1}
+            return {"dataset": dataset, "scope": scope, "as_of": as_of, "verdict": "accepted", **counts}
+        if name == "land_shared":
+            return {"as_of": given[0], "held": 32, "landed": 0, "rejected": 0, "accepted": []}
+        if name == "publish":
+            return {"as_of": given[0], "scheme": given[1], "generation": 7, "status": "current", "pruned": 0}
+        return {"rows": 1}
 
     def due_publications(self, today: Any, *, sweep: bool) -> list[dict[str, str]]:
         self.calls.append(("due", (str(today), str(sweep))))
