@@ -56,7 +56,7 @@ def conform(run: dict[str, str]) -> dict[str, Any]:
 def city() -> None:
     run = plan()
     landed = [group for source in sources().values() for group in landing(source, shared(), run)]
-    landed >> conform(run)
+    landed >> conform(run=run)
 
 
 city()

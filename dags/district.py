@@ -112,9 +112,10 @@ def build(area: Area) -> None:
         run = plan()
         own = [(dataset, area.code) for dataset in of_district()]
         landed = [group for source in sources().values() for group in landing(source, own, run)]
-        conformed, measured, computed = conform(area.code, run), measure(area.code, run), compute(area.code, run)
+        given = {"district": area.code, "run": run}
+        conformed, measured, computed = conform(**given), measure(**given), compute(**given)
         lineage = {"inlets": list(DATASETS.values()), "outlets": [POINTS[area.code]]}
-        scored = score.override(**lineage)(area.code, run)
+        scored = score.override(**lineage)(**given)
         [shared(run), *landed] >> conformed >> measured >> computed >> scored
 
     district()

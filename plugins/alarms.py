@@ -47,9 +47,9 @@ def on_late(context: Mapping[str, Any]) -> None:
 
         run = context["dag_run"]
         as_of = business_date(datetime.fromisoformat(run["run_after"]))
-        link = f"{conf.get('api', 'base_url').rstrip('/')}/dags/{run['dag_id']}/runs/{quote(run['dag_run_id'])}"
-        told = lambda: alarm.unpublished(as_of, DEFAULT_SCHEME, link=link)  # noqa: E731
-        alarm.tell(told, lookup=connection_from_airflow)
+        airflow = conf.get("api", "base_url", fallback="http://localhost:8080/").rstrip("/")
+        link = f"{airflow}/dags/{run['dag_id']}/runs/{quote(run['dag_run_id'])}"
+        alarm.tell(lambda: alarm.unpublished(as_of, DEFAULT_SCHEME, link=link), lookup=connection_from_airflow)
     except Exception as error:  # noqa: BLE001 - see above; its text may quote a record
         log.warning("alarms: %s", error if isinstance(error, InnopointsError) else unforeseen(error))
 

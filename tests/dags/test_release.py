@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -87,7 +88,10 @@ def run(dag: Any, minute: int, answered: tuple[Any, ...] | None) -> tuple[str, d
     return str(finished.state), {one.task_id: str(one.state) for one in finished.get_task_instances()}
 
 
-def test_an_approval_releases_in_the_name_of_who_gave_it(dags: dict[str, Any], released: list[dict[str, Any]]) -> None:
+def test_an_approval_releases_in_the_name_of_who_gave_it(
+    dags: dict[str, Any], released: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "innopoints")
     state, states = run(dags["innopoints_release"], 1, ("Approve", CHEN, "已与税务局核实"))
     assert (state, states["release"]) == ("success", "success")
     assert released == [
@@ -95,6 +99,8 @@ def test_an_approval_releases_in_the_name_of_who_gave_it(dags: dict[str, Any], r
         {"refresh": {"districts": ["320411"], "date_from": "2026-11-20", "date_to": "2026-11-20",
                      "reason": "TAX_VAT released"}},
     ]  # fmt: skip
+    lines = [record.getMessage() for record in caplog.records if record.name == "innopoints"]
+    assert [line.partition(":")[0] for line in lines] == ["blocked", "release"]
 
 
 @pytest.mark.parametrize(("minute", "who"), [(2, CHEN), (3, None)], ids=["rejected", "timed out"])
