@@ -66,6 +66,11 @@ class Notes(ModuleType):
             return {"dataset": dataset, "scope": scope, "as_of": as_of, "verdict": "accepted", **counts}
         if name == "land_shared":
             return {"as_of": given[0], "held": 32, "landed": 0, "rejected": 0, "accepted": []}
+        if name == "conform":
+            return {"district": given[0], "as_of": given[1], "snapshots": {"TAX_VAT/320411": 3, "IP_PAT/city": 0}}
+        if name == "score":
+            counts = {"enterprises": 400, "ledger_lines": 48_400}
+            return {"district": given[0], "as_of": given[1], "scheme": given[2], **counts}
         if name == "publish":
             return {"as_of": given[0], "scheme": given[1], "generation": 7, "status": "current", "pruned": 0}
         return {"rows": 1}
