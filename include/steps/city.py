@@ -14,6 +14,7 @@ from include.kernel.errors import TerminalError
 from include.kernel.references import SnapshotKey
 from include.schemes.paper_form import paper_form
 from include.steps.district import compiled
+from include.steps.lineage import publishing_work, traced
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.ledger import ResultRow
@@ -97,6 +98,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     }
 
 
+@traced(publishing_work)
 def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_accepted_by: str = "") -> dict[str, Any]:
     """Write the ranked tables as a new generation, audit it, and move the pointer, in one transaction."""
     from include.publish.generations import prune
@@ -125,7 +127,8 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_ac
             drift_accepted_by=drift_accepted_by,
         )
     pruned = prune(stores.engine, now=datetime.now(UTC))
-    counts = {"generation": generation.id, "status": generation.status, "pruned": len(pruned)}
+    rows = {name: table.rows for name, table in ranked.tables.items()}
+    counts = {"generation": generation.id, "status": generation.status, "tables": rows, "pruned": len(pruned)}
     return {"as_of": as_of.isoformat(), "scheme": scheme, **counts}
 
 

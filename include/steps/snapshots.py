@@ -20,6 +20,7 @@ from include.kernel.references import SnapshotKey
 from include.kernel.settings import settings
 from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
+from include.steps.lineage import landing_work, traced, validating_work
 from include.steps.stores import lock_of, open_stores
 from include.store import lake as places
 from include.store.ledger import SnapshotRow
@@ -28,6 +29,7 @@ from include.store.waivers import in_force, waivers
 PRIVACY_CONNECTION = "innopoints_privacy"
 
 
+@traced(landing_work)
 def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
     """Copy what the department holds for `scope`, as it wrote it, and prove the copy complete.
 
@@ -82,6 +84,7 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
     return {**key.to_json(), "outcome": "landed", "rows": len(rows), "unregistered": len(reply.unregistered)}
 
 
+@traced(validating_work)
 def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str, Any]:
     """Judge a landed snapshot; commit what is accepted and what is quarantined; say so in the ledger and in a report.
 
