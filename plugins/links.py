@@ -1,7 +1,8 @@
 """From a task to our own pages about what it made: buttons on the task's page, whether it succeeded or was refused.
 
-The worker asks each link when an attempt ends and leaves the answer as an XCom; Airflow's API server reads only that. So
-a link knows what the task was given, which a refused snapshot needs most, and a task that never began has none.
+The worker asks each link when an attempt ends and leaves the answer as an XCom, and Airflow's API server reads only
+that: a plugin has nothing to register. So a link knows what the task was given by name, which a refused snapshot needs
+most, and a task that never began has none.
 """
 
 from __future__ import annotations

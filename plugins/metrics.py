@@ -20,7 +20,7 @@ class Gauge(NamedTuple):
     """A metric: of which task it is told, under which count of it, and by which keys it is told apart."""
 
     task: str
-    count: str
+    counted: str
     tags: tuple[str, ...]
     meaning: str
 
@@ -41,7 +41,7 @@ GAUGES = {
 
 
 def report(task: str, counts: Mapping[str, Any], tonight: date) -> None:
-    """Tell the metrics that these counts of a task are, if they are of tonight: a past day that is run again is no news.
+    """Tell the metrics that these counts of a task are, if they are of tonight: a past day run again is no news.
 
     Whoever takes metrics may be dead: that is no task's failure.
     """
@@ -57,9 +57,9 @@ def report(task: str, counts: Mapping[str, Any], tonight: date) -> None:
 def metrics(task: str, counts: Mapping[str, Any]) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Name, value and tags of each. A count that is not there is not told; a mapping is told by each of its keys."""
     for name, gauge in GAUGES.items():
-        if gauge.task != task or gauge.count not in counts:
+        if gauge.task != task or gauge.counted not in counts:
             continue
-        for told, value in _each(counts, gauge.count):
+        for told, value in _each(counts, gauge.counted):
             yield name, value, {tag: str(told[tag]) for tag in gauge.tags}
 
 

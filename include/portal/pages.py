@@ -168,7 +168,9 @@ def page_routes(desk: Desk) -> APIRouter:
         with desk.reading(generation) as reading:
             table, rows = listed(reading, reader, name)
             found = Sheet.of(rows, page, size).rows
-            return csv_answer("list", [{column: row._mapping[column] for column in LIST_COLUMNS[table]} for row in found])
+            return csv_answer(
+                "list", [{column: row._mapping[column] for column in LIST_COLUMNS[table]} for row in found]
+            )
 
     @routes.get("/scheme")
     def scheme(request: Request, lang: Language = "zh") -> HTMLResponse:

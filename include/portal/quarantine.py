@@ -11,6 +11,7 @@ from include.kernel.references import SnapshotKey
 from include.portal.desk import Sorry
 from include.portal.published import Reader, Reading
 from include.store.lake import Lake, quarantine
+from include.store.ledger import SnapshotRow
 from include.validation.waiver import row_id
 
 
@@ -38,7 +39,7 @@ def source_of(reading: Reading, reader: Reader, dataset: str, scope: str) -> Row
     raise Sorry(404, "unknown_source")
 
 
-def held_back(lake: Lake, source: Row) -> list[HeldBack]:
+def held_back(lake: Lake, source: Row | SnapshotRow) -> list[HeldBack]:
     """What of that snapshot is in quarantine, in the order in which it came."""
     key, contract = SnapshotKey(source.dataset, source.scope, source.as_of), require_contract(source.dataset)
     rows = lake.read(quarantine(key)).to_pylist()

@@ -72,7 +72,13 @@ def test_every_mapped_task_has_a_label(dags: dict[str, Any]) -> None:
         for task in dag.tasks
         if isinstance(task, MappedOperator) or next(task.iter_mapped_task_groups(), None)
     ]
-    assert {task.task_id.rpartition(".")[2] for task in mapped} == {"land", "validate", "rank", "publish", "district_day"}
+    assert {task.task_id.rpartition(".")[2] for task in mapped} == {
+        "land",
+        "validate",
+        "rank",
+        "publish",
+        "district_day",
+    }
     assert [task.task_id for task in mapped if not task.map_index_template] == []
 
 

@@ -1,5 +1,6 @@
-"""The lineage of a real night of one district: complete from every department to every published table, true in its counts, and nothing
-in it but names and counts."""
+"""The lineage of a real night of one district: complete from every department to every published table, true in its
+counts, and nothing in it but names and counts.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +24,7 @@ PAIRS = [*shared(), *((dataset, DISTRICT) for dataset in of_district())]
 
 
 @pytest.fixture(scope="module")
-def told(
-    departments: City, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[City, list[dict[str, Any]]]]:
+def told(departments: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[City, list[dict[str, Any]]]]:
     """A home in which a night was refreshed before a lineage server that listened, and all that it heard."""
     with pytest.MonkeyPatch.context() as patch, lineage_server() as server:
         home = tmp_path_factory.mktemp("lineage")

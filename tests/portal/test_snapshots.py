@@ -1,4 +1,4 @@
-"""What a task links to: any night's snapshot and result, for those whose district it is, and a plain page for others."""
+"""What a task links to: any night's snapshot and result, for those whose district it is; for others a plain page."""
 
 from __future__ import annotations
 

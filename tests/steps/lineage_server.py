@@ -29,7 +29,11 @@ _NAMED = {"namespace": {"type": "string", "minLength": 1}, "name": {"type": "str
 def _datasets(kind: str, facet: str, needs: list[str]) -> dict[str, Any]:
     counted = {"type": "object", "required": needs, "properties": {"rowCount": {"type": "integer", "minimum": 0}}}
     facets = {"allOf": [_FACETS, {"properties": {facet: counted}, "additionalProperties": False}]}
-    item = {"type": "object", "required": ["namespace", "name"], "properties": {**_NAMED, "facets": _FACETS, kind: facets}}
+    item = {
+        "type": "object",
+        "required": ["namespace", "name"],
+        "properties": {**_NAMED, "facets": _FACETS, kind: facets},
+    }
     return {"type": "array", "items": item}
 
 

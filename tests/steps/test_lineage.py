@@ -69,7 +69,7 @@ def test_each_run_has_an_id_of_its_own(server: LineageServer) -> None:
 def test_a_failure_is_told_by_its_kind_alone_and_still_raised(server: LineageServer) -> None:
     with pytest.raises(TerminalError, match="5,000,000"):
         refuse("TAX_VAT", "320411", NIGHT, holder="test")
-    start, end = server.events
+    end = server.events[-1]
     proper(end)
     assert (end["eventType"], end["run"]["facets"]["errorMessage"]["message"]) == ("FAIL", "TerminalError")
     assert (rows(end, "inputs"), rows(end, "outputs")) == ({}, {})
