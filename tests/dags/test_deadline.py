@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -209,6 +210,23 @@ def test_the_sweep_fails_where_the_night_is_not_published(stores: Stores, status
         put(stores, status)
     with pytest.raises(TerminalError, match="changzhou_v1 as of 2026-11-20: not published"):
         require_published(NIGHT, SCHEME)
+
+
+def test_only_the_sweep_is_asked(dags: dict[str, Any], stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    from plugins import task_wrapper
+
+    asked = dags["innopoints_publish"].get_task("published_tonight").python_callable
+    run = SimpleNamespace(run_after=SWEEP, run_type="")
+    context = {"dag_run": run, "ti": SimpleNamespace(task_id="published_tonight")}
+    monkeypatch.setitem(asked.__globals__, "get_current_context", lambda: context)
+    monkeypatch.setattr(task_wrapper, "get_current_context", lambda: context)
+    for run.run_type in ("asset_triggered", "manual", "backfill"):
+        assert asked() == {"asked": 0}
+    run.run_type = "scheduled"
+    with pytest.raises(TerminalError, match="not published"):
+        asked()
+    put(stores, "current")
+    assert asked()["status"] == "current"
 
 
 @pytest.mark.parametrize("status", ["current", "superseded", "rolled_back"])
