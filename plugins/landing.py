@@ -43,7 +43,8 @@ def landing(source: Source, wanted: Sequence[tuple[str, str]], run: Any) -> list
     @task_group(group_id=source.source, tooltip=source.title_zh)
     def one_dataset(dataset: str, scope: str, run: dict[str, str]) -> None:
         landed = land.override(pool=source.pool)(dataset=dataset, scope=scope, run=run)
-        lineage = {"inlets": [SOURCES[source.source]], "outlets": [DATASETS[name] for name in source.datasets]}
+        outlets = [DATASETS[name] for name in dict.fromkeys(pair["dataset"] for pair in pairs)]
+        lineage = {"inlets": [SOURCES[source.source]], "outlets": outlets}
         landed >> validate.override(**lineage)(dataset=dataset, scope=scope, run=run)
 
     return [one_dataset.partial(run=run).expand_kwargs(pairs)]

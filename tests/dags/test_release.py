@@ -41,7 +41,8 @@ def released(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def release(dataset: str, scope: str, as_of: Any, *, person: str, reason: str, holder: str) -> dict[str, Any]:
         calls.append({"what": f"{dataset}/{scope}/{as_of}", "person": person, "reason": reason})
-        return {"dataset": dataset, "scope": scope, "as_of": as_of.isoformat(), "accepted": 1, "rows_in": 1}
+        counts = {"rows_in": 1, "duplicates": 0, "accepted": 1, "quarantined": 0}
+        return {"dataset": dataset, "scope": scope, "as_of": as_of.isoformat(), "verdict": "accepted", **counts}
 
     taken.release = release  # type: ignore[attr-defined]
     held = SimpleNamespace(reason="snapshot.unit (50 of 50 amounts)", rows_in=50, quarantined=0)
