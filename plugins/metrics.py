@@ -56,6 +56,9 @@ def report(task: str, counts: Mapping[str, Any], tonight: date) -> None:
 
 def metrics(task: str, counts: Mapping[str, Any]) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Name, value and tags of each. A count that is not there is not told; a mapping is told by each of its keys."""
+    if task == "shared":
+        for judged in counts["accepted"]:  # what it landed and judged for all districts
+            yield from metrics("validate", judged)
     for name, gauge in GAUGES.items():
         if gauge.task != task or gauge.counted not in counts:
             continue

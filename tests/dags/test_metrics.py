@@ -206,6 +206,24 @@ def test_a_count_that_is_missing_is_not_told() -> None:
     assert list(metrics("land", {"dataset": "TAX_VAT", "scope": "320411", "rows_in": 3})) == []
 
 
+def test_what_a_district_brought_in_for_all_is_told_as_what_was_judged() -> None:
+    judged = {
+        "dataset": "IP_PAT",
+        "scope": "city",
+        "as_of": "2026-11-20",
+        "rows_in": 5,
+        "accepted": 4,
+        "quarantined": 1,
+    }
+    told = list(metrics("shared", {"as_of": "2026-11-20", "held": 32, "landed": 1, "accepted": [judged]}))
+    tags = {"dataset": "IP_PAT", "scope": "city"}
+    assert told == [
+        ("innopoints.rows_in", 5, tags),
+        ("innopoints.accepted", 4, tags),
+        ("innopoints.quarantined", 1, tags),
+    ]
+
+
 def test_every_query_of_the_dashboard_names_a_metric_that_is_sent_and_its_tags() -> None:
     sent = {"airflow_" + name.replace(".", "_"): set(gauge.tags) for name, gauge in GAUGES.items()}
     queries = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
