@@ -9,8 +9,9 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, get_current_context, task
 
 from include.kernel.areas import areas
-from plugins.run_plan import PUBLISH_REQUEST, date_param, planned_backfill, scheme_param, wanted_of_backfill
-from plugins.task_wrapper import TASK_DEFAULTS, log, run_name, run_step
+from plugins.assets import PUBLISH_REQUEST, announce
+from plugins.run_plan import date_param, planned_backfill, scheme_param, wanted_of_backfill
+from plugins.task_wrapper import TASK_DEFAULTS, leave_line, log, run_name, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### Past days again 补算
@@ -64,8 +65,9 @@ def claim() -> list[dict[str, Any]]:
 @task(outlets=[PUBLISH_REQUEST], trigger_rule="all_done_min_one_success")  # what was scored is published
 def request_publication() -> None:
     context = get_current_context()
-    dates = sorted({key.as_of.isoformat() for key in wanted_of_backfill(context)})
-    context["outlet_events"][PUBLISH_REQUEST].extra = {"dates": dates, "reason": context["params"]["reason"]}
+    days = {key.as_of.isoformat() for key in wanted_of_backfill(context)}
+    dates = leave_line(lambda: {"dates": sorted(days)})["dates"]
+    announce({PUBLISH_REQUEST: {"dates": dates, "reason": context["params"]["reason"]}})
 
 
 @task

@@ -9,8 +9,9 @@ from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 from include.sources.declaration import shared, sources
 from plugins.landing import landing
+from plugins.links import ResultManifestLink, task_with
 from plugins.run_plan import TIMEZONE, date_param, planned_day
-from plugins.task_wrapper import TASK_DEFAULTS, run_step
+from plugins.task_wrapper import TASK_DEFAULTS, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### What is kept for the city 全市数据
@@ -29,10 +30,11 @@ one used tonight: *clear* its `land` here, then *clear* `conform` of the distric
 
 @task
 def plan() -> dict[str, str]:
-    return planned_day(get_current_context())
+    return leave_line(planned_day, get_current_context())
 
 
-@task(trigger_rule="all_done_min_one_success")  # a dataset may fail: the last good snapshot is used
+# A dataset may fail: the last good snapshot is used.
+@task_with(ResultManifestLink(), trigger_rule="all_done_min_one_success")
 def conform(run: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
@@ -54,7 +56,7 @@ def conform(run: dict[str, str]) -> dict[str, Any]:
 def city() -> None:
     run = plan()
     landed = [group for source in sources().values() for group in landing(source, shared(), run)]
-    landed >> conform(run)
+    landed >> conform(run=run)
 
 
 city()

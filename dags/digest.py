@@ -8,7 +8,7 @@ from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 from include.kernel.periods import parse_as_of
 from plugins.run_plan import TIMEZONE, date_param, planned, scheme_param
-from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, run_step
+from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### The digest 每日摘要
@@ -25,7 +25,7 @@ whatever is cleared. Without the Connection `innopoints_alarms` nothing is sent:
 
 @task
 def plan() -> dict[str, str]:
-    return planned(get_current_context())
+    return leave_line(planned, get_current_context())
 
 
 @task

@@ -9,9 +9,11 @@ from airflow.sdk import CronTriggerTimetable, dag, get_current_context, get_pars
 
 from include.kernel.areas import Area, areas
 from include.sources.declaration import SHARED_POOL, of_district, sources
+from plugins.assets import DATASETS, POINTS, SHARED, announce, announce_accepted
 from plugins.landing import landing
-from plugins.run_plan import POINTS, TIMEZONE, date_param, planned, scheme_param
-from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, run_step
+from plugins.links import ResultManifestLink, task_with
+from plugins.run_plan import TIMEZONE, date_param, planned, scheme_param
+from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### {area} · one night
@@ -42,44 +44,50 @@ days: *Trigger → Backfill*, or `airflow backfill create --dag-id innopoints_{c
 def plan() -> dict[str, str]:
     from include.steps.district import compiled
 
-    run = planned(get_current_context())
+    run = leave_line(planned, get_current_context())
     compiled(run["scheme"], date.fromisoformat(run["as_of"]))  # a broken rule file is said before anything lands
     return run
 
 
-@task(pool=SHARED_POOL, execution_timeout=timedelta(hours=1), retries=1)  # the city's own run was the patient one
+# The city's own run was the patient one.
+@task(pool=SHARED_POOL, execution_timeout=timedelta(hours=1), retries=1, outlets=SHARED)
 def shared(run: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
-    return run_step(steps.land_shared, date.fromisoformat(run["as_of"]), lookup=connection_from_airflow)
+    done = run_step(steps.land_shared, date.fromisoformat(run["as_of"]), lookup=connection_from_airflow)
+    announce_accepted(done["accepted"])
+    return done
 
 
-@task(trigger_rule="all_done_min_one_success")  # the plan must hold; a dataset may fail: the last good snapshot is used
+# The plan must hold; a dataset may fail: the last good snapshot is used.
+@task_with(ResultManifestLink(), trigger_rule="all_done_min_one_success")
 def conform(district: str, run: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
     return run_step(steps.conform, district, date.fromisoformat(run["as_of"]))
 
 
-@task
+@task_with(ResultManifestLink())
 def measure(district: str, run: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
     return run_step(steps.measure, district, date.fromisoformat(run["as_of"]))
 
 
-@task
+@task_with(ResultManifestLink())
 def compute(district: str, run: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
     return run_step(steps.compute, district, date.fromisoformat(run["as_of"]), run["scheme"])
 
 
-@task
+@task_with(ResultManifestLink())
 def score(district: str, run: dict[str, str]) -> dict[str, Any]:
     from include import steps
 
-    return run_step(steps.score, district, date.fromisoformat(run["as_of"]), run["scheme"])
+    scored = run_step(steps.score, district, date.fromisoformat(run["as_of"]), run["scheme"])
+    announce({POINTS[district]: scored})
+    return scored
 
 
 def build(area: Area) -> None:
@@ -104,8 +112,10 @@ def build(area: Area) -> None:
         run = plan()
         own = [(dataset, area.code) for dataset in of_district()]
         landed = [group for source in sources().values() for group in landing(source, own, run)]
-        conformed, measured, computed = conform(area.code, run), measure(area.code, run), compute(area.code, run)
-        scored = score.override(outlets=[POINTS[area.code]])(area.code, run)
+        given = {"district": area.code, "run": run}
+        conformed, measured, computed = conform(**given), measure(**given), compute(**given)
+        lineage = {"inlets": list(DATASETS.values()), "outlets": [POINTS[area.code]]}
+        scored = score.override(**lineage)(**given)
         [shared(run), *landed] >> conformed >> measured >> computed >> scored
 
     district()

@@ -11,6 +11,7 @@ from airflow.sdk import Param, dag, get_current_context, task
 from include.contracts import contracts
 from include.kernel.areas import CITY, areas
 from plugins.approval import REASON, Approval
+from plugins.assets import DATASETS, announce_accepted
 from plugins.run_plan import date_param, refuse_unknown_keys
 from plugins.task_wrapper import TASK_DEFAULTS, run_name, run_step
 
@@ -46,7 +47,7 @@ def blocked() -> dict[str, Any]:
     return run_step(step)
 
 
-@task
+@task(outlets=list(DATASETS.values()))
 def release() -> dict[str, Any]:
     """Release, and what the form for past days must be asked so that the points follow."""
     from include import steps
@@ -67,6 +68,7 @@ def release() -> dict[str, Any]:
         return steps.release(params["dataset"], params["scope"], as_of, person=person, reason=reason, holder=holder)
 
     done = run_step(step)
+    announce_accepted([done])
     return {
         "districts": list(areas()) if done["scope"] == CITY else [done["scope"]],
         "date_from": done["as_of"],

@@ -8,7 +8,7 @@ from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 from include.kernel.periods import parse_as_of
 from plugins.run_plan import TIMEZONE, date_param, planned_day
-from plugins.task_wrapper import TASK_DEFAULTS, run_step
+from plugins.task_wrapper import TASK_DEFAULTS, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### Retention 到期清除
@@ -26,7 +26,7 @@ came to their end have left. What went is listed with its digests in the lake un
 
 @task
 def plan() -> dict[str, str]:
-    return planned_day(get_current_context())
+    return leave_line(planned_day, get_current_context())
 
 
 @task

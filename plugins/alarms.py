@@ -1,20 +1,26 @@
-"""When a task of ours gives up: tell it once. Airflow calls this in the task's own process, after its last attempt.
+"""When a task of ours gives up, or a night is late: tell it once.
 
-It then leaves the process 20 seconds and never looks at what comes of it; the task has failed already, and nothing here
-can make it fail again or keep another from running.
+Airflow calls `on_failure` in the task's own process, after its last attempt. It then leaves the process 20 seconds and
+never looks at what comes of it; the task has failed already, and nothing here can make it fail again or keep another
+from running. `on_late` runs by itself, on the executor, when the scheduler sees a deadline missed.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from include.kernel.areas import areas
 from include.kernel.errors import InnopointsError, unforeseen
 from include.kernel.periods import business_date, parse_as_of
-from plugins.run_plan import run_moment
+from plugins.run_plan import DEFAULT_SCHEME, run_moment
 
 log = logging.getLogger("innopoints")
 # Whoever triggers these by hand sees them fail, and what they start tells for itself.
@@ -32,6 +38,31 @@ def on_failure(context: Mapping[str, Any]) -> None:
             alarm.tell(lambda: alarm.failure(**given), lookup=connection_from_airflow)
     except Exception as error:  # noqa: BLE001 - see above; its text may quote a record
         log.warning("alarms: %s", error if isinstance(error, InnopointsError) else unforeseen(error))
+
+
+def on_late(context: Mapping[str, Any]) -> None:
+    """Tell that a night is not published by its deadline, unless it is by now, or somebody was told already."""
+    try:
+        from include.steps import alarm
+        from plugins.task_wrapper import connection_from_airflow
+
+        run = context["dag_run"]
+        as_of = business_date(datetime.fromisoformat(run["run_after"]))
+        airflow = conf.get("api", "base_url", fallback="http://localhost:8080/").rstrip("/")
+        link = f"{airflow}/dags/{run['dag_id']}/runs/{quote(run['dag_run_id'])}"
+        alarm.tell(lambda: alarm.unpublished(as_of, DEFAULT_SCHEME, link=link), lookup=connection_from_airflow)
+    except Exception as error:  # noqa: BLE001 - see above; its text may quote a record
+        log.warning("alarms: %s", error if isinstance(error, InnopointsError) else unforeseen(error))
+
+
+# The sweep at 05:00 fails where the night is not published, and a run that has not succeeded by its deadline is late.
+# Runs that a district rang for have no logical date, and so no deadline: the sweep comes after them all.
+PUBLISHED_BY_SIX = DeadlineAlert(
+    reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
+    interval=timedelta(hours=1),
+    callback=SyncCallback(on_late),
+    name="published by 06:00",
+)
 
 
 def _failed(context: Mapping[str, Any]) -> dict[str, Any] | None:

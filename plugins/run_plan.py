@@ -1,4 +1,4 @@
-"""Which day and scheme a run is for, what its configuration may say, and the assets by which districts ring."""
+"""Which day and scheme a run is for, what its configuration may say, and which bell it answers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, Param
+from airflow.sdk import Param
 
 import include
-from include.kernel.areas import areas, require_area
+from include.kernel.areas import require_area
 from include.kernel.errors import BadInput, shown
 from include.kernel.periods import business_date, parse_as_of, require_begun
 from include.kernel.references import ResultKey
+from plugins.assets import PUBLISH_REQUEST
 
 TIMEZONE = "Asia/Shanghai"
 # Schemes for supplied measures keep their weights in a tree, those of the nightly run in weights.yaml.
@@ -21,9 +22,6 @@ SCHEMES = sorted(path.parent.name for path in Path(include.__path__[0]).glob("sc
 DEFAULT_SCHEME = "changzhou_v1"
 FORM_RUN = "backfill_form__"
 MOST_RUNS = 1000  # Airflow maps at most 1,024 tasks
-
-POINTS = {code: Asset(name=f"points/{code}", uri=f"innopoints://points/{code}", group="innopoints") for code in areas()}
-PUBLISH_REQUEST = Asset(name="publish_request", uri="innopoints://publish_request", group="innopoints")
 
 
 def date_param(title: str, *, nullable: bool) -> Param:

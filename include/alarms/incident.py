@@ -82,6 +82,13 @@ def blocked_publication(scheme: str, as_of: date, *, link: str = "") -> Incident
     )
 
 
+def late_publication(scheme: str, as_of: date, *, scored: int, link: str = "") -> Incident:
+    """The deadline has passed. Of a publication that is blocked somebody was told when it was."""
+    blocked = blocked_publication(scheme, as_of, link=link)
+    said = {"districts scored 已算出": scored}
+    return Incident(blocked.key, as_of, f"not published by its deadline 逾期未发布: {scheme}", blocked.kept, said, link)
+
+
 def failed_task(name: str, as_of: date, *, link: str = "") -> Incident:
     """Any other task that gave up."""
     return Incident(f"task/{name}", as_of, f"a task failed 任务失败: {name}", "what was committed before", link=link)

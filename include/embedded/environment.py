@@ -93,7 +93,11 @@ def airflow_environment(settings: Settings, database: str | None) -> dict[str, s
         "INNOPOINTS_SANDBOX_PORT": settings.sandbox_port,
         "INNOPOINTS_AIRFLOW_PORT": port,
     }
-    elsewhere = {"INNOPOINTS_WAREHOUSE_URL": settings.warehouse_url, "INNOPOINTS_LAKE": settings.lake}
+    elsewhere = {
+        "INNOPOINTS_WAREHOUSE_URL": settings.warehouse_url,
+        "INNOPOINTS_LAKE": settings.lake,
+        "INNOPOINTS_LINEAGE_URL": settings.lineage_url,
+    }
     variables |= {name: value for name, value in elsewhere.items() if value}
     return {name: str(value) for name, value in variables.items()}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
+from typing import Any
 
 
 class InnopointsError(Exception):
@@ -15,8 +16,11 @@ class InnopointsError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", kept: str = "", todo: str = "") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", kept: str = "", todo: str = "", counts: dict[str, Any] | None = None
+    ) -> None:
         self.what, self.where, self.kept, self.todo = what, where, kept, todo
+        self.counts = counts or {}  # what was counted before it gave up; no part of the line
         parts = [f"{where}: {what}" if where else what]
         if kept:
             parts.append(f"kept: {kept}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from include.kernel.errors import BadInput
@@ -30,6 +31,17 @@ class Settings(BaseSettings):
     """Who may see which districts in the pages; without it, whoever may open them sees the city."""
     approvers: list[str] = []
     """Airflow's names of those who may approve a year's honours; without it, whoever may answer Airflow's forms."""
+
+    lineage_url: str = ""
+    """Where OpenLineage events go; without it, nowhere."""
+
+    @field_validator("lineage_url")
+    @classmethod
+    def _is_an_address(cls, given: str) -> str:
+        parts = urlsplit(given)
+        if given and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query):
+            raise ValueError("write http(s)://HOST[:PORT], without user or password")
+        return given.rstrip("/")
 
     @property
     def warehouse(self) -> str:

@@ -41,15 +41,15 @@ class Asked:
             raise Sorry(422, "bad_request", "size")
         self.number, self.size = page, size or (MOST_EXPORTED if self.ending else PAGE_ROWS)
 
-    def page(self, reading: Reading, template: str, **context: Any) -> HTMLResponse:
-        """A page to read."""
+    def page(self, reading: Reading | None, template: str, **context: Any) -> HTMLResponse:
+        """A page to read. Without a reading it is about no generation: what a task made, published or not."""
         return self.show(reading).page(template, **context)
 
-    def show(self, reading: Reading) -> Show:
-        return Show(self.request, self.lang, reading.generation, self.reader)
+    def show(self, reading: Reading | None) -> Show:
+        return Show(self.request, self.lang, reading.generation if reading else None, self.reader)
 
     def sheet(
-        self, reading: Reading, template: str, rows: Sequence[Any], columns: Sequence[str], **context: Any
+        self, reading: Reading | None, template: str, rows: Sequence[Any], columns: Sequence[str], **context: Any
     ) -> Response:
         """A page of rows in whichever form the address asks for."""
         found = Sheet.of(rows, self.number, self.size)
@@ -57,7 +57,7 @@ class Asked:
             return self.page(reading, template, sheet=found, columns=columns, **context)
         return self.file(reading, template, found.rows, columns)
 
-    def file(self, reading: Reading, name: str, rows: Sequence[Any], columns: Sequence[str]) -> Response:
+    def file(self, reading: Reading | None, name: str, rows: Sequence[Any], columns: Sequence[str]) -> Response:
         """The rows for a spreadsheet, which opens them as UTF-8 and computes nothing of them; the headings are the
         published column names. A workbook says on every page who took it, when, and of which generation.
         """
@@ -70,10 +70,12 @@ class Asked:
         disposition = {"Content-Disposition": f'attachment; filename="{name}.{self.ending}"'}
         return Response(content, media_type=media, headers=disposition)
 
-    def _mark(self, reading: Reading) -> str:
-        say, current = self.show(reading).say, reading.generation
+    def _mark(self, reading: Reading | None) -> str:
+        say = self.show(reading).say
         who = f"{say('taken_by')} {self.reader.name} · {beijing(clock())}"
-        return f"{who} · {say('generation')} {current.id} · {say('as_of')} {current.as_of}"
+        if reading is None:
+            return who
+        return f"{who} · {say('generation')} {reading.generation.id} · {say('as_of')} {reading.generation.as_of}"
 
 
 AskedFor = Annotated[Asked, Depends()]

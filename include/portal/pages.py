@@ -7,9 +7,10 @@ from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
+from sqlalchemy import Row
 
 from include.kernel.areas import CITY, areas
-from include.portal.asked import AskedFor, columns_of
+from include.portal.asked import Asked, AskedFor, columns_of
 from include.portal.city import LONGEST_QUERY, Enterprise
 from include.portal.desk import (
     NOBODY,
@@ -23,14 +24,15 @@ from include.portal.desk import (
     portrait_of,
     ranked,
 )
-from include.portal.published import VIEWS
+from include.portal.published import VIEWS, Reading
 from include.portal.quarantine import HeldBack, held_back, one_row, reasons, source_of
 from include.publish.generations import Generation, generations
 from include.steps.explain import explain, explain_change
 from include.steps.review import QueueRow
 from include.store.decisions import NameDecision, decisions, standing
 from include.store.honours import years
-from include.store.ledger import Ledger
+from include.store.lake import Lake
+from include.store.ledger import Ledger, SnapshotRow
 from include.store.waivers import Waiver, waivers
 from include.validation.waiver import not_waivable
 
@@ -136,7 +138,8 @@ def page_routes(desk: Desk) -> APIRouter:
             names = list_names(reading)
             chosen = name or next(iter(names), "")
             table, rows = listed(reading, asked.reader, chosen) if chosen else ("honours", [])
-            return asked.sheet(reading, "honours", rows, LIST_COLUMNS[table], list=chosen, all_lists=list(names), years=years(desk.engine))
+            known = {"list": chosen, "all_lists": list(names), "years": years(desk.engine)}
+            return asked.sheet(reading, "honours", rows, LIST_COLUMNS[table], **known)
 
     @routes.get("/scheme")
     def scheme(asked: AskedFor) -> Response:
@@ -170,10 +173,7 @@ def page_routes(desk: Desk) -> APIRouter:
     def held_back_rows(asked: AskedFor, dataset: str, scope: str, reason: Text = "", q: Text = "") -> Response:
         with desk.reading(asked.generation) as reading:
             source = source_of(reading, asked.reader, dataset, scope)
-            rows, known = held_back(desk.lake, source, reason, q), reasons(desk.lake, source)
-            return asked.sheet(
-                reading, "held_back", rows, columns_of(HeldBack), source=source, reason=reason, q=q, reasons=known
-            )
+            return rows_held_back(asked, reading, desk.lake, source, f"/quarantine/{dataset}/{scope}", reason, q)
 
     @routes.get("/quarantine/{dataset}/{scope}/{row}")
     def held_back_row(asked: AskedFor, dataset: str, scope: str, row: str) -> Response:
@@ -215,6 +215,15 @@ def page_routes(desk: Desk) -> APIRouter:
             return asked.sheet(reading, "decisions", taken[::-1], columns_of(NameDecision), standing=standing(taken))
 
     return routes
+
+
+def rows_held_back(
+    asked: Asked, reading: Reading | None, lake: Lake, source: Row | SnapshotRow, here: str, reason: str, q: str
+) -> Response:
+    """What is in quarantine of a snapshot, by check and text."""
+    rows, known = held_back(lake, source, reason, q), reasons(lake, source)
+    about = {"source": source, "here_is": here, "reason": reason, "q": q, "reasons": known}
+    return asked.sheet(reading, "held_back", rows, columns_of(HeldBack), **about)
 
 
 def before(current: Generation, kept: list[Generation]) -> date:

@@ -12,6 +12,7 @@ from include.kernel.references import SnapshotKey
 from include.portal.desk import Sorry
 from include.portal.published import Reader, Reading
 from include.store.lake import Lake, quarantine
+from include.store.ledger import SnapshotRow
 from include.validation.waiver import row_id
 
 
@@ -39,7 +40,7 @@ def source_of(reading: Reading, reader: Reader, dataset: str, scope: str) -> Row
     raise Sorry(404, "unknown_source")
 
 
-def held_back(lake: Lake, source: Row, reason: str = "", text: str = "") -> list[HeldBack]:
+def held_back(lake: Lake, source: Row | SnapshotRow, reason: str = "", text: str = "") -> list[HeldBack]:
     """What of that snapshot is in quarantine, in the order in which it came: all, or for one reason, or what holds a
     text in the name, the code or the cell.
     """
@@ -51,12 +52,12 @@ def held_back(lake: Lake, source: Row, reason: str = "", text: str = "") -> list
     ]
 
 
-def reasons(lake: Lake, source: Row) -> list[str]:
+def reasons(lake: Lake, source: Row | SnapshotRow) -> list[str]:
     """The checks that hold something back of that snapshot."""
     return sorted({one.reason for one in _all_held_back(lake, source)})
 
 
-def one_row(lake: Lake, source: Row, row: str) -> list[HeldBack]:
+def one_row(lake: Lake, source: Row | SnapshotRow, row: str) -> list[HeldBack]:
     """One row by its name, with each of its reasons."""
     found = [one for one in _all_held_back(lake, source) if one.row == row]
     if not found:
@@ -64,7 +65,7 @@ def one_row(lake: Lake, source: Row, row: str) -> list[HeldBack]:
     return found
 
 
-def _all_held_back(lake: Lake, source: Row) -> list[HeldBack]:
+def _all_held_back(lake: Lake, source: Row | SnapshotRow) -> list[HeldBack]:
     key, contract = SnapshotKey(source.dataset, source.scope, source.as_of), require_contract(source.dataset)
     rows = lake.read(quarantine(key)).to_pylist()
     found = [

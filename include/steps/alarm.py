@@ -16,6 +16,7 @@ from include.alarms.incident import (
     Message,
     blocked_publication,
     failed_task,
+    late_publication,
     rejected_snapshot,
     silent_source,
     unscored_district,
@@ -24,8 +25,9 @@ from include.contracts import contracts
 from include.kernel.areas import areas
 from include.kernel.connections import Lookup
 from include.kernel.errors import InnopointsError, unforeseen
-from include.kernel.references import SnapshotKey
+from include.kernel.references import ResultKey, SnapshotKey
 from include.sources.declaration import of_district, shared, sources
+from include.steps.city import published
 from include.steps.stores import Stores, open_stores
 from include.store import alarms as store
 from include.store.alarms import Alarm
@@ -125,6 +127,15 @@ def failure(
     if step in OF_DISTRICT and district:
         return [unscored_district(district, as_of, link=link)]
     return [failed_task(name, as_of, link=link)]
+
+
+def unpublished(as_of: date, scheme: str, *, link: str = "") -> list[Incident]:
+    """What it means that the deadline of a night has passed: nothing, if it was published all the same."""
+    stores = open_stores()
+    if published(stores, as_of, scheme) is not None:
+        return []
+    scored = [code for code in areas() if stores.ledger.result(ResultKey(as_of, code, scheme)) is not None]
+    return [late_publication(scheme, as_of, scored=len(scored), link=link)]
 
 
 def standing(stores: Stores) -> tuple[list[Alarm], list[Alarm]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,9 +14,13 @@ from include.kernel.errors import TerminalError
 from include.kernel.references import SnapshotKey
 from include.schemes.paper_form import paper_form
 from include.steps.district import compiled
+from include.steps.lineage import publishing_work, traced
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.ledger import ResultRow
+
+if TYPE_CHECKING:
+    from include.publish.generations import Generation
 
 
 def due_publications(today: date, *, sweep: bool) -> list[dict[str, str]]:
@@ -94,6 +98,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     }
 
 
+@traced(publishing_work)
 def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_accepted_by: str = "") -> dict[str, Any]:
     """Write the ranked tables as a new generation, audit it, and move the pointer, in one transaction."""
     from include.publish.generations import prune
@@ -122,8 +127,30 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_ac
             drift_accepted_by=drift_accepted_by,
         )
     pruned = prune(stores.engine, now=datetime.now(UTC))
-    counts = {"generation": generation.id, "status": generation.status, "pruned": len(pruned)}
+    rows = {name: table.rows for name, table in ranked.tables.items()}
+    counts = {"generation": generation.id, "status": generation.status, "tables": rows, "pruned": len(pruned)}
     return {"as_of": as_of.isoformat(), "scheme": scheme, **counts}
+
+
+def require_published(as_of: date, scheme: str) -> dict[str, Any]:
+    """Which generation holds the night's points; refuses when none does."""
+    held = published(open_stores(), as_of, scheme)
+    if held is None:
+        raise TerminalError(
+            "not published",
+            where=f"{scheme} as of {as_of}",
+            kept="the generation now published",
+            todo="see why no district is scored, or what blocked the publication; the next bell publishes it",
+        )
+    return {"as_of": as_of.isoformat(), "scheme": scheme, "generation": held.id, "status": held.status}
+
+
+def published(stores: Stores, as_of: date, scheme: str) -> Generation | None:
+    """The newest generation of a night that was not blocked."""
+    from include.publish.generations import generations
+
+    found = (one for one in generations(stores.engine) if (one.as_of, one.scheme_id) == (as_of, scheme))
+    return next((one for one in found if one.status != "blocked"), None)
 
 
 def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:

@@ -157,7 +157,7 @@ def conform_city(as_of: date, *, holder: str) -> dict[str, Any]:
     unresolved = stores.lake.read(places.conformed_city(as_of), "unresolved", version=city.sha256)
     return {
         "as_of": as_of.isoformat(),
-        "snapshots": len(members),
+        "snapshots": _ages(map(Frozen.of, members), as_of),
         "older_snapshots": sum(day != as_of.isoformat() for _, _, day, _ in members),
         "rows": sum(table.rows for name, table in city.tables.items() if name.upper() in contracts()),
         "unresolved_rows": number_of(unresolved),
@@ -189,7 +189,7 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
         elif name != "unresolved":
             tables[name] = rows.filter(pc.is_in(rows["uscc"], taking_part))
     tables["enterprises"] = known.enterprises[district]
-    used = {*own, *members}
+    used = sorted({*own, *members}, key=lambda frozen: frozen.key)
     facts = {"snapshot_set": sorted(frozen.member for frozen in used)}
     stores.lake.commit(places.conformed(district, as_of), tables, facts)
     return {
@@ -197,10 +197,16 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
         "as_of": as_of.isoformat(),
         "enterprises": tables["enterprises"].num_rows,
         "datasets": len(contracts()),
+        "snapshots": _ages(used, as_of),
         "older_snapshots": sum(frozen.key.as_of < as_of for frozen in used),
         "unresolved_rows": number_of(tables["unresolved"]),
         "rows_for_review": number_of(tables["unresolved"], *REVIEWED),
     }
+
+
+def _ages(used: Iterable[Frozen], as_of: date) -> dict[str, int]:
+    """Snapshot (`dataset/scope`) → days between it and the night that stands on it."""
+    return {f"{one.key.dataset}/{one.key.scope}": (as_of - one.key.as_of).days for one in used}
 
 
 def decided(stores: Stores, as_of: date) -> dict[str, dict[tuple[str, str], str | None]]:

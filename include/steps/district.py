@@ -10,6 +10,7 @@ from include.kernel.areas import require_area
 from include.kernel.references import ResultKey
 from include.schemes.compile import Compiled, compile_scheme
 from include.schemes.model import require_scheme
+from include.steps.lineage import scoring_work, traced
 from include.steps.stores import lock_of, open_stores
 from include.store import lake as places
 
@@ -52,6 +53,7 @@ def compute(district: str, as_of: date, scheme: str, *, holder: str) -> dict[str
     return {**result.to_json(), "values": values.num_rows}
 
 
+@traced(scoring_work)
 def score(district: str, as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     """Stage, points and the ledger of one district; recorded as scored, so that the city can publish it."""
     from include.points.score import score as score_points

@@ -20,9 +20,10 @@ from include.kernel.references import SnapshotKey
 from include.kernel.settings import settings
 from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
+from include.steps.lineage import landing_work, traced, validating_work
 from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
-from include.store.ledger import Lease
+from include.store.ledger import Lease, SnapshotRow
 from include.store.waivers import in_force, waivers
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ VERDICT = ("verdict", "rows_in", "duplicates", "accepted", "quarantined", "reaso
 """What of a judgement the ledger keeps."""
 
 
+@traced(landing_work)
 def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
     """Copy what the department holds for `scope`, as it wrote it, and prove the copy complete.
 
@@ -93,6 +95,7 @@ def pulled(
     }
 
 
+@traced(validating_work)
 def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str, Any]:
     """Judge a landed snapshot; commit what is accepted and what is quarantined; say so in the ledger and in a report.
 
@@ -133,7 +136,6 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             held = stores.ledger.snapshot(key)
             assert held is not None
         last = stores.ledger.last_accepted(dataset, scope, as_of)
-    counts = {name: getattr(held, name) for name in ("rows_in", "duplicates", "accepted", "quarantined")}
     if held.verdict == "rejected":
         raise TerminalError(
             f"snapshot rejected: {held.reason}",
@@ -141,8 +143,9 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             kept=f"the accepted snapshot as of {last.as_of}" if last else "nothing accepted yet",
             todo=f"open the report {places.report(key)}, ask {contract.owner}, then clear this dataset's land task, "
             "or, if it is right as it is, let somebody release it: DAG innopoints_release or `innopoints release`",
+            counts=_judged(held),
         )
-    return {**key.to_json(), "verdict": held.verdict, **counts}
+    return _judged(held)
 
 
 def judged(
@@ -213,7 +216,16 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
             kept=f"{counts['held'] + counts['landed']} of {len(shared())} snapshots; for the others the last good ones",
             todo="nothing tonight; once they answer, clear this task and all after it",
         )
-    return {"as_of": as_of.isoformat(), **counts}
+    tonight = {(one.dataset, one.scope): one for one in stores.ledger.snapshots(as_of, as_of)}
+    ours = [tonight[pair] for pair in shared() if pair in tonight and tonight[pair].judged_by == holder]
+    accepted = [_judged(one) for one in ours if one.verdict == "accepted"]  # by this task, in whichever attempt
+    return {"as_of": as_of.isoformat(), **counts, "accepted": accepted}
+
+
+def _judged(held: SnapshotRow) -> dict[str, Any]:
+    """A snapshot, what was concluded of it, and its counts."""
+    counts = {name: getattr(held, name) for name in ("rows_in", "duplicates", "accepted", "quarantined")}
+    return {**held.key.to_json(), "verdict": held.verdict, **counts}
 
 
 def _period_floor(contract: Contract, as_of: date) -> date | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -45,7 +46,8 @@ def released(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, 
 
     def release(dataset: str, scope: str, as_of: Any, *, person: str, reason: str, holder: str) -> dict[str, Any]:
         calls.append({"what": f"{dataset}/{scope}/{as_of}", "person": person, "reason": reason})
-        return {"dataset": dataset, "scope": scope, "as_of": as_of.isoformat(), "accepted": 1, "rows_in": 1}
+        counts = {"rows_in": 1, "duplicates": 0, "accepted": 1, "quarantined": 0}
+        return {"dataset": dataset, "scope": scope, "as_of": as_of.isoformat(), "verdict": "accepted", **counts}
 
     taken.release = release  # type: ignore[attr-defined]
     taken.approval = approval  # type: ignore[attr-defined]
@@ -63,7 +65,10 @@ def released(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, 
     return calls
 
 
-def test_an_approval_releases_in_the_name_of_who_gave_it(dags: dict[str, Any], released: list[dict[str, Any]]) -> None:
+def test_an_approval_releases_in_the_name_of_who_gave_it(
+    dags: dict[str, Any], released: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "innopoints")
     state, states = run(dags["innopoints_release"], 1, FORM, ("Approve", CHEN, "已与税务局核实"))
     assert (state, states["release"]) == ("success", "success")
     assert released == [
@@ -71,6 +76,8 @@ def test_an_approval_releases_in_the_name_of_who_gave_it(dags: dict[str, Any], r
         {"refresh": {"districts": ["320411"], "date_from": "2026-11-20", "date_to": "2026-11-20",
                      "reason": "TAX_VAT released"}},
     ]  # fmt: skip
+    lines = [record.getMessage() for record in caplog.records if record.name == "innopoints"]
+    assert [line.partition(":")[0] for line in lines] == ["blocked", "release"]
 
 
 @pytest.mark.parametrize(("minute", "who"), [(2, CHEN), (3, None)], ids=["rejected", "timed out"])

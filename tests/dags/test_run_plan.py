@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from include.kernel.errors import BadInput
+from plugins.assets import POINTS, PUBLISH_REQUEST
 from plugins.run_plan import (
-    POINTS,
-    PUBLISH_REQUEST,
     awaits_the_form,
     planned,
     planned_backfill,

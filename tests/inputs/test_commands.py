@@ -74,6 +74,7 @@ SETTINGS = [
     ("LAKE", "canary://x", "the lake's address is of no kind that is known"),
     ("AS_OF", "2026-02-30", "setting INNOPOINTS_AS_OF is not usable"),
     ("SANDBOX_SEED", "-1", "setting INNOPOINTS_SANDBOX_SEED is not usable"),
+    ("LINEAGE_URL", "http://canary:canary@h", "setting INNOPOINTS_LINEAGE_URL is not usable"),
     ("READERS", "{", "setting INNOPOINTS_READERS is not JSON"),
 ]
 

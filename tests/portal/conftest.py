@@ -145,6 +145,8 @@ def put(engine: Engine, rows: dict[str, list[dict[str, Any]]]) -> int:
 def home_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps behind some pages open the stores that the settings name."""
     monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path / "empty"))
+
+
 def put_roll(engine: Engine, generation_id: int) -> None:
     """The honours of the town as the roll of 2026, in public notice."""
     with writing(engine) as connection:

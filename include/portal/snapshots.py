@@ -1,0 +1,98 @@
+"""What a task made, for the links in Airflow: any night's snapshot with its report, quarantine and manifests, published
+or refused, and the manifests of a night's result. Whose districts these are decides here as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
+
+from include.contracts import contracts
+from include.kernel.areas import CITY, areas
+from include.kernel.references import ResultKey, SnapshotKey
+from include.portal.asked import AskedFor
+from include.portal.desk import Desk, Sorry, Text
+from include.portal.pages import rows_held_back
+from include.portal.published import Reader
+from include.schemes.model import schemes
+from include.store import lake as places
+from include.store.lake import Manifest
+from include.store.ledger import Ledger, SnapshotRow
+
+SNAPSHOT = "/snapshots/{dataset}/{scope}/{as_of}"
+Dataset = Annotated[str, Path(max_length=40)]
+Scope = Annotated[str, Path(max_length=10)]
+
+
+def snapshot_routes(desk: Desk) -> APIRouter:
+    """All pages that a task links to."""
+    routes = APIRouter(include_in_schema=False)
+
+    def held(reader: Reader, dataset: str, scope: str, as_of: date) -> SnapshotRow:
+        """What the ledger knows of it; what is not there and what is not the reader's are answered alike."""
+        _require_scope(reader, scope)
+        found = Ledger(desk.engine).snapshot(SnapshotKey(dataset, scope, as_of)) if dataset in contracts() else None
+        if found is None:
+            raise Sorry(404, "unknown_snapshot")
+        return found
+
+    @routes.get(SNAPSHOT)
+    def report(asked: AskedFor, dataset: Dataset, scope: Scope, as_of: date) -> Response:
+        found = held(asked.reader, dataset, scope, as_of)
+        checks = sorted(found.checks or [], key=lambda check: check["passed"])
+        return asked.page(None, "snapshot", snapshot=found, checks=checks)
+
+    @routes.get(SNAPSHOT + "/manifest")
+    def snapshot_manifest(asked: AskedFor, dataset: Dataset, scope: Scope, as_of: date) -> Response:
+        key = held(asked.reader, dataset, scope, as_of).key
+        named = [places.landing(key), places.quarantine(key), places.accepted(key)]
+        about = f"{dataset}/{scope}/{as_of}"
+        return asked.page(None, "manifests", about=about, manifests=_manifests(desk, named))
+
+    @routes.get(SNAPSHOT + "/quarantine")
+    @routes.get(SNAPSHOT + "/quarantine.{ending}")
+    def quarantine(
+        asked: AskedFor, dataset: Dataset, scope: Scope, as_of: date, reason: Text = "", q: Text = ""
+    ) -> Response:
+        found, here = held(asked.reader, dataset, scope, as_of), f"/snapshots/{dataset}/{scope}/{as_of}/quarantine"
+        if found.quarantined is None:
+            raise Sorry(404, "not_judged")
+        return rows_held_back(asked, None, desk.lake, found, here, reason, q)
+
+    @routes.get("/results/{scope}/{as_of}/manifest")
+    def result_manifest(asked: AskedFor, scope: Scope, as_of: date, scheme: Text = "") -> Response:
+        _require_scope(asked.reader, scope)
+        known = not scheme or scheme in schemes()
+        manifests = _manifests(desk, _rooms(scope, as_of, scheme)) if known else []
+        if not manifests:
+            raise Sorry(404, "unknown_snapshot")
+        return asked.page(None, "manifests", about=f"{scope}/{as_of} {scheme}", manifests=manifests)
+
+    return routes
+
+
+def _require_scope(reader: Reader, scope: str) -> None:
+    if scope not in (CITY, *areas()) or not reader.may_see(scope):
+        raise Sorry(404, "unknown_snapshot")
+
+
+def _rooms(scope: str, as_of: date, scheme: str) -> Sequence[str]:
+    """Where a result is kept, in the order in which it came about."""
+    if scope == CITY:
+        return [places.conformed_city(as_of), *([places.ranked(as_of, scheme)] if scheme else [])]
+    result = ResultKey(as_of, scope, scheme)
+    scored = [places.values(result), places.points(result)] if scheme else []
+    return [places.conformed(scope, as_of), places.measures(scope, as_of), *scored]
+
+
+def _manifests(desk: Desk, named: Sequence[str]) -> list[tuple[Manifest, dict[str, Any]]]:
+    """Those that are committed, each with its facts in one line; a list is told by its length."""
+    found = [manifest for place in named if (manifest := desk.lake.manifest(place)) is not None]
+    return [
+        (one, {name: len(fact) if isinstance(fact, (list, dict)) else fact for name, fact in one.facts.items()})
+        for one in found
+    ]

@@ -1,0 +1,285 @@
+"""What an engineer sees in Airflow after whole runs: labels, one line per task, links, assets and their graph."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from include.contracts import contracts
+from include.sources.declaration import REGISTRY, of_district, shared, sources
+from include.steps import alarm, digest
+from include.store.warehouse import PUBLISHED as PUBLISHED_TABLES
+from plugins.assets import DATASETS, POINTS, PUBLISHED, SOURCES
+from tests.dags.test_wiring import DAY, DISTRICT, Notes, metadata, notes, run  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.airflow
+
+FORM = {"districts": [DISTRICT], "date_from": DAY, "date_to": DAY, "reason": "late returns of the tax bureau"}
+AIRFLOWS_OWN = {"district_day", "ask", "refresh_day"}
+"""Operators of Airflow: they start a run or ask a person, count nothing, and log what they wait for."""
+COUNTS_LINE = re.compile(r"(\w+): \w+=\S*( \w+=\S*)*")
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[TestClient]:
+    """Airflow's own API server, and somebody signed in to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a secret of this test and of no other, as long as it has to be")
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
+        from airflow.api_fastapi.app import create_app, purge_cached_app
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+        app = create_app(apps="core")
+        token = app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="anna", role="admin"))
+        yield TestClient(app, headers={"Authorization": f"Bearer {token}"})
+        purge_cached_app()
+
+
+def last_run(dag_id: str) -> str:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return session.scalars(select(DagRun.run_id).where(DagRun.dag_id == dag_id).order_by(DagRun.id.desc())).first()
+
+
+def events(run_id: str) -> dict[str, Any]:
+    """Name of each asset → the extra of its events that this run left."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        rows = session.scalars(select(AssetEvent).where(AssetEvent.source_run_id == run_id)).all()
+        found = [(row.asset.name, row.extra) for row in rows]
+    assert len(dict(found)) == len(found), "an asset has two events of one run"
+    return dict(found)
+
+
+def test_every_mapped_task_has_a_label(dags: dict[str, Any]) -> None:
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+    mapped = [
+        task
+        for dag in dags.values()
+        for task in dag.tasks
+        if isinstance(task, MappedOperator) or next(task.iter_mapped_task_groups(), None)
+    ]
+    assert {task.task_id.rpartition(".")[2] for task in mapped} == {
+        "land",
+        "validate",
+        "rank",
+        "publish",
+        "district_day",
+    }
+    assert [task.task_id for task in mapped if not task.map_index_template] == []
+
+
+def test_the_labels_name_scope_and_dataset(dags: dict[str, Any], notes: Notes) -> None:  # noqa: F811
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    run(dags[f"innopoints_{DISTRICT}"])
+    with create_session() as session:
+        labels = session.scalars(
+            select(TaskInstance.rendered_map_index).where(
+                TaskInstance.run_id == last_run(f"innopoints_{DISTRICT}"), TaskInstance.map_index >= 0
+            )
+        ).all()
+    assert Counter(labels) == Counter([f"{DISTRICT} {dataset}" for dataset in of_district()] * 2)  # land, validate
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "conf"),
+    [
+        ("innopoints_city", None),
+        (f"innopoints_{DISTRICT}", None),
+        ("innopoints_publish", None),
+        ("innopoints_backfill", FORM),
+        ("innopoints_digest", None),
+        ("innopoints_retention", None),
+    ],
+)
+def test_every_task_leaves_one_line_of_counts(
+    dags: dict[str, Any],
+    notes: Notes,  # noqa: F811
+    dag_id: str,
+    conf: dict[str, Any] | None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+    monkeypatch.setattr(TriggerDagRunOperator, "execute", lambda self, context: None)
+    notes.alarm, notes.digest = alarm, digest  # type: ignore[attr-defined]
+    monkeypatch.setattr(digest, "PAUSE_SECONDS", 0)
+    notes.due = [{"as_of": day, "scheme": "changzhou_v1"} for day in ("2026-11-18", "2026-11-19")]
+    caplog.set_level(logging.INFO, "innopoints")
+    state, states = run(dags[dag_id], conf)
+    assert state == "success"
+    lines = [record.getMessage() for record in caplog.records if record.name == "innopoints"]
+    told = Counter(found[1] for line in lines if (found := COUNTS_LINE.fullmatch(line)))
+    ran: Counter[str] = Counter()
+    for task, instances in states.items():
+        ran[task.rpartition(".")[2]] += len(instances)
+    assert told == Counter({task: times for task, times in ran.items() if task not in AIRFLOWS_OWN})
+    assert "late returns" not in caplog.text
+
+
+def test_a_refused_snapshot_leaves_its_counts_and_then_its_one_line(
+    dags: dict[str, Any],
+    notes: Notes,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from include.kernel.errors import TerminalError
+
+    def refuse(dataset: str, scope: str, as_of: Any, *, holder: str) -> dict[str, Any]:
+        raise TerminalError("snapshot rejected: rows", where=dataset, counts={"dataset": dataset, "quarantined": 9})
+
+    monkeypatch.setattr(notes, "validate", refuse)
+    caplog.set_level(logging.INFO, "innopoints")
+    run(dags[f"innopoints_{DISTRICT}"])
+    lines = [record.getMessage() for record in caplog.records if record.name == "innopoints"]
+    at = lines.index("validate: dataset=TAX_VAT quarantined=9")
+    assert lines[at + 1] == "TAX_VAT: snapshot rejected: rows"
+
+
+LINKS = {
+    "land": {"清单 Manifest": "/manifest"},
+    "validate": {"清单 Manifest": "/manifest", "校验报告 Validation report": "", "隔离区 Quarantine": "/quarantine"},
+}
+
+
+@pytest.mark.parametrize("step", LINKS)
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_task_links_to_what_it_made_of_its_snapshot_refused_or_not(
+    dags: dict[str, Any],
+    notes: Notes,  # noqa: F811
+    api: TestClient,
+    step: str,
+    refused: bool,
+) -> None:
+    if refused:
+        notes.failing.add((step, "TAX_VAT"))
+    run(dags[f"innopoints_{DISTRICT}"])
+    of_tax = [dataset for dataset in of_district() if dataset in sources()["tax_database"].datasets]
+    task = f"tax_database.{step}"
+    at = f"/api/v2/dags/innopoints_{DISTRICT}/dagRuns/{last_run(f'innopoints_{DISTRICT}')}/taskInstances/{task}/links"
+    answer = api.get(at, params={"map_index": of_tax.index("TAX_VAT")})
+    snapshot = f"http://localhost:8080/points/snapshots/TAX_VAT/{DISTRICT}/{DAY}"
+    assert answer.json()["extra_links"] == {name: snapshot + page for name, page in LINKS[step].items()}
+
+
+def test_results_link_to_their_manifests_and_other_tasks_to_nothing(
+    dags: dict[str, Any],
+    notes: Notes,  # noqa: F811
+    api: TestClient,
+) -> None:
+    notes.due = [{"as_of": DAY, "scheme": "changzhou_v1"}]
+    for dag_id in (f"innopoints_{DISTRICT}", "innopoints_city", "innopoints_publish"):
+        run(dags[dag_id])
+
+    def links(dag_id: str, task: str, map_index: int = -1) -> dict[str, str]:
+        at = f"/api/v2/dags/{dag_id}/dagRuns/{last_run(dag_id)}/taskInstances/{task}/links"
+        return api.get(at, params={"map_index": map_index}).json()["extra_links"]
+
+    results, scheme = "http://localhost:8080/points/results", "?scheme=changzhou_v1"
+    for task in ("conform", "measure", "compute", "score"):
+        own = {"清单 Manifest": f"{results}/{DISTRICT}/{DAY}/manifest{scheme}"}
+        assert links(f"innopoints_{DISTRICT}", task) == own
+    assert links("innopoints_city", "conform") == {"清单 Manifest": f"{results}/city/{DAY}/manifest"}
+    for task in ("publication.rank", "publication.publish"):
+        assert links("innopoints_publish", task, 0) == {"清单 Manifest": f"{results}/city/{DAY}/manifest{scheme}"}
+    assert links(f"innopoints_{DISTRICT}", "plan") == {}
+
+
+def test_the_assets_are_those_of_the_declarations() -> None:
+    assert set(PUBLISHED) == set(PUBLISHED_TABLES)
+    assert set(DATASETS) == set(contracts())
+    assert set(SOURCES) == set(sources())
+
+
+def test_accepted_datasets_leave_an_event_with_their_counts_and_refused_ones_none(
+    dags: dict[str, Any],
+    notes: Notes,  # noqa: F811
+) -> None:
+    notes.failing |= {("validate", "TAX_VAT"), ("land", "HR_INS")}
+    assert {"TAX_VAT", "HR_INS"} <= set(of_district())
+    run(dags[f"innopoints_{DISTRICT}"])
+    left = events(last_run(f"innopoints_{DISTRICT}"))
+    accepted = set(of_district()) - {"TAX_VAT", "HR_INS"}
+    assert set(left) == {f"dataset/{dataset}" for dataset in accepted} | {f"points/{DISTRICT}"}
+    counts = {"rows_in": 10, "duplicates": 1, "accepted": 8, "quarantined": 1}
+    assert left["dataset/TAX_CIT"] == {"as_of": DAY, "scopes": {DISTRICT: counts}}
+
+
+def test_what_a_district_brought_in_for_all_leaves_events_too(
+    dags: dict[str, Any],
+    notes: Notes,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = {"rows_in": 10, "duplicates": 1, "accepted": 8, "quarantined": 1}
+    brought = [(REGISTRY, DISTRICT), (REGISTRY, "320412"), ("IP_PAT", "city")]
+    assert set(brought) <= set(shared())
+    judged = [{"dataset": d, "scope": s, "as_of": DAY, "verdict": "accepted", **counts} for d, s in brought]
+
+    def land_shared(as_of: Any, **_: Any) -> dict[str, Any]:
+        return {"as_of": DAY, "held": 0, "landed": 3, "rejected": 0, "accepted": judged}
+
+    monkeypatch.setattr(notes, "land_shared", land_shared)
+    run(dags[f"innopoints_{DISTRICT}"])
+    left = events(last_run(f"innopoints_{DISTRICT}"))
+    assert set(left[f"dataset/{REGISTRY}"]["scopes"]) == {DISTRICT, "320412"}
+    assert left["dataset/IP_PAT"] == {"as_of": DAY, "scopes": {"city": counts}}
+
+
+def test_a_publication_leaves_an_event_per_table_with_its_generation(
+    dags: dict[str, Any],
+    notes: Notes,  # noqa: F811
+) -> None:
+    notes.due = [{"as_of": DAY, "scheme": "changzhou_v1"}]
+    run(dags["innopoints_publish"])
+    left = events(last_run("innopoints_publish"))
+    assert set(left) == {f"published/{table}" for table in PUBLISHED_TABLES}
+    assert {extra["generation"] for extra in left.values()} == {7}
+    notes.failing.add(("publish", DAY))
+    run(dags["innopoints_publish"])
+    assert events(last_run("innopoints_publish")) == {}
+
+
+def test_the_asset_graph_leads_from_the_sources_over_the_datasets_to_points_and_tables(
+    dags: dict[str, Any],
+    notes: Notes,  # noqa: F811
+    api: TestClient,
+) -> None:
+    run(dags["innopoints_publish"])  # writes every DAG to Airflow's tables, as the DAG processor does
+
+    def graph(name: str) -> set[tuple[str, str]]:
+        """What Airflow's asset page draws for one asset: everything before it, and everything after it."""
+        (asset,) = api.get("/api/v2/assets", params={"name_pattern": name}).json()["assets"]
+        asked = {"dependency_type": "data", "node_id": f"asset:{asset['id']}"}
+        found = api.get("/ui/dependencies", params=asked).json()
+        names = {node["id"]: node["label"] for node in found["nodes"]}
+        return {(names[edge["source_id"]], names[edge["target_id"]]) for edge in found["edges"]}
+
+    of_tax = [dataset for dataset in of_district() if dataset in sources()["tax_database"].datasets]
+    judged = f"innopoints_{DISTRICT}.tax_database.validate"
+    scored, published = f"innopoints_{DISTRICT}.score", "innopoints_publish.publication.publish"
+    before = graph("published/enterprise_points")
+    assert {source for source, target in before if target == published} == {f"points/{code}" for code in POINTS}
+    assert {source for source, target in before if target == scored} == {f"dataset/{name}" for name in contracts()}
+    assert {source for source, target in before if target == judged} == {"source/tax_database"}
+    assert {source for source, _ in before if source.startswith("source/")} == {f"source/{name}" for name in sources()}
+    after = graph("source/tax_database")
+    assert {target for source, target in after if source == judged} == {f"dataset/{name}" for name in of_tax}
+    assert {target for source, target in after if source == scored} == {f"points/{DISTRICT}"}
+    assert {target for source, target in after if source == published} == {f"published/{name}" for name in PUBLISHED}
