@@ -112,6 +112,8 @@ def served(home: Path, enterprises: int, seed: int, *options: str) -> Iterator[C
             except requests.ConnectionError:
                 assert server.poll() is None, "the departments did not start"
                 time.sleep(0.5)
+        else:
+            pytest.fail("the departments do not answer: the machine is too busy", pytrace=False)
         given = json.loads((home / "sandbox" / "connections.json").read_text(encoding="utf-8"))
         with pytest.MonkeyPatch.context() as patch:
             for conn_id, connection in given.items():

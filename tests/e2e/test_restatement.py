@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +33,17 @@ pytestmark = pytest.mark.services
 DISTRICT = "320411"
 KEY = SnapshotKey("TAX_CIT", DISTRICT, AS_OF)
 NATIVE = {name: column.native for name, column in require_contract("TAX_CIT").columns.items()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where corrections are declared; a file that is written after the first reading needs `cache_clear`."""
+    folder = tmp_path / "corrections"
+    folder.mkdir()
+    monkeypatch.setattr(corrections, "FOLDER", folder)
+    corrections.corrections.cache_clear()
+    yield folder
+    corrections.corrections.cache_clear()
 
 
 def score_again(city: City) -> int:
@@ -128,7 +140,7 @@ def test_a_generation_that_is_not_kept_is_refused(city: City) -> None:
 
 
 def test_a_correction_is_applied_in_conform_explained_by_its_id_and_ends_when_the_source_is_repaired(
-    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    city: City, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     city.refresh(AS_OF, [DISTRICT])
     uscc, *_ = own(city, 1)
@@ -136,9 +148,7 @@ def test_a_correction_is_applied_in_conform_explained_by_its_id_and_ends_when_th
     mine = rows.filter(pc.and_(pc.equal(rows["uscc"], uscc), pc.equal(rows["form_code"], "A100000")))
     line = mine.filter(pc.equal(mine["row_number"], 1)).sort_by("period_to").to_pylist()[-1]  # revenue of 2025
     key, sent, right = line["filing_id"], line["amount_yuan"], line["amount_yuan"] + Decimal("5000000.00")
-    file = tmp_path / "corrections" / "TAX_CIT.yaml"
-    file.parent.mkdir()
-    file.write_text(
+    (folder / "TAX_CIT.yaml").write_text(
         f"""
 - id: five-million
   scope: "{DISTRICT}"
@@ -160,41 +170,39 @@ def test_a_correction_is_applied_in_conform_explained_by_its_id_and_ends_when_th
             r["amount_yuan"] for r in rows if [r["filing_id"], r["form_code"], r["row_number"]] == [key, "A100000", 1]
         ]
 
-    monkeypatch.setattr(corrections, "FOLDER", file.parent)
     corrections.corrections.cache_clear()
-    try:
-        score_again(city)
-        assert amount(places.conformed(DISTRICT, AS_OF), "tax_cit") == [right]
-        assert amount(places.accepted(KEY), "data") == [sent]
-        account = explain(uscc, SCHEME)
-        named = {field.correction for record in account.records for field in record.fields if field.correction}
-        assert named == {"five-million"}
-        assert f"(sent as {sent}, corrected by five-million)" in render(account)
-        moved = {move["uscc"] for move in generation_difference(1, 2)["moves"]}
-        assert moved == {uscc}
+    score_again(city)
+    assert amount(places.conformed(DISTRICT, AS_OF), "tax_cit") == [right]
+    assert amount(places.accepted(KEY), "data") == [sent]
+    account = explain(uscc, SCHEME)
+    named = {field.correction for record in account.records for field in record.fields if field.correction}
+    assert named == {"five-million"}
+    assert f"(sent as {sent}, corrected by five-million)" in render(account)
+    moved = {move["uscc"] for move in generation_difference(1, 2)["moves"]}
+    assert moved == {uscc}
 
-        landed = city.stores.lake.read(places.landing(KEY))
-        name, mine = NATIVE["amount_yuan"], of(landed, uscc)
-        for column, text in (("filing_id", key), ("form_code", "A100000"), ("row_number", "1")):
-            mine = pc.and_(mine, pc.equal(landed[NATIVE[column]], text))
-        repaired = pc.if_else(mine, str(right), landed[name])
-        land_again(city, landed.set_column(landed.column_names.index(name), name, repaired))
-        caplog.clear()
-        steps.conform(DISTRICT, AS_OF, holder="test")
-        said = [line for line in caplog.messages if "five-million" in line]
-        assert said == [
-            f"TAX_CIT/{DISTRICT}/{AS_OF}: correction TAX_CIT/five-million: no longer applied: the department has "
-            "repaired it; look at it and end it (`until`) in corrections/TAX_CIT.yaml"
-        ]
-    finally:
-        monkeypatch.undo()
-        corrections.corrections.cache_clear()
+    landed = city.stores.lake.read(places.landing(KEY))
+    name, mine = NATIVE["amount_yuan"], of(landed, uscc)
+    for column, text in (("filing_id", key), ("form_code", "A100000"), ("row_number", "1")):
+        mine = pc.and_(mine, pc.equal(landed[NATIVE[column]], text))
+    repaired = pc.if_else(mine, str(right), landed[name])
+    land_again(city, landed.set_column(landed.column_names.index(name), name, repaired))
+    caplog.clear()
+    steps.conform(DISTRICT, AS_OF, holder="test")
+    said = [line for line in caplog.messages if "five-million" in line]
+    assert said == [
+        f"TAX_CIT/{DISTRICT}/{AS_OF}: correction TAX_CIT/five-million: no longer applied: the department has "
+        "repaired it; look at it and end it (`until`) in corrections/TAX_CIT.yaml"
+    ]
 
 
-def test_a_decision_about_a_name_moves_points_is_explained_by_its_number_and_taken_back_again(city: City) -> None:
+def test_a_decision_about_a_name_moves_points_is_explained_by_its_number_and_taken_back_again(
+    city: City, folder: Path
+) -> None:
     city.refresh(AS_OF, [DISTRICT])
     before = published(city, 1)
     contracts = city.stores.lake.read(places.accepted(SnapshotKey("ST_CONTRACT", "city", AS_OF))).to_pylist()
+    last = {row["registration_no"]: row for row in sorted(contracts, key=lambda row: row["event_no"])}
     dealt = {row[party] for row in contracts for party in ("buyer_uscc", "seller_uscc")}
     meant = next(uscc for uscc in own(city, 1) if uscc not in dealt)
     left = city.stores.lake.read(places.conformed_city(AS_OF), "unresolved").to_pylist()
@@ -221,6 +229,35 @@ def test_a_decision_about_a_name_moves_points_is_explained_by_its_number_and_tak
     for record in linked:
         assert name in {field.as_sent for field in record.fields}
     assert f"(this enterprise's by decision {taken.id})" in render(account)
+
+    misspelt = next(
+        row
+        for row in last.values()
+        if row["buyer_name"] in open_ - {name} and row["event"] != "撤销" and row["signed_on"].year == 2025
+    )
+    (folder / "ST_CONTRACT.yaml").write_text(
+        f"""
+- id: misspelt
+  scope: city
+  key: {{registration_no: "{misspelt["registration_no"]}", event_no: "{misspelt["event_no"]}"}}
+  field: buyer_name
+  was: {misspelt["buyer_name"]}
+  is: {name}
+  who: 陈工，技术市场办公室
+  when: {AS_OF}
+  evidence: 合同登记机构 2026-11-19 更正买方名称
+  expect: 1
+""",
+        encoding="utf-8",
+    )
+    corrections.corrections.cache_clear()
+    score_again(city)
+    records = explain(meant, SCHEME, indicator="ENV-06").records
+    corrected = [one for one in records if any(field.correction for field in one.fields)]
+    assert [one.decision for one in corrected] == [taken.id]  # it is about what the record says once corrected
+    (folder / "ST_CONTRACT.yaml").unlink()
+    corrections.corrections.cache_clear()
+
     review.revoke(taken.id, evidence="权利人否认", by="李工")
     at("2026-11-19")
     assert published(city, score_again(city)) == before
