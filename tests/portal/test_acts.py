@@ -165,6 +165,13 @@ def test_only_who_may_act_is_shown_a_form(office: Office) -> None:
         assert (answer.status_code, 'method="post"' in answer.text) == (200, False), page
 
 
+def test_a_delivery_of_another_district_is_not_shown_to_wait(office: Office) -> None:
+    for districts, shown in ((frozenset({"320411"}), True), (frozenset({"320412"}), False)):
+        text = office.browser(Reader("li", districts, ANNA.acts, ANNA.session)).get("/points/").text
+        assert ("snapshot.unit" in text) == ('action="/points/release"' in text) == shown
+        assert 'action="/points/rollback"' not in text, "a roll-back concerns the whole city"
+
+
 def test_a_roll_back_is_done_and_says_by_whom(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     browser = office.browser()
     answers = form(browser, "/", "/rollback") | {"to": str(office.first), "reason": "科技局\n撤回名单"}
