@@ -2,11 +2,12 @@
 
 Airflow calls `on_failure` in the task's own process, after its last attempt. It then leaves the process 20 seconds and
 never looks at what comes of it; the task has failed already, and nothing here can make it fail again or keep another
-from running. `on_late` runs by itself, on the executor, when the scheduler sees a deadline missed.
+from running. `on_late` runs in the triggerer, when the scheduler has seen a deadline missed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
-from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from include.kernel.areas import areas
@@ -40,7 +41,12 @@ def on_failure(context: Mapping[str, Any]) -> None:
         log.warning("alarms: %s", error if isinstance(error, InnopointsError) else unforeseen(error))
 
 
-def on_late(context: Mapping[str, Any]) -> None:
+async def on_late(context: Mapping[str, Any]) -> None:
+    """As `_late`, in a thread: it waits for databases and channels, and other triggers must not wait with it."""
+    await asyncio.to_thread(_late, context)
+
+
+def _late(context: Mapping[str, Any]) -> None:
     """Tell that a night is not published by its deadline, unless it is by now, or somebody was told already."""
     try:
         from include.steps import alarm
@@ -56,11 +62,12 @@ def on_late(context: Mapping[str, Any]) -> None:
 
 
 # The sweep at 05:00 fails where the night is not published, and a run that has not succeeded by its deadline is late.
-# Runs that a district rang for have no logical date, and so no deadline: the sweep comes after them all.
+# Runs that a district rang for have no logical date, and so no deadline: the sweep comes after them all. Not on the
+# executor: there Airflow 3.3.2 refuses a callback every Connection (apache/airflow PR #66141).
 PUBLISHED_BY_SIX = DeadlineAlert(
     reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
     interval=timedelta(hours=1),
-    callback=SyncCallback(on_late),
+    callback=AsyncCallback(on_late),
     name="published by 06:00",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -89,23 +90,23 @@ def deadlines(run: int) -> list[Any]:
 
 
 def miss(run: int) -> bool:
-    """The deadline passes: the scheduler queues what the DAG asked for, and the executor's process carries it out."""
-    import structlog
-    from airflow.executors.workloads import ExecuteCallback
-    from airflow.models.dagrun import DagRun
+    """The deadline passes: the scheduler queues what the DAG asked for, and the triggerer carries it out."""
     from airflow.models.deadline import Deadline
-    from airflow.sdk.execution_time.callback_supervisor import execute_callback
+    from airflow.triggers.callback import CallbackTrigger
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
         (late,) = session.scalars(select(Deadline).where(Deadline.dagrun_id == run))
         late.handle_miss(session)
-        work = ExecuteCallback.make(late.callback, session.get(DagRun, run))
-    data = json.loads(work.model_dump_json())["callback"]["data"]  # as it travels to a worker
-    done, said = execute_callback(data["path"], data["kwargs"], Path(), None, structlog.get_logger())
-    assert said is None
-    return done
+        kept = late.callback.trigger
+        assert kept.classpath == "airflow.triggers.callback.CallbackTrigger"
+        trigger = CallbackTrigger(**kept.kwargs)
+
+    async def carried_out() -> list[str]:
+        return [event.payload["state"] async for event in trigger.run()]
+
+    return asyncio.run(carried_out()) == ["running", "success"]
 
 
 def put(stores: Stores, status: str) -> None:
