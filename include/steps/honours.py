@@ -248,6 +248,7 @@ def _honoured(stores: Stores, generation_id: int) -> list[Entry]:
         )
         .join(PUBLISHED["enterprise_profile"], same)
         .where(honours.generation_id == generation_id)
+        .order_by(honours.honour, honours.place, honours.uscc)
     )  # fmt: skip
     with reading(stores.engine) as connection:
         return [Entry(**row._mapping) for row in connection.execute(query)]

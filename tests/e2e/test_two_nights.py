@@ -160,15 +160,23 @@ def test_the_same_scheme_in_a_directory_moves_nobody_and_a_night_that_is_not_sto
 
 
 def _digests(city: City) -> dict[str, str]:
-    """The identity of every committed place of both days: what landed, what was accepted, what was scored."""
+    """The identity of every committed place of both days: what landed, what was accepted, all that was made of it, and
+    the tables that were published.
+    """
     lake, found = city.stores.lake, {}
     for day in DAYS:
+        keys = [SnapshotKey(*pair, day) for pair in (*shared(), *((one, DISTRICT) for one in of_district()))]
+        result = ResultKey(day, DISTRICT, SCHEME)
         for place in (
-            places.landing(SnapshotKey("TAX_VAT", DISTRICT, day)),
-            places.accepted(SnapshotKey("TAX_VAT", DISTRICT, day)),
-            places.accepted(SnapshotKey("IP_PAT", "city", day)),
+            *map(places.landing, keys),
+            *map(places.accepted, keys),
+            *map(places.quarantine, keys),
+            places.conformed_city(day),
             places.conformed(DISTRICT, day),
-            places.points(ResultKey(day, DISTRICT, SCHEME)),
+            places.measures(DISTRICT, day),
+            places.values(result),
+            places.points(result),
+            places.ranked(day, SCHEME),
         ):
             found[place] = lake.require(place).sha256
     return found
