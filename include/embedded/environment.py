@@ -55,6 +55,8 @@ def airflow_environment(settings: Settings, database: str | None) -> dict[str, s
             "simple_auth_manager_users": f"{USER}:admin",
             "simple_auth_manager_passwords_file": passwords,
             "default_timezone": "Asia/Shanghai",
+            # Else what the asset graph schedules is read by an operator that psycopg 3 does not find: status 500.
+            "compress_serialized_dags": True,
         },
         "database": {"sql_alchemy_conn": url} | ({"sql_alchemy_conn_async": url} if database else {}),
         "api": {

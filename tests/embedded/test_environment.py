@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from include.embedded import environment
+from include.kernel.areas import areas
 from include.kernel.settings import Settings
 from include.sources.declaration import sources
 
@@ -46,6 +49,39 @@ def test_sqlite_gets_few_writers_and_both_engines_of_postgresql_the_same_url(set
     on_postgresql = environment.airflow_environment(settings, url)
     assert on_postgresql["AIRFLOW__CORE__PARALLELISM"] == "8"
     assert on_postgresql["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"] == url
+
+
+GRAPH = """
+from airflow.utils.db import initdb
+
+initdb()
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+from airflow.models.serialized_dag import SerializedDagModel
+
+manager = DagBundlesManager()
+manager.sync_bundles_to_db()
+for bundle in manager.get_all_dag_bundles():
+    bundle.initialize()
+    bag = BundleDagBag(dag_folder=bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+    sync_bag_to_db(bag, bundle.name, bundle.version)
+found = SerializedDagModel.get_dag_dependencies()["innopoints_publish"]
+print("FOUND", *sorted({one.label for one in found if one.target == "innopoints_publish"}))
+"""
+
+
+@pytest.mark.services
+@pytest.mark.airflow
+def test_on_postgresql_airflow_can_draw_what_rings_for_a_publication(
+    settings: Settings, new_postgresql_database: Callable[[], str]
+) -> None:
+    url = new_postgresql_database().replace("postgresql://", "postgresql+psycopg://", 1)
+    variables = environment.airflow_environment(settings, url)
+    done = subprocess.run(
+        [sys.executable, "-c", GRAPH], env=variables, capture_output=True, text=True, timeout=300, check=False
+    )
+    (found,) = [line for line in done.stdout.splitlines() if line.startswith("FOUND")] or [done.stderr[-2000:]]
+    assert found.split()[1:] == [*sorted(f"points/{code}" for code in areas()), "publish_request"]
 
 
 def test_every_source_gets_its_pool_and_what_all_share_a_single_slot() -> None:
