@@ -220,8 +220,9 @@ def page_routes(desk: Desk) -> APIRouter:
 def rows_held_back(
     asked: Asked, reading: Reading | None, lake: Lake, source: Row | SnapshotRow, here: str, reason: str, q: str
 ) -> Response:
-    """What is in quarantine of a snapshot, by check and text."""
-    rows, known = held_back(lake, source, reason, q), reasons(lake, source)
+    """What is in quarantine of a snapshot, by check and text; nothing before it is judged."""
+    is_judged = source.quarantined is not None
+    rows, known = (held_back(lake, source, reason, q), reasons(lake, source)) if is_judged else ([], [])
     about = {"source": source, "here_is": here, "reason": reason, "q": q, "reasons": known}
     return asked.sheet(reading, "held_back", rows, columns_of(HeldBack), **about)
 

@@ -102,7 +102,7 @@ def test_a_refusal_reaches_every_page(judged: Engine, lake: Lake, status: int) -
         raise HTTPException(status)
 
     outer = FastAPI()
-    outer.mount("/points", make_app(judged, lake, refuse))
+    outer.mount("/points", make_app(judged, lake, refuse, lambda *_: None))
     assert {TestClient(outer).get(path).status_code for path in ROUTES} == {status}
 
 
@@ -124,7 +124,7 @@ def test_a_snapshot_that_only_landed_has_a_manifest_and_no_verdict_yet(browser: 
 def test_the_rows_held_back_of_a_refused_snapshot_are_shown_and_exported(browser: TestClient) -> None:
     page = browser.get(SNAPSHOT + "/quarantine").text
     assert HELD_BACK in page
-    assert 'href="/points/snapshots/TAX_CIT/320411/2026-11-23/quarantine.csv?size=5000"' in page
+    assert 'href="/points/snapshots/TAX_CIT/320411/2026-11-23/quarantine.csv"' in page
     rows = list(csv.DictReader(io.StringIO(browser.get(SNAPSHOT + "/quarantine.csv").content.decode("utf-8-sig"))))
     assert [row["reason"] for row in rows] == ["amount_yuan.cast", "amount_yuan.min", "snapshot.other"]
 
