@@ -44,6 +44,7 @@ def preview() -> list[str]:
     lines = [str(one) for one in backfill.preview(list(days), list(districts), context["params"]["scheme"])]
     for line in lines:
         log.info("%s", line)
+    leave_line(lambda: {"runs": len(lines)})
     return lines
 
 
@@ -73,6 +74,7 @@ def request_publication() -> None:
 @task
 def complete() -> None:
     """Green when every district's day was scored: the run is red where one was not."""
+    leave_line(lambda: {"days": len(wanted_of_backfill(get_current_context()))})
 
 
 @task

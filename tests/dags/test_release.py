@@ -77,7 +77,7 @@ def test_an_approval_releases_in_the_name_of_who_gave_it(
                      "reason": "TAX_VAT released"}},
     ]  # fmt: skip
     lines = [record.getMessage() for record in caplog.records if record.name == "innopoints"]
-    assert [line.partition(":")[0] for line in lines] == ["blocked", "release"]
+    assert [line.partition(":")[0] for line in lines] == ["blocked", "ask", "ask", "release"]  # asked, answered
 
 
 @pytest.mark.parametrize(("minute", "who"), [(2, CHEN), (3, None)], ids=["rejected", "timed out"])

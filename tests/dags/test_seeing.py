@@ -78,6 +78,7 @@ def test_every_mapped_task_has_a_label(dags: dict[str, Any]) -> None:
         "rank",
         "publish",
         "district_day",
+        "repull",
     }
     assert [task.task_id for task in mapped if not task.map_index_template] == []
 

@@ -21,7 +21,7 @@ from include.store import lake as places
 from tests.e2e.conftest import AS_OF, SCHEME
 from tests.e2e.conftest import City as Night
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.long]
 
 DISTRICT = "320411"
 ENTERPRISES_TRIED = 10

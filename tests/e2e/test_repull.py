@@ -21,7 +21,7 @@ from include.store import lake as places
 from include.store.ledger import SnapshotRow, run_repull
 from tests.e2e.conftest import AS_OF, SCHEME, City, served
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.long]
 
 DISTRICT, BEFORE = "320411", AS_OF - timedelta(days=1)
 KEY = SnapshotKey("HR_INS", DISTRICT, AS_OF)

@@ -28,7 +28,7 @@ from include.store.decisions import run_name_decision
 from include.store.warehouse import PUBLISHED, reading, writing
 from tests.e2e.conftest import AS_OF, SCHEME, City
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.long]
 
 DISTRICT = "320411"
 KEY = SnapshotKey("TAX_CIT", DISTRICT, AS_OF)

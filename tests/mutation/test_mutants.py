@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.long
 PROJECT = Path(__file__).parents[2]
 MUTANTS = yaml.safe_load((Path(__file__).parent / "mutants.yaml").read_text(encoding="utf-8"))
 PASSED, FAILED = 0, 1
