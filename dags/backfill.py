@@ -8,9 +8,15 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
-from include.kernel.areas import areas
 from plugins.assets import PUBLISH_REQUEST, announce
-from plugins.run_plan import date_param, planned_backfill, scheme_param, wanted_of_backfill
+from plugins.run_plan import (
+    date_param,
+    districts_param,
+    planned_backfill,
+    reason_param,
+    scheme_param,
+    wanted_of_backfill,
+)
 from plugins.task_wrapper import TASK_DEFAULTS, leave_line, log, run_name, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -98,19 +104,11 @@ def free() -> dict[str, Any]:
     catchup=False,
     default_args=TASK_DEFAULTS,
     params={
-        "districts": Param(
-            type="array",
-            minItems=1,
-            uniqueItems=True,
-            items={"type": "string", "enum": list(areas())},
-            examples=list(areas()),
-            values_display={code: area.name_zh for code, area in areas().items()},
-            title="Districts 辖区",
-        ),
+        "districts": districts_param("Districts 辖区", nullable=False),
         "date_from": date_param("First date 起", nullable=False),
         "date_to": date_param("Last date 止", nullable=False),
         "scheme": scheme_param(),
-        "reason": Param(type="string", minLength=3, maxLength=200, title="Reason 原因"),
+        "reason": reason_param(),
         "dry_run": Param(False, type="boolean", title="Only list what would run 仅预览"),
     },
     tags=["innopoints", "city"],

@@ -8,10 +8,9 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from include.contracts import contracts
-from include.kernel.areas import areas
 from include.kernel.periods import business_date, parse_as_of, require_begun
 from include.sources.declaration import SHARED_POOL
-from plugins.run_plan import date_param, refuse_unknown_keys
+from plugins.run_plan import date_param, districts_param, reason_param, refuse_unknown_keys
 from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, log, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -78,17 +77,9 @@ def otherwise(done: Any) -> dict[str, Any]:
     default_args=TASK_DEFAULTS,
     params={
         "dataset": Param(type="string", enum=list(contracts()), title="Dataset 数据集"),
-        "districts": Param(
-            None,
-            type=["null", "array"],
-            uniqueItems=True,
-            items={"type": "string", "enum": list(areas())},
-            examples=list(areas()),
-            values_display={code: area.name_zh for code, area in areas().items()},
-            title="Districts 辖区 (empty for a dataset of the whole city)",
-        ),
+        "districts": districts_param("Districts 辖区 (empty for a dataset of the whole city)", nullable=True),
         "as_of": date_param("Business date 业务日期", nullable=False),
-        "reason": Param(type="string", minLength=3, maxLength=200, title="Reason 原因"),
+        "reason": reason_param(),
     },
     tags=["innopoints", "city"],
 )

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import Param
 
 import include
-from include.kernel.areas import require_area
+from include.kernel.areas import areas, require_area
 from include.kernel.errors import BadInput, shown
 from include.kernel.periods import business_date, parse_as_of, require_begun
 from include.kernel.references import ResultKey
@@ -34,6 +34,24 @@ def date_param(title: str, *, nullable: bool) -> Param:
 def scheme_param() -> Param:
     """The scheme, one of those installed."""
     return Param(DEFAULT_SCHEME, type="string", enum=SCHEMES, title="Scheme 积分方案")
+
+
+def districts_param(title: str, *, nullable: bool) -> Param:
+    """Some of the districts, each once."""
+    options: dict[str, Any] = {
+        "type": ["null", "array"] if nullable else "array",
+        "uniqueItems": True,
+        "items": {"type": "string", "enum": list(areas())},
+        "examples": list(areas()),
+        "values_display": {code: area.name_zh for code, area in areas().items()},
+        "title": title,
+    }
+    return Param(None, **options) if nullable else Param(minItems=1, **options)
+
+
+def reason_param() -> Param:
+    """Why somebody asks; kept with what comes of it."""
+    return Param(type="string", minLength=3, maxLength=200, title="Reason 原因")
 
 
 def run_moment(context: Mapping[str, Any]) -> datetime:
