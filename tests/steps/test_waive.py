@@ -116,6 +116,23 @@ def test_of_rows_that_share_a_key_the_one_that_a_person_chooses_passes(stores: S
     assert night(stores, date(2026, 11, 25), [*GOOD, *two]) == (102, 0, 100, 2)  # of two that were chosen, neither
 
 
+def test_a_row_that_meets_another_of_its_key_once_it_is_let_pass_can_be_chosen_too(stores: Stores) -> None:
+    """The second waiver must not undo the first, or the row would wait for its misprint again."""
+    day, third = date(2026, 11, 25), date(2026, 11, 26)
+    other = filing(200, NSRMC="常州乙有限公司")
+    assert night(stores, FIRST, [*GOOD, other, MISPRINT]) == (102, 0, 101, 1)
+    let_pass()
+    assert night(stores, SECOND, [*GOOD, other, MISPRINT]) == (102, 0, 100, 2)
+    (held,) = [one for one in held_rows("TAX_VAT", AREA, SECOND) if one.row == waivers()[0].row]
+    assert held.reasons == ["key.unique"]
+    second, _ = waive("TAX_VAT", AREA, SECOND, held.row, evidence="两张营业执照核对", by="李")
+    assert night(stores, day, [*GOOD, other, MISPRINT]) == (102, 0, 101, 1)
+    (left,) = held_rows("TAX_VAT", AREA, day)
+    assert (left.row != held.row, left.reasons) == (True, ["key.unique"])
+    revoke(second.id, evidence="看错了", by="李")
+    assert night(stores, third, [*GOOD, other, MISPRINT]) == (102, 0, 100, 2), "the first waiver holds again"
+
+
 def test_a_second_reason_that_was_not_waived_keeps_it_out(stores: Stores) -> None:
     """The row is the same; the contract has learnt to look at more since."""
     night(stores, FIRST, [*GOOD, MISPRINT])
