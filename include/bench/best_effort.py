@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from include.bench.meter import Meter
 from include.bench.world import World
 from include.contracts import Contract, contracts
+from include.kernel.areas import CITY
 from include.kernel.whole import Column
 from include.measures.registry import subjects
 from include.measures.run import measure
@@ -38,6 +40,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 """Numbers (or answers) and where they are known."""
 
 THREADS = 2
+_DISTRICT = "_district"
 _CODES = {status: code for code, status in enumerate(STATUSES)}
 
 
@@ -46,8 +49,9 @@ def run(world: World, scheme: str, out: Path, meter: Meter) -> None:
     rules = compiled(scheme, world.as_of)
     out.mkdir(parents=True)
     uscc, totals, stages, places = [], [], [], []
+    registries, shares = _city(world, meter)
     for place, district in enumerate(world.districts):
-        tables = _conformed(world, district, meter)
+        tables = shares.pop(district) | _district(world, district, registries[district], meter)
         with meter.phase("measure"):
             measures = measure(tables, world.as_of)
         del tables
@@ -88,76 +92,117 @@ def _scored(rules: Compiled, measures: pa.Table, ledger: Path, meter: Meter) -> 
 # --- accepted rows to measures ------------------------------------------------------------------------------------
 
 
-def _conformed(world: World, district: str, meter: Meter) -> dict[str, pa.Table]:
-    """The columns that a subject reads, of the rows that are this district's."""
-    with meter.phase("read"):
-        registry = _read(world, contracts()[REGISTRY], district)
-    with meter.phase("conform"):
-        enterprises = registry.append_column("district", _repeated(district, registry.num_rows))
-        enterprises = enterprises.sort_by("uscc")
-        codes, names = (enterprises[name].combine_chunks() for name in ("uscc", "name"))
-    tables = {"enterprises": enterprises}
-    sql = " ".join(subject.sql for subject in subjects().values())
-    words = set(re.findall(r"\w+", sql))
-    for dataset, contract in contracts().items():
+@dataclass(frozen=True)
+class _Known:
+    """Enterprises in the order of their codes, by name, and of which district each is."""
+
+    codes: pa.Array
+    names: pa.Array
+    district: pa.Array
+
+    @classmethod
+    def of(cls, enterprises: pa.Table) -> _Known:
+        return cls(*(enterprises[name].combine_chunks() for name in ("uscc", "name", "district")))
+
+
+def _city(world: World, meter: Meter) -> tuple[dict[str, pa.Table], dict[str, dict[str, pa.Table]]]:
+    """The enterprises of each district, and its share of the city's datasets: each is read once."""
+    enterprises = {}
+    for district in world.districts:
         with meter.phase("read"):
-            accepted = _read(world, contract, district)
+            registry = _read(world, contracts()[REGISTRY], district)
         with meter.phase("conform"):
-            found = _of_district(contract, accepted, codes, names)
-            tables[dataset.lower()] = found.select([name for name in found.column_names if name in words])
+            known = registry.append_column("district", pa.repeat(pa.scalar(district), registry.num_rows))
+            enterprises[district] = known.sort_by("uscc")
+    shares: dict[str, dict[str, pa.Table]] = {district: {} for district in world.districts}
+    with meter.phase("conform"):
+        everybody = _Known.of(pa.concat_tables(enterprises.values()))
+    for dataset, contract in contracts().items():
+        if contract.scope == CITY:
+            with meter.phase("read"):
+                accepted = _read(world, contract, CITY)
+            with meter.phase("conform"):
+                found = _linked(contract, accepted, everybody)
+                for district in world.districts:
+                    rows = found.filter(pc.equal(found[_DISTRICT], district))
+                    shares[district][dataset.lower()] = rows.drop_columns([_DISTRICT])
+    return enterprises, shares
+
+
+def _district(world: World, district: str, enterprises: pa.Table, meter: Meter) -> dict[str, pa.Table]:
+    """Its own datasets: the columns that a subject reads, of the rows that are its enterprises'."""
+    tables, known = {"enterprises": enterprises}, _Known.of(enterprises)
+    for dataset, contract in contracts().items():
+        if contract.scope != CITY:
+            with meter.phase("read"):
+                accepted = _read(world, contract, district)
+            with meter.phase("conform"):
+                tables[dataset.lower()] = _linked(contract, accepted, known).drop_columns([_DISTRICT])
     return tables
 
 
-def _read(world: World, contract: Contract, district: str) -> pa.Table:
-    folder = world.root / world.place(contract.dataset, district)
-    return pq.read_table(next(folder.glob("data-*.parquet")))
+@cache
+def _words() -> set[str]:
+    """What the SQL of the measures names."""
+    return set(re.findall(r"\w+", " ".join(subject.sql for subject in subjects().values())))
 
 
-def _of_district(contract: Contract, rows: pa.Table, codes: pa.Array, names: pa.Array) -> pa.Table:
+def _read(world: World, contract: Contract, scope: str) -> pa.Table:
+    """The columns that the measures or the joins need."""
+    folder = world.root / world.place(contract.dataset, scope)
+    file = next(folder.glob("data-*.parquet"))
+    entity, versions = contract.entity, contract.versions
+    needed = _words() | {entity.name, entity.names, entity.filed_by, *entity.codes}
+    needed |= {column for role in entity.roles.values() for column in (role.name, *role.codes)}
+    needed |= {*versions.void, versions.first} if versions else set()
+    everything = pq.read_schema(file).names
+    return pq.read_table(file, columns=[name for name in everything if name in needed])
+
+
+def _linked(contract: Contract, rows: pa.Table, known: _Known) -> pa.Table:
+    """The rows of these enterprises, with code and district."""
     entity = contract.entity
     if entity.names:
-        return _of_owners(contract, rows, names, codes)
-    if entity.roles:
-        parts = [
-            (role, _of_party(contract, rows, party.codes, party.name, codes, names))
-            for role, party in entity.roles.items()
-        ]
-        return pa.concat_tables(part.append_column("role", _repeated(role, part.num_rows)) for role, part in parts)
-    return _of_party(contract, rows, entity.codes, entity.name, codes, names)
+        found = _of_owners(contract, rows, known)
+    elif entity.roles:
+        parts = {role: _of_party(contract, rows, of.codes, of.name, known) for role, of in entity.roles.items()}
+        found = pa.concat_tables(
+            part.append_column("role", pa.repeat(pa.scalar(role), part.num_rows)) for role, part in parts.items()
+        )
+    else:
+        found = _of_party(contract, rows, entity.codes, entity.name, known)
+    return found.select([name for name in found.column_names if name in _words() or name == _DISTRICT])
 
 
-def _of_party(
-    contract: Contract, rows: pa.Table, by: list[str], name: str | None, codes: pa.Array, names: pa.Array
-) -> pa.Table:
+def _of_party(contract: Contract, rows: pa.Table, by: list[str], name: str | None, known: _Known) -> pa.Table:
     at = pa.nulls(rows.num_rows, pa.int32())
     for column in by:
-        at = pc.coalesce(at, pc.index_in(rows[column].combine_chunks(), value_set=codes))
+        at = pc.coalesce(at, pc.index_in(rows[column].combine_chunks(), value_set=known.codes))
     if name:
-        at = pc.coalesce(at, pc.index_in(rows[name].combine_chunks(), value_set=names))
+        at = pc.coalesce(at, pc.index_in(rows[name].combine_chunks(), value_set=known.names))
     keep, versions = at.is_valid(), contract.versions
     for column, void in (versions.void if versions else {}).items():
         keep = pc.and_(keep, pc.invert(pc.is_in(rows[column].combine_chunks(), value_set=pa.array(void))))
-    found = rows.filter(keep)
-    rest = found.drop_columns(["uscc"]) if "uscc" in found.column_names else found
-    found = rest.add_column(0, "uscc", codes.take(at.filter(keep)))
+    found = _keyed(rows.filter(keep), at.filter(keep), known)
     if versions and versions.first:
         found = found.append_column(f"first_{versions.first}", found[versions.first])
     return found
 
 
-def _repeated(text: str, rows: int) -> pa.Array:
-    return pa.repeat(pa.scalar(text), rows)
+def _keyed(rows: pa.Table, at: pa.Array, known: _Known) -> pa.Table:
+    rest = rows.drop_columns(["uscc"]) if "uscc" in rows.column_names else rows
+    return rest.add_column(0, "uscc", known.codes.take(at)).append_column(_DISTRICT, known.district.take(at))
 
 
-def _of_owners(contract: Contract, rows: pa.Table, names: pa.Array, codes: pa.Array) -> pa.Table:
+def _of_owners(contract: Contract, rows: pa.Table, known: _Known) -> pa.Table:
     owners = pc.split_pattern(rows[contract.entity.names].combine_chunks(), ";")
-    parent, at = pc.list_parent_indices(owners), pc.index_in(owners.flatten(), value_set=names)
+    parent, at = pc.list_parent_indices(owners), pc.index_in(owners.flatten(), value_set=known.names)
     keep = at.is_valid()
-    parent = parent.filter(keep)
-    found = rows.take(parent).add_column(0, "uscc", codes.take(at.filter(keep)))
+    parent, at = parent.filter(keep), at.filter(keep)
+    found = _keyed(rows.take(parent), at, known)
     found = found.append_column("owners", pc.list_value_length(owners).take(parent).cast(pa.int64()))
     if contract.entity.filed_by:  # here one name
-        filed = pc.equal(found[contract.entity.filed_by], names.take(at.filter(keep)))
+        filed = pc.equal(found[contract.entity.filed_by], known.names.take(at))
         found = found.append_column("is_filer", filed.cast(pa.int64()))
     return found
 
