@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from include.kernel.errors import TerminalError, TransientError
+from include.kernel.errors import InnopointsError, TerminalError, TransientError
 
 FINISHED = ("success", "failed")
 SETTLED = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -78,7 +78,7 @@ class Airflow:
     def _sign_in(self) -> None:
         reply = self._session.post(f"{self.base_url}/auth/token", json=self._login, timeout=30)
         if not reply.ok:
-            raise TerminalError(f"Airflow refuses the login ({reply.status_code})", where=self.base_url)
+            raise _failure(reply)(f"Airflow refuses the login ({reply.status_code})", where=self.base_url)
         self._session.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
 
     def _get(self, path: str, **query: Any) -> dict[str, Any]:
@@ -93,8 +93,13 @@ class Airflow:
         except requests.RequestException as error:
             raise TransientError(f"Airflow does not answer ({type(error).__name__})", where=path) from None
         if not reply.ok:
-            raise TerminalError(f"Airflow answers {reply.status_code}: {_detail(reply)}", where=path)
+            raise _failure(reply)(f"Airflow answers {reply.status_code}: {_detail(reply)}", where=path)
         return reply.json()
+
+
+def _failure(reply: requests.Response) -> type[InnopointsError]:
+    """A server in trouble may answer later; what it refuses it refuses again."""
+    return TransientError if reply.status_code >= 500 else TerminalError
 
 
 def _detail(reply: requests.Response) -> str:

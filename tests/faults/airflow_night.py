@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from include.embedded.airflow_api import FINISHED, Airflow
 from include.embedded.demo import CITY, SCHEME
 from include.kernel.areas import areas
-from include.kernel.errors import InnopointsError
+from include.kernel.errors import TransientError
 from include.kernel.references import ResultKey, SnapshotKey
 from include.steps import due_publications
 from include.steps.stores import Stores
@@ -51,12 +51,12 @@ def ended(airflow: Airflow, dags: list[str], run_id: str, conf: dict[str, Any]) 
 
 
 def patiently(ask: Callable[[], Found]) -> Found:
-    """Ask until Airflow answers, for ten minutes."""
+    """Ask until Airflow answers, for ten minutes; what it refuses is asked once."""
     deadline = time.monotonic() + 600
     while True:
         try:
             return ask()
-        except InnopointsError:
+        except TransientError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(2)

@@ -108,7 +108,7 @@ def test_a_night_and_a_backfill_on_the_service_set_end_like_those_of_one_machine
     of_night = published(stores.engine, AS_OF), committed(stores, AS_OF), rows_published(AS_OF)
     day = EARLIER.isoformat()
     asked = {"districts": [DISTRICT], "date_from": day, "date_to": day, "scheme": SCHEME, "reason": "late returns"}
-    assert ended(composed.airflow, ["innopoints_backfill"], "backfill__test", asked) == {
+    assert ended(composed.airflow, ["innopoints_backfill"], "past_days__test", asked) == {
         "innopoints_backfill": "success"
     }
     of_backfill = published(stores.engine, EARLIER), rows_published(EARLIER)
