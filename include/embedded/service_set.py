@@ -192,7 +192,7 @@ class ServiceSet:
         url = f"postgresql://{user}:{self.secrets[secret]}@127.0.0.1:{self.ports[name]}/postgres"
         self._wait(name, lambda: psycopg.connect(url, connect_timeout=2).close() is None)
         with psycopg.connect(url, autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [user]).fetchone():
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [user]).fetchone():
                 connection.execute(f"CREATE DATABASE {user}".encode())
 
     def _make_cluster(self, name: str) -> None:
