@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 KEEP ?= 1
 ARGS ?=
 
-.PHONY: demo test test-long test-faults test-drift test-dirt test-pages test-services bench bench-names bench-search check docs docs-check down clean lock airflow secrets
+.PHONY: demo test test-long test-faults test-drift test-dirt test-pages test-services bench bench-names bench-search check docs docs-check services down clean lock airflow secrets
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -79,6 +79,11 @@ airflow: $(VENV)/.installed
 # The secrets of the composed services, drawn once; compose refuses to start without them.
 secrets: $(VENV)/.installed
 	@$(BIN)/python -m include.embedded secrets
+
+# The service set of docker-compose.yaml without a container engine: processes of this machine, until Ctrl-C.
+# Debian: apt-get install postgresql redis-server
+services: $(VENV)/.installed
+	@$(BIN)/python -m include.embedded services
 
 lock: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet uv

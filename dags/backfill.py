@@ -45,12 +45,15 @@ def preview() -> list[str]:
     from include.steps import backfill
 
     context = get_current_context()
-    wanted = wanted_of_backfill(context)
-    days, districts = ({getattr(key, name): None for key in wanted} for name in ("as_of", "district"))
-    lines = [str(one) for one in backfill.preview(list(days), list(districts), context["params"]["scheme"])]
+
+    def previewed() -> list[str]:
+        wanted = wanted_of_backfill(context)
+        days, districts = ({getattr(key, name): None for key in wanted} for name in ("as_of", "district"))
+        return [str(one) for one in backfill.preview(list(days), list(districts), context["params"]["scheme"])]
+
+    lines = leave_line(previewed)
     for line in lines:
         log.info("%s", line)
-    leave_line(lambda: {"runs": len(lines)})
     return lines
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
-from include.kernel.periods import parse_as_of
+from include.kernel.periods import business_date, parse_as_of
 from plugins.run_plan import TIMEZONE, date_param, planned, scheme_param
 from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, leave_line, run_step
 
@@ -17,7 +17,8 @@ AT_THREE_IN_THE_MORNING = """
 
 One message a night: published or not by then, districts, open incidents, and per source what came, was accepted, is in
 quarantine and how old the oldest snapshot in use is. Counts and links only. What was sent once is not sent again,
-whatever is cleared. Without the Connection `innopoints_alarms` nothing is sent: `innopoints digest` prints it.
+whatever is cleared. A night that is not published, and of which the deadline at six has told nobody, is told first, as
+an incident. Without the Connection `innopoints_alarms` nothing is sent: `innopoints digest` prints it.
 
 **At 3 a.m.** Nothing depends on it. A channel that is down is a line in the log of `send`, never a red task.
 """
@@ -30,12 +31,17 @@ def plan() -> dict[str, str]:
 
 @task
 def send(run: dict[str, str]) -> dict[str, Any]:
+    """The digest; and the incident of a night that is not published and of which no sweep was ever late."""
+    from include.steps import alarm
     from include.steps.digest import PAUSE_SECONDS, send_digest
 
-    pages = get_current_context()["ti"].log_url.partition("/dags/")[0] + "/plugin/innovation-points"
-    as_of = parse_as_of(run["as_of"])
+    context = get_current_context()
+    pages = context["ti"].log_url.partition("/dags/")[0] + "/plugin/innovation-points"
+    as_of, scheme = parse_as_of(run["as_of"]), run["scheme"]
+    if as_of == business_date(context["dag_run"].run_after):  # of a night long past nobody is called
+        alarm.tell(lambda: alarm.unpublished(as_of, scheme, link=pages), lookup=connection_from_airflow)
     channels = {"lookup": connection_from_airflow, "pause_seconds": PAUSE_SECONDS}
-    return run_step(send_digest, as_of, run["scheme"], link=pages, **channels)
+    return run_step(send_digest, as_of, scheme, link=pages, **channels)
 
 
 @dag(

@@ -46,11 +46,11 @@ def propose() -> dict[str, Any]:
     from include.steps import honours
 
     context = get_current_context()
-    refuse_unknown_keys(context)
     params, run = context["params"], run_name(context)
     page = f"{context['ti'].log_url.partition('/dags/')[0]}/points/honours/{params['year']}"
 
     def step(*, holder: str) -> dict[str, Any]:
+        refuse_unknown_keys(context)
         found = honours.propose(params["year"], params["generation"], params["notice_days"], run=run, holder=holder)
         return {**found, "link": f"{page}?scheme={found['scheme']}"}
 

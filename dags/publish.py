@@ -38,11 +38,15 @@ def due() -> list[dict[str, str]]:
     from include import steps
 
     context = get_current_context()
-    refuse_unknown_keys(context)
     run = context["dag_run"]
-    if awaits_the_form(context):
-        return leave_line(list)
-    return leave_line(steps.due_publications, business_date(run.run_after), sweep=run.run_type != "asset_triggered")
+
+    def due_now() -> list[dict[str, str]]:
+        refuse_unknown_keys(context)
+        if awaits_the_form(context):
+            return []
+        return steps.due_publications(business_date(run.run_after), sweep=run.run_type != "asset_triggered")
+
+    return leave_line(due_now)
 
 
 @task_with(ResultManifestLink(), map_index_template=LABEL, max_active_tis_per_dagrun=1)  # one after the other

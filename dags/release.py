@@ -36,10 +36,10 @@ def blocked() -> dict[str, Any]:
     from include.steps.release import require_blocked
 
     context = get_current_context()
-    refuse_unknown_keys(context)
     params = context["params"]
 
     def step(*, holder: str) -> dict[str, Any]:
+        refuse_unknown_keys(context)
         held = require_blocked(params["dataset"], params["scope"], date.fromisoformat(params["as_of"]))
         counts = {"rows_in": held.rows_in, "quarantined": held.quarantined}
         return {"reason": held.reason, "landing": held.landing_sha, **counts}

@@ -10,8 +10,9 @@ from airflow.sdk import Param, dag, get_current_context, task
 from include.contracts import contracts
 from include.kernel.periods import business_date, parse_as_of, require_begun
 from include.sources.declaration import SHARED_POOL
+from plugins.assets import DATASETS, announce_accepted
 from plugins.run_plan import date_param, districts_param, reason_param, refuse_unknown_keys
-from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, log, run_step
+from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, leave_line, log, run_step
 
 AT_THREE_IN_THE_MORNING = """
 ### Ask a department again 重取
@@ -32,30 +33,38 @@ until somebody back-fills them: give its districts and dates to `innopoints_back
 
 @task
 def plan() -> list[str]:
+    """For whom it is asked for again."""
     from include.steps.repull import scopes_of
 
     context = get_current_context()
-    refuse_unknown_keys(context)
-    params = context["params"]
-    require_begun(parse_as_of(params["as_of"]), business_date(context["dag_run"].run_after))
-    return scopes_of(params["dataset"], params["districts"] or [])
+
+    def scopes() -> list[str]:
+        refuse_unknown_keys(context)
+        params = context["params"]
+        require_begun(parse_as_of(params["as_of"]), business_date(context["dag_run"].run_after))
+        return scopes_of(params["dataset"], params["districts"] or [])
+
+    return leave_line(scopes)
 
 
-@task(pool=SHARED_POOL, map_index_template="{{ task.op_kwargs['scope'] }}")
+@task(pool=SHARED_POOL, map_index_template="{{ task.op_kwargs['scope'] }}", outlets=list(DATASETS.values()))
 def repull(scope: str) -> dict[str, Any]:
     from include.steps.repull import repull
 
     params = get_current_context()["params"]
     given = {"reason": params["reason"], "lookup": connection_from_airflow}
-    return run_step(repull, params["dataset"], scope, date.fromisoformat(params["as_of"]), **given)
+    done = run_step(repull, params["dataset"], scope, date.fromisoformat(params["as_of"]), **given)
+    announce_accepted([done] if done["outcome"] == "replaced" else [])
+    return done
 
 
 @task(trigger_rule="all_done_min_one_success")
 def otherwise(done: Any) -> dict[str, Any]:
     """What to give to the form for past days so that the results follow; empty where none would read otherwise."""
     changed = [one for one in done if one and one["results"]]
+    results = sum(one["results"] for one in changed)
+    leave_line(lambda: {"results": results})
     if not changed:
-        log.info("no result would read otherwise")
         return {}
     form = {
         "districts": sorted({district for one in changed for district in one["districts"]}),
@@ -63,7 +72,7 @@ def otherwise(done: Any) -> dict[str, Any]:
         "date_to": max(one["date_to"] for one in changed),
         "reason": f"{get_current_context()['params']['dataset']} pulled again",
     }
-    log.info("%d results would read otherwise: %s", sum(one["results"] for one in changed), form)
+    log.info("%d results would read otherwise: %s", results, form)
     return form
 
 

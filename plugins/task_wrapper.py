@@ -17,7 +17,7 @@ from plugins.alarms import on_failure
 from plugins.metrics import report
 
 log = logging.getLogger("innopoints")
-Found = TypeVar("Found", dict[str, Any], dict[str, str], list[dict[str, Any]], list[dict[str, str]])
+Found = TypeVar("Found", dict[str, Any], dict[str, str], list[dict[str, Any]], list[dict[str, str]], list[str])
 
 # 60 + 120 + 240 + 480 seconds (Airflow adds jitter): four retries outlast a department's quarter of an hour, and a
 # restart of Airflow's own API server or database. What waiting cannot help fails at once.

@@ -49,6 +49,14 @@ def secrets() -> None:
 
 
 @app.command()
+def services() -> None:
+    """Keep the service set of docker-compose.yaml up as processes of this machine, until Ctrl-C."""
+    from include.embedded import service_set
+
+    service_set.keep(settings(), typer.echo)
+
+
+@app.command()
 def prepare() -> None:
     """Prepare Airflow's database for the composed services."""
     composed.prepare(settings().home)

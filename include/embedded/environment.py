@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shlex
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,15 @@ def connection_variables(home: Path) -> dict[str, str]:
         "password": secrets_of(home)["privacy"],
     }
     return {f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(value) for conn_id, value in given.items()}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listens on."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return found
 
 
 def pools() -> dict[str, dict[str, Any]]:

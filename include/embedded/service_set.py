@@ -1,9 +1,9 @@
 """The service set of `docker-compose.yaml` as processes of this machine, read from that very file.
 
-For machines without a container engine, and for the test that holds the set: PostgreSQL twice and Redis from Debian's
-packages (`apt-get install postgresql redis-server`), Airflow with Celery workers, the stand-in departments. Addresses
-become loopback with free ports, folders those of a home; commands, environment, secrets and the number of workers are
-the file's.
+For machines without a container engine (`make services`), and for the test that holds the set: PostgreSQL twice and
+Redis from Debian's packages (`apt-get install postgresql redis-server`), Airflow with Celery workers, the stand-in
+departments. Addresses become loopback with free ports, folders those of a home; commands, environment, secrets and the
+number of workers are the file's.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import psycopg
@@ -30,24 +30,31 @@ import yaml
 
 from include.embedded.airflow_api import Airflow
 from include.embedded.composed import draw_secrets
-from include.embedded.environment import ROOT, USER
+from include.embedded.environment import ROOT, USER, free_ports, write_environment, write_private
+from include.embedded.supervisor import require_free
 from include.kernel.errors import BadInput, InnopointsError, TerminalError
+from include.kernel.settings import Settings
 
 COMPOSE = ROOT / "docker-compose.yaml"
 DATABASES = {"postgres": ("airflow", "METADATA_PASSWORD"), "warehouse": ("innopoints", "WAREHOUSE_PASSWORD")}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 WORKER = "worker"
-START_SECONDS, STOP_SECONDS = 240, 20
+STORES = (*DATABASES, "redis")
+LISTENING = (*STORES, "sandbox", "api-server", "health")
+START_SECONDS, STOP_SECONDS, GUARD_SECONDS = 240, 20, 5
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
 class ServiceSet:
-    """What runs, by name: the services of the file, workers numbered from 1."""
+    """What runs, by name: the services of the file, workers numbered from 1. Those of `ports` listen there, the others
+    where it is free.
+    """
 
     home: Path
     world: dict[str, str] = field(default_factory=dict)
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,14 +62,18 @@ class ServiceSet:
         self.workers = [f"{WORKER}-{n + 1}" for n in range(self.services[WORKER]["deploy"]["replicas"])]
 
     def start(self) -> Airflow:
-        """Everything up, in the file's order; a client that has signed in."""
-        draw_secrets(self.home / ".env")
+        """Everything up, in the file's order, on what an earlier start has left here; a client that has signed in."""
+        self._same_world()
+        if not (self.home / ".env").exists():
+            draw_secrets(self.home / ".env")
         lines = (self.home / ".env").read_text(encoding="utf-8").splitlines()
         self.secrets = dict(line.split("=", 1) for line in lines)
-        self.ports = dict(zip((*DATABASES, "redis", "sandbox", "api-server", "health"), free_ports(6), strict=True))
+        self.ports = dict(zip(LISTENING, free_ports(len(LISTENING)), strict=True)) | self.ports
         for name in DATABASES:
             self._start_postgresql(name)
-        self._start_redis()
+        self.begin("redis")
+        client = redis.Redis("127.0.0.1", self.ports["redis"], password=self.secrets["REDIS_PASSWORD"])
+        self._wait("redis", client.ping)
         self.begin("sandbox")
         self._wait("sandbox", lambda: requests.get(f"http://127.0.0.1:{self.ports['sandbox']}/health", timeout=2).ok)
         prepared = subprocess.run(
@@ -76,10 +87,18 @@ class ServiceSet:
 
     def begin(self, name: str) -> None:
         """Start a service, again if it was there before, as `restart: always` would."""
-        command, variables = self._command(name), self.environment(name)
-        self.running[name] = subprocess.Popen(
-            command, env=variables, cwd=ROOT, start_new_session=True, **self._log(name)
-        )
+        own: dict[str, Any] = {"cwd": ROOT, "env": self.environment(name)}
+        if name in DATABASES:
+            own = {"cwd": self.home / name, **_as_database_user()}
+        self.running[name] = subprocess.Popen(self._command(name), start_new_session=True, **own, **self._log(name))
+
+    def begin_again(self) -> list[str]:
+        """Whoever has ended meanwhile, and is started again."""
+        ended = [name for name, process in self.running.items() if process.poll() is not None]
+        for name in ended:
+            self.kill(name)  # what it has left behind
+            self.begin(name)
+        return ended
 
     def kill(self, name: str) -> None:
         """kill -9 of a service with all it has started."""
@@ -88,13 +107,17 @@ class ServiceSet:
         self.running[name].wait(STOP_SECONDS)
 
     def stop(self) -> None:
-        """All of them, those first that were started last; who does not go is killed."""
-        for name, process in reversed(self.running.items()):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGINT if name in DATABASES else signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_SECONDS)
-            self.kill(name)
+        """All of them, the stores last, for the others write to them; who does not go is killed."""
+        others = [name for name in self.running if name not in STORES]
+        for names in (others, [name for name in STORES if name in self.running]):
+            for name in names:
+                with suppress(ProcessLookupError):
+                    os.killpg(self.running[name].pid, signal.SIGINT if name in DATABASES else signal.SIGTERM)
+            last = time.monotonic() + STOP_SECONDS
+            for name in names:
+                with suppress(subprocess.TimeoutExpired):
+                    self.running[name].wait(max(last - time.monotonic(), 0))
+                self.kill(name)
 
     def environment(self, name: str) -> dict[str, str]:
         """The variables of a service, on this machine."""
@@ -119,15 +142,20 @@ class ServiceSet:
         return self._here(self.services[WORKER]["environment"]["INNOPOINTS_WAREHOUSE_URL"])
 
     def _command(self, name: str) -> list[str]:
+        if name in DATABASES:
+            where = ["-D", str(self.home / name), "-p", str(self.ports[name]), "-h", "127.0.0.1", "-k", ""]
+            return [_binary("postgres"), *where]
         written = self.services[WORKER if name in self.workers else name]["command"]
         command = [self._here(part) for part in written]
         if name == "sandbox":
             places = {"--host": "127.0.0.1", "--port": str(self.ports["sandbox"])}
             command = [places.get(before, part) for before, part in zip(["", *command], command, strict=False)]
+        if name == "redis":
+            command += ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1", "--dir", str(self.home)]
         if name in self.workers:
             command += ["--celery-hostname", f"{name}@%h"]
         program = {"python": sys.executable, "airflow": str(Path(sys.executable).with_name("airflow"))}
-        return [program.get(command[0], command[0]), *command[1:]]
+        return [program.get(command[0]) or _found(shutil.which(command[0]), command[0]), *command[1:]]
 
     def _here(self, text: str) -> str:
         """A value of the file with its secrets, addresses and folders on this machine."""
@@ -142,47 +170,54 @@ class ServiceSet:
         name, otherwise = found[1], found[2] or ""
         return self.secrets.get(name) or self.world.get(name) or otherwise.removeprefix(":-")
 
+    def _same_world(self) -> None:
+        """What another seed or size has left here must not be taken for this one's."""
+        mark, now = self.home / "world", " ".join(value for _, value in sorted(self.world.items()))
+        self.home.mkdir(parents=True, exist_ok=True)
+        before = mark.read_text(encoding="utf-8") if mark.exists() else now
+        if before != now:
+            raise BadInput(
+                f"size and seed were {before!r}, now {now!r}",
+                where=str(self.home),
+                kept="what is there",
+                todo="set them as they were, or remove that folder",
+            )
+        mark.write_text(now, encoding="utf-8")
+
     def _start_postgresql(self, name: str) -> None:
         user, secret = DATABASES[name]
-        data, password = self.home / name, self.home / f"{name}.password"
-        owner = _database_user()
-        for folder in (self.home, data):
-            folder.mkdir(exist_ok=True)
-        password.write_text(self.secrets[secret], encoding="utf-8")
-        if owner:
-            for path in (data, password):
-                shutil.chown(path, owner)
-        as_owner: dict[str, Any] = {"user": owner, "group": owner, "extra_groups": []} if owner else {}
-        options = [
-            "-U",
-            user,
-            "--pwfile",
-            str(password),
-            "--auth",
-            "scram-sha-256",
-            "--encoding",
-            "UTF8",
-            "--locale",
-            "C",
-        ]
-        subprocess.run(
-            [_binary("initdb"), "-D", str(data), *options], check=True, cwd=data, **as_owner, **self._log(name)
-        )
-        password.unlink()
-        command = [_binary("postgres"), "-D", str(data), "-p", str(self.ports[name]), "-h", "127.0.0.1", "-k", ""]
-        self.running[name] = subprocess.Popen(command, cwd=data, start_new_session=True, **as_owner, **self._log(name))
-        url = f"postgresql://{user}:{self.secrets[secret]}@127.0.0.1:{self.ports[name]}"
-        self._wait(name, lambda: psycopg.connect(f"{url}/postgres", connect_timeout=2).close() is None)
-        with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {user}".encode())
+        if not (self.home / name / "PG_VERSION").exists():
+            self._make_cluster(name)
+        self.begin(name)
+        url = f"postgresql://{user}:{self.secrets[secret]}@127.0.0.1:{self.ports[name]}/postgres"
+        self._wait(name, lambda: psycopg.connect(url, connect_timeout=2).close() is None)
+        with psycopg.connect(url, autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [user]).fetchone():
+                connection.execute(f"CREATE DATABASE {user}".encode())
 
-    def _start_redis(self) -> None:
-        command = [self._here(part) for part in self.services["redis"]["command"]]
-        command += ["--port", str(self.ports["redis"]), "--bind", "127.0.0.1", "--dir", str(self.home)]
-        command[0] = _found(shutil.which(command[0]), command[0])
-        self.running["redis"] = subprocess.Popen(command, start_new_session=True, **self._log("redis"))
-        client = redis.Redis("127.0.0.1", self.ports["redis"], password=self.secrets["REDIS_PASSWORD"])
-        self._wait("redis", client.ping)
+    def _make_cluster(self, name: str) -> None:
+        """The files of a PostgreSQL; they are its user's, who must be able to reach them."""
+        user, secret = DATABASES[name]
+        data, password, owner = self.home / name, self.home / f"{name}.password", _as_database_user()
+        data.mkdir(exist_ok=True)
+        if owner:
+            shutil.chown(data, owner["user"])
+        if subprocess.run(["test", "-w", str(data)], check=False, **owner).returncode:
+            raise BadInput(
+                f"{owner['user']}, as whom PostgreSQL runs, cannot reach its folder",
+                where=str(data),
+                kept="what is there",
+                todo="set INNOPOINTS_HOME to a folder that other users may enter",
+            )
+        write_private(password, self.secrets[secret])
+        if owner:
+            shutil.chown(password, owner["user"])
+        options = ["-U", user, "--pwfile", str(password), "--auth", "scram-sha-256", "--encoding", "UTF8"]
+        command = [_binary("initdb"), "-D", str(data), "--locale", "C", *options]
+        made = subprocess.run(command, check=False, cwd=data, **owner, **self._log(name))
+        password.unlink()
+        if made.returncode:
+            raise TerminalError(f"initdb of {name} failed", where=str(self.home / "logs"), todo=f"read {name}.log")
 
     def _signed_in(self) -> Airflow:
         url, found = f"http://127.0.0.1:{self.ports['api-server']}", []
@@ -212,29 +247,63 @@ class ServiceSet:
 
 
 @contextmanager
-def service_set(home: Path, world: dict[str, str]) -> Iterator[tuple[ServiceSet, Airflow]]:
-    """The whole set for as long as the context lasts, in a new home that PostgreSQL's user may enter."""
-    services = ServiceSet(home, world)
+def service_set(
+    home: Path, world: dict[str, str], ports: dict[str, int] | None = None
+) -> Iterator[tuple[ServiceSet, Airflow]]:
+    """The whole set for as long as the context lasts, in a home that PostgreSQL's user may enter."""
+    services = ServiceSet(home, world, ports or {})
     try:
         yield services, services.start()
     finally:
         services.stop()
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return found
+def keep(settings: Settings, say: Callable[[str], None]) -> None:
+    """The set until somebody ends it (Ctrl-C, SIGTERM, a closed terminal). Whoever ends meanwhile is started again."""
+    require_installed()
+    ports = {"api-server": settings.airflow_port, "sandbox": settings.sandbox_port}
+    require_free(settings.airflow_port, "INNOPOINTS_AIRFLOW_PORT")
+    require_free(settings.sandbox_port, "INNOPOINTS_SANDBOX_PORT")
+    home = settings.home.absolute() / "services"
+    world = {
+        "INNOPOINTS_SANDBOX_ENTERPRISES": str(settings.sandbox_enterprises),
+        "INNOPOINTS_SANDBOX_SEED": str(settings.sandbox_seed),
+    }
+    for number in ENDING:
+        signal.signal(number, _end)
+    try:
+        say(f"starting, which takes a minute or two; logs in {home / 'logs'}")
+        with service_set(home, world, ports) as (services, airflow):
+            write_environment(home / "airflow.env", services.environment(services.workers[0]))
+            say(f"Airflow   {airflow.base_url}   user {USER}   password {services.secrets['AIRFLOW_ADMIN_PASSWORD']}")
+            say(f"sandbox   http://127.0.0.1:{settings.sandbox_port}")
+            say(f"shell     . {home / 'airflow.env'}   then airflow …")
+            say("stop      Ctrl-C")
+            while True:
+                time.sleep(GUARD_SECONDS)
+                for name in services.begin_again():
+                    say(f"{name} had ended; started again")
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """End once: who is impatient must not leave half of the set behind."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def require_installed() -> None:
+    """Refuse to start where Debian's packages are missing."""
+    _binary("postgres")
+    _found(shutil.which("redis-server"), "redis-server")
 
 
 def missing() -> str:
     """What is not installed, in words; empty where everything is there."""
     try:
-        _binary("postgres")
-        _found(shutil.which("redis-server"), "redis-server")
+        require_installed()
     except BadInput as error:
         return str(error)
     return ""
@@ -254,6 +323,6 @@ def _found(path: str | None, name: str) -> str:
     return path
 
 
-def _database_user() -> str | None:
+def _as_database_user() -> dict[str, Any]:
     """PostgreSQL refuses to run as root: then as the user that its package made."""
-    return "postgres" if os.geteuid() == 0 else None
+    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}

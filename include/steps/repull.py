@@ -81,8 +81,8 @@ def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, l
         stores.ledger.record_repull(key, outcome=outcome, **said)
         stores.lake.drop_raw(places.raw(key))
         otherwise = stores.ledger.results_reading_otherwise(key, accepted_sha)
-    counts = {"accepted_before": held.accepted or 0, "accepted": found["accepted"], "quarantined": found["quarantined"]}
-    return {**key.to_json(), "outcome": outcome, **counts, **_span(otherwise)}
+    counts = {name: found[name] for name in ("rows_in", "duplicates", "accepted", "quarantined")}
+    return {**key.to_json(), "outcome": outcome, **counts, "accepted_before": held.accepted or 0, **_span(otherwise)}
 
 
 def _span(results: list[ResultRow]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.dags import runs
+
 CHEN = {"id": "7", "name": "chen"}
 
 
@@ -35,19 +37,15 @@ def answer(option: str, who: dict[str, str] | None, reason: str) -> None:
 
 
 def run(
-    dag: Any, minute: int, conf: dict[str, Any], answered: tuple[Any, ...] | None, marked: str = "^ask$"
+    dag: Any, conf: dict[str, Any], answered: tuple[Any, ...] | None, marked: str = "^ask$"
 ) -> tuple[str, dict[str, str]]:
     """Run a form whole: it is answered, or the tasks that `marked` matches are marked as success by hand. Gives the
     state of the run and of each task.
     """
     if answered:
         threading.Thread(target=answer, args=answered, daemon=True).start()
-    finished = dag.test(
-        logical_date=datetime(2026, 11, 20, 4, minute, tzinfo=UTC),
-        run_conf=conf,
-        mark_success_pattern=None if answered else marked,
-    )
-    return str(finished.state), {one.task_id: str(one.state) for one in finished.get_task_instances()}
+    state, states = runs.run(dag, conf, marked=None if answered else marked)
+    return state, {task: only for task, (only,) in states.items()}
 
 
 def xcom_of(task_id: str) -> Any:

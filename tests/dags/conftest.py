@@ -1,13 +1,20 @@
-"""Airflow for tests: a home of its own, set before anything imports Airflow, and the DAGs parsed once."""
+"""Airflow for tests: a home of its own, set before anything imports Airflow, the DAGs parsed once, its tables made
+once, and what stands in for a night.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.alarms import servers
+from tests.alarms.servers import Robots
+from tests.dags.runs import Notes
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(tempfile.mkdtemp(prefix="innopoints-airflow-"))
@@ -31,3 +38,29 @@ def dags() -> dict[str, Any]:
     bag = DagBag(dag_folder=str(ROOT / "dags"))
     assert bag.import_errors == {}
     return bag.dags
+
+
+@pytest.fixture(scope="session")
+def metadata() -> None:
+    """Airflow's own tables, in the home of this test session."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Notes:
+    """Notes in the place of the steps, one Connection, and a home for the ledger that alarms look into."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_INNOPOINTS_TEST",
+        '{"conn_type": "http", "host": "http://127.0.0.1:1", "login": "app", "password": "pw", "extra": {"a": 1}}',
+    )
+    return Notes(monkeypatch)
+
+
+@pytest.fixture
+def robots(monkeypatch: pytest.MonkeyPatch) -> Iterator[Robots]:
+    """The group robots, all well."""
+    with servers.robots(monkeypatch) as held:
+        yield held

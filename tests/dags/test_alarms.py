@@ -5,44 +5,36 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from include.alarms import channels
+from include.embedded.environment import free_ports
+from include.kernel.periods import SHANGHAI
 from include.sources.declaration import of_district, sources
 from include.steps import alarm, digest
+from plugins.task_wrapper import connection_from_airflow
 from tests.alarms import servers
 from tests.alarms.servers import DINGTALK, FEISHU, SECRETS, WECOM, Mail, Robots
-from tests.dags.test_wiring import DISTRICT, Notes, metadata, run  # noqa: F401 (Airflow's own tables)
+from tests.dags.runs import DISTRICT, SCHEME, Notes, run
 
-pytestmark = [pytest.mark.airflow, pytest.mark.services]
+pytestmark = [pytest.mark.airflow, pytest.mark.services, pytest.mark.usefixtures("metadata")]
 
+PAUSE_OF_A_NIGHT = alarm.PAUSE_SECONDS
+SECONDS_OF_AIRFLOW = 20
+"""So long Airflow leaves the process of a task that has failed (core.task_success_overtime)."""
 OF_TAX = [dataset for dataset in of_district() if dataset in sources()["tax_database"].datasets]
 
 
 @pytest.fixture
-def notes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Notes:
-    """Notes in the place of the steps, but the alarms are real, over a ledger of their own."""
-    import include
-
-    taken = Notes(set())
-    taken.alarm, taken.digest = alarm, digest  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "include.steps", taken)
-    monkeypatch.setattr(include, "steps", taken, raising=False)
-    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
-    monkeypatch.setenv("AIRFLOW_CONN_INNOPOINTS_TEST", '{"conn_type": "http", "host": "http://127.0.0.1:1"}')
+def notes(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> Notes:
+    """Notes in the place of the steps, but the alarms are real, and do not wait between two tries."""
     monkeypatch.setattr(alarm, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(digest, "PAUSE_SECONDS", 0)
-    return taken
-
-
-@pytest.fixture
-def robots(monkeypatch: pytest.MonkeyPatch) -> Iterator[Robots]:
-    with servers.robots(monkeypatch) as held:
-        yield held
+    return notes
 
 
 @pytest.fixture
@@ -91,11 +83,11 @@ def test_a_blocked_publication_is_told_by_its_scheme(
     dags: dict[str, Any], notes: Notes, robots: Robots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(monkeypatch, FEISHU)
-    notes.due = [{"as_of": day, "scheme": "changzhou_v1"} for day in ("2026-11-18", "2026-11-19")]
+    notes.due = [{"as_of": day, "scheme": SCHEME} for day in ("2026-11-18", "2026-11-19")]
     notes.failing |= {("publish", "2026-11-18"), ("publish", "2026-11-19")}
     run(dags["innopoints_publish"])
     [text] = robots.texts["feishu"]
-    assert "publication blocked 发布被拦: changzhou_v1" in text
+    assert f"publication blocked 发布被拦: {SCHEME}" in text
 
 
 @pytest.mark.parametrize(
@@ -109,8 +101,6 @@ def test_a_run_ends_the_same_whatever_the_channels_do(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from include.alarms import channels
-
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(channels, "WAIT_SECONDS", 0.3)
     robots.does = dict.fromkeys(robots.texts, does)
@@ -156,3 +146,60 @@ def test_a_form_and_a_run_by_hand_that_is_refused_tell_nobody(
     form = {"districts": [DISTRICT], "date_from": "2026-11-20", "date_to": "2026-11-19", "reason": "nothing"}
     assert run(dags["innopoints_backfill"], form)[0] == "failed"
     assert robots.texts["wecom"] == []
+
+
+NOT_PUBLISHED = f"not published by its deadline 逾期未发布: {SCHEME}"
+
+
+@pytest.mark.parametrize("told_at_six", [False, True])
+def test_a_night_without_a_sweep_is_told_with_its_digest_unless_it_was_told_at_six(
+    dags: dict[str, Any], notes: Notes, robots: Robots, monkeypatch: pytest.MonkeyPatch, told_at_six: bool
+) -> None:
+    """The sweep's DAG was paused, or another run of it was at it: there is no run that could be late."""
+    connect(monkeypatch, WECOM)
+    tonight = datetime.now(SHANGHAI).date()
+    if told_at_six:
+        alarm.tell(lambda: alarm.unpublished(tonight, SCHEME), lookup=connection_from_airflow)
+    for _ in range(2):
+        assert run(dags["innopoints_digest"], {"as_of": tonight.isoformat()})[0] == "success"
+    incident, of_night = robots.texts["wecom"]
+    assert incident.splitlines()[1] == NOT_PUBLISHED
+    assert "open incidents 未了结: 1" in of_night
+    assert f"- {NOT_PUBLISHED} (since {tonight})" in of_night
+
+
+def test_what_no_channel_took_is_tried_again_by_whoever_meets_it_and_stands_in_the_next_digest(
+    dags: dict[str, Any],
+    notes: Notes,
+    robots: Robots,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A robot that never answers, one that answers 500, a mail host where nobody listens; with the waits of a night."""
+    caplog.set_level(logging.INFO, "innopoints")
+    monkeypatch.setattr(alarm, "PAUSE_SECONDS", PAUSE_OF_A_NIGHT)
+    (closed,) = free_ports(1)
+    dead = f"mailto://alarms:m4ilpass@127.0.0.1:{closed}?from=a@zone.example&to=b@zone.example&mode=insecure"
+    connect(monkeypatch, WECOM, FEISHU, fallback=dead)
+    robots.does = {"wecom": "hang", "feishu": "500"}
+    notes.failing.add(("conform", DISTRICT))
+    _, states = run(dags[f"innopoints_{DISTRICT}"], {"as_of": "2026-11-18"})
+    assert (states["conform"], states["score"]) == (["failed"], ["upstream_failed"])
+    [failed] = [record for record in caplog.records if record.levelno == logging.ERROR and record.name == "innopoints"]
+    [said] = [record for record in caplog.records if record.getMessage().startswith("alarms: ")]
+    assert said.getMessage() == "alarms: not taken by wecom, feishu after 2 tries; fallback taken by 0 of 1"
+    assert 2 * channels.WAIT_SECONDS < said.created - failed.created < SECONDS_OF_AIRFLOW
+
+    robots.does = {"wecom": "500", "feishu": "500"}
+    for day in ("2026-11-19", "2026-11-20"):
+        run(dags[f"innopoints_{DISTRICT}"], {"as_of": day})
+    assert robots.asked["feishu"] == 3  # two tries of the first night, one of the second, then no more
+    assert run(dags["innopoints_digest"], {"as_of": "2026-11-20"})[0] == "success"
+    assert robots.texts == {"wecom": [], "dingtalk": [], "feishu": []}
+
+    robots.does.clear()
+    assert run(dags["innopoints_digest"], {"as_of": "2026-11-21"})[0] == "success"
+    for name in ("wecom", "feishu"):
+        [text] = robots.texts[name]
+        assert "- a district was not scored 辖区未算出: 320411 新北区 (since 2026-11-20)" in text
+    assert not [secret for secret in SECRETS if secret in caplog.text]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.airflow
+from tests.dags.runs import run
+
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("metadata")]
 
 FORM = {
     "districts": ["320411", "320412"],
@@ -18,13 +19,6 @@ FORM = {
     "dry_run": False,
 }
 KEY = "backfill/changzhou_v1/320411/2026-11-18"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def metadata() -> None:
-    from airflow.utils.db import initdb
-
-    initdb()
 
 
 class Days:
@@ -61,14 +55,6 @@ def days(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Days:
     return notes
 
 
-def run(dag: Any, minute: int, **conf: Any) -> tuple[str, dict[str, list[str]]]:
-    finished = dag.test(logical_date=datetime(2026, 11, 20, 5, minute, tzinfo=UTC), run_conf={**FORM, **conf})
-    states: dict[str, list[str]] = {}
-    for one in finished.get_task_instances():
-        states.setdefault(one.task_id, []).append(str(one.state))
-    return str(finished.state), states
-
-
 def is_free() -> bool:
     from include.steps.stores import open_stores
     from include.store.ledger import Held
@@ -83,7 +69,7 @@ def is_free() -> bool:
 def test_every_district_and_day_runs_while_nobody_else_may_have_them_then_one_publication(
     dags: dict[str, Any], days: Days
 ) -> None:
-    state, states = run(dags["innopoints_backfill"], 1)
+    state, states = run(dags["innopoints_backfill"], FORM)
     assert state == "success"
     assert sorted(days.started) == [
         (f"innopoints_{district}", day) for district in FORM["districts"] for day in ("2026-11-18", "2026-11-19")
@@ -98,7 +84,7 @@ def test_one_failed_district_leaves_the_others_to_be_published_and_the_run_red(
     dags: dict[str, Any], days: Days
 ) -> None:
     days.failing.add(("innopoints_320412", "2026-11-18"))
-    state, states = run(dags["innopoints_backfill"], 2)
+    state, states = run(dags["innopoints_backfill"], FORM)
     assert sorted(states["district_day"]) == ["failed", "success", "success", "success"]
     assert states["request_publication"] == ["success"]
     assert (state, states["complete"], states["free"]) == ("failed", ["upstream_failed"], ["success"])
@@ -107,14 +93,14 @@ def test_one_failed_district_leaves_the_others_to_be_published_and_the_run_red(
 
 def test_where_nothing_was_scored_nothing_is_asked_to_be_published(dags: dict[str, Any], days: Days) -> None:
     days.failing = {("innopoints_320411", "2026-11-18")}
-    state, states = run(dags["innopoints_backfill"], 3, districts=["320411"], date_to="2026-11-18")
+    state, states = run(dags["innopoints_backfill"], {**FORM, "districts": ["320411"], "date_to": "2026-11-18"})
     assert (state, states["request_publication"]) == ("failed", ["upstream_failed"])
     assert is_free()
 
 
 def test_listed_only_nothing_runs_and_nothing_is_published(dags: dict[str, Any], days: Days, caplog: Any) -> None:
     caplog.set_level("INFO")
-    state, states = run(dags["innopoints_backfill"], 4, dry_run=True)
+    state, states = run(dags["innopoints_backfill"], {**FORM, "dry_run": True})
     assert (state, states["preview"], states["request_publication"]) == ("success", ["success"], ["skipped"])
     assert days.started == []
     listed = [line for line in caplog.messages if line.startswith("2026-11-1")]
@@ -129,7 +115,7 @@ def test_a_second_form_for_a_claimed_day_is_refused_and_names_the_first(
     from include.steps.stores import open_stores
 
     held = open_stores().ledger.acquire(KEY, "innopoints_backfill/manual__the_first", 3600)
-    state, states = run(dags["innopoints_backfill"], 5)
+    state, states = run(dags["innopoints_backfill"], FORM)
     assert (state, states["claim"], days.started) == ("failed", ["failed"], [])
     assert f"{KEY}: held by innopoints_backfill/manual__the_first until" in caplog.text
     assert not is_free()  # the first one's claim stands

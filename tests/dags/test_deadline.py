@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +15,12 @@ import pytest
 from include.kernel.errors import TerminalError
 from include.steps.city import require_published
 from include.steps.stores import Stores, open_stores
-from tests.alarms import servers
 from tests.alarms.servers import WECOM, Robots
-from tests.dags.test_wiring import metadata  # noqa: F401 (Airflow's own tables)
+from tests.dags.runs import SCHEME
 
 pytestmark = [pytest.mark.airflow, pytest.mark.services]
 
-NIGHT, SCHEME = date(2026, 11, 20), "changzhou_v1"
+NIGHT = date(2026, 11, 20)
 SWEEP = datetime(2026, 11, 19, 21, 0, tzinfo=UTC)  # 05:00 in Shanghai
 SIX = datetime(2026, 11, 19, 22, 0, tzinfo=UTC)
 
@@ -36,14 +34,8 @@ def stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stores:
     return open_stores()
 
 
-@pytest.fixture
-def robots(monkeypatch: pytest.MonkeyPatch) -> Iterator[Robots]:
-    with servers.robots(monkeypatch) as held:
-        yield held
-
-
 @pytest.fixture(scope="module")
-def written(dags: dict[str, Any], metadata: None) -> None:  # noqa: F811
+def written(metadata: None) -> None:
     """The DAGs in Airflow's tables, as its DAG processor writes them."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
@@ -56,7 +48,7 @@ def written(dags: dict[str, Any], metadata: None) -> None:  # noqa: F811
         sync_bag_to_db(bag, bundle.name, bundle.version)
 
 
-def started(kind: str, logical_date: datetime | None) -> int:
+def started(kind: str, logical_date: datetime | None, state: str = "running") -> int:
     """A run of the publication as the scheduler makes it; its number."""
     from airflow.models.dagrun import DagRun
     from airflow.models.serialized_dag import SerializedDagModel
@@ -74,7 +66,7 @@ def started(kind: str, logical_date: datetime | None) -> int:
             run_after=SWEEP,
             run_type=DagRunType(kind),
             triggered_by=DagRunTriggeredByType.TEST,
-            state="running",
+            state=state,
             session=session,
         )
         return run.id
@@ -145,11 +137,12 @@ def test_a_sweep_that_ends_well_before_six_has_no_deadline_any_more_and_one_that
         assert len(deadlines(number)) == left
 
 
-def test_a_night_that_is_not_published_by_its_deadline_is_told_once(
-    written: None, stores: Stores, robots: Robots
+@pytest.mark.parametrize("state", ["running", "queued", "failed"])
+def test_a_night_that_is_not_published_by_its_deadline_is_told_once_whatever_became_of_the_sweep(
+    written: None, stores: Stores, robots: Robots, state: str
 ) -> None:
     for _ in range(2):
-        assert miss(started("scheduled", SWEEP))
+        assert miss(started("scheduled", SWEEP, state))
     [text] = robots.texts["wecom"]
     assert "not published by its deadline 逾期未发布: changzhou_v1" in text
     assert "districts scored 已算出 0" in text

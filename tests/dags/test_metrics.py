@@ -18,14 +18,13 @@ import pytest
 from include.kernel.periods import SHANGHAI
 from include.sources.declaration import of_district
 from plugins.metrics import GAUGES, metrics, report
-from tests.dags.test_wiring import DISTRICT, Notes, metadata, notes, run  # noqa: F401 (fixtures)
+from tests.dags.runs import DISTRICT, SCHEME, Notes, run
 
-pytestmark = [pytest.mark.airflow, pytest.mark.services]
+pytestmark = [pytest.mark.airflow, pytest.mark.services, pytest.mark.usefixtures("metadata")]
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = json.loads((ROOT / "docs/grafana/innovation_points.json").read_text("utf-8"))
 PAGE = (ROOT / "docs/how-to/see-a-night.md").read_text("utf-8")
-SCHEME = "changzhou_v1"
 
 
 class Listener:
@@ -114,7 +113,7 @@ def expected() -> dict[tuple[str, tuple[tuple[str, str], ...]], int]:
     }
 
 
-def night(dags: dict[str, Any], notes: Notes, as_of: str) -> None:  # noqa: F811
+def night(dags: dict[str, Any], notes: Notes, as_of: str) -> None:
     notes.due = [{"as_of": as_of, "scheme": SCHEME}]
     assert run(dags[f"innopoints_{DISTRICT}"], {"as_of": as_of})[0] == "success"
     assert run(dags["innopoints_publish"])[0] == "success"
@@ -122,7 +121,7 @@ def night(dags: dict[str, Any], notes: Notes, as_of: str) -> None:  # noqa: F811
 
 def test_a_night_arrives_at_a_statsd_listener(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     sending: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -139,7 +138,7 @@ def test_a_night_arrives_at_a_statsd_listener(
 
 def test_a_night_arrives_at_an_opentelemetry_collector(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     sending: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -158,7 +157,7 @@ def test_a_night_arrives_at_an_opentelemetry_collector(
 
 def test_a_past_day_that_is_run_again_is_no_news(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from airflow.sdk.observability import stats
@@ -171,7 +170,7 @@ def test_a_past_day_that_is_run_again_is_no_news(
 
 def test_a_collector_where_nobody_listens_fails_no_task_and_holds_it_up_for_seconds(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     sending: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from include import steps
 from tests.dags.answers import CHEN, forge_xcom, run
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("metadata")]
 
 FORM = {"dataset": "TAX_VAT", "scope": "320411", "as_of": "2026-11-20"}
 FORGED = {
@@ -21,13 +22,8 @@ FORGED = {
     "params_input": {"reason": "x"},
     "answer": "Approve",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def metadata() -> None:
-    from airflow.utils.db import initdb
-
-    initdb()
+HELD = SimpleNamespace(reason="snapshot.unit (50 of 50 amounts)", rows_in=50, quarantined=0, landing_sha="this landing")
+OF_RELEASE = importlib.import_module("include.steps.release")  # `steps.release` is its function
 
 
 @pytest.fixture
@@ -35,32 +31,17 @@ def released(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, 
     """The steps only take notes, but for those of the approval; the form for past days is not started."""
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
-    import include
-
     monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
     calls: list[dict[str, Any]] = []
-    from include.steps import approval
-
-    taken = ModuleType("include.steps")
-    of_release = ModuleType("include.steps.release")
 
     def release(dataset: str, scope: str, as_of: Any, *, person: str, reason: str, holder: str) -> dict[str, Any]:
         calls.append({"what": f"{dataset}/{scope}/{as_of}", "person": person, "reason": reason})
         counts = {"rows_in": 1, "duplicates": 0, "accepted": 1, "quarantined": 0}
         return {"dataset": dataset, "scope": scope, "as_of": as_of.isoformat(), "verdict": "accepted", **counts}
 
-    taken.release = release  # type: ignore[attr-defined]
-    taken.approval = approval  # type: ignore[attr-defined]
-    held = SimpleNamespace(
-        reason="snapshot.unit (50 of 50 amounts)", rows_in=50, quarantined=0, landing_sha="of this landing"
-    )
-    of_release.require_blocked = lambda *_: held  # type: ignore[attr-defined]
-    of_release.landing_of = lambda *_: held.landing_sha  # type: ignore[attr-defined]
-    of_release.held = held  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "include.steps", taken)
-    monkeypatch.setitem(sys.modules, "include.steps.approval", approval)
-    monkeypatch.setitem(sys.modules, "include.steps.release", of_release)
-    monkeypatch.setattr(include, "steps", taken, raising=False)
+    monkeypatch.setattr(steps, "release", release)
+    monkeypatch.setattr(OF_RELEASE, "require_blocked", lambda *_: HELD)
+    monkeypatch.setattr(OF_RELEASE, "landing_of", lambda *_: HELD.landing_sha)
     monkeypatch.setattr(TriggerDagRunOperator, "execute", lambda self, context: calls.append({"refresh": self.conf}))
     return calls
 
@@ -69,7 +50,7 @@ def test_an_approval_releases_in_the_name_of_who_gave_it(
     dags: dict[str, Any], released: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "innopoints")
-    state, states = run(dags["innopoints_release"], 1, FORM, ("Approve", CHEN, "已与税务局核实"))
+    state, states = run(dags["innopoints_release"], FORM, ("Approve", CHEN, "已与税务局核实"))
     assert (state, states["release"]) == ("success", "success")
     assert released == [
         {"what": "TAX_VAT/320411/2026-11-20", "person": "chen", "reason": "已与税务局核实"},
@@ -80,34 +61,32 @@ def test_an_approval_releases_in_the_name_of_who_gave_it(
     assert [line.partition(":")[0] for line in lines] == ["blocked", "ask", "ask", "release"]  # asked, answered
 
 
-@pytest.mark.parametrize(("minute", "who"), [(2, CHEN), (3, None)], ids=["rejected", "timed out"])
+@pytest.mark.parametrize("who", [CHEN, None], ids=["rejected", "timed out"])
 def test_a_rejection_and_a_time_out_keep_the_last_good_one(
-    dags: dict[str, Any], released: list[dict[str, Any]], minute: int, who: dict[str, str] | None
+    dags: dict[str, Any], released: list[dict[str, Any]], who: dict[str, str] | None
 ) -> None:
-    state, states = run(dags["innopoints_release"], minute, FORM, ("Reject", who, ""))
+    state, states = run(dags["innopoints_release"], FORM, ("Reject", who, ""))
     assert (state, states["release"], states["refresh_day"]) == ("success", "skipped", "skipped")
     assert released == []
 
 
-@pytest.mark.parametrize(("minute", "forged"), [(4, False), (5, True)], ids=["marked", "marked, and an XCom forged"])
+@pytest.mark.parametrize("forged", [False, True], ids=["marked", "marked, and an XCom forged"])
 def test_marking_the_question_as_success_releases_nothing(
     dags: dict[str, Any],
     released: list[dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
-    minute: int,
     forged: bool,
 ) -> None:
-    of_release: Any = sys.modules["include.steps.release"]
     if forged:
 
         def blocked(*_: Any) -> Any:
             from airflow.sdk import get_current_context
 
             forge_xcom(get_current_context(), "ask", FORGED)
-            return of_release.held
+            return HELD
 
-        monkeypatch.setattr(of_release, "require_blocked", blocked)
-    state, states = run(dags["innopoints_release"], minute, FORM, None)
+        monkeypatch.setattr(OF_RELEASE, "require_blocked", blocked)
+    state, states = run(dags["innopoints_release"], FORM, None)
     assert states["ask"] == "success"
     assert (state, states["release"], states["refresh_day"]) == ("failed", "failed", "upstream_failed")
     assert released == []
@@ -116,8 +95,8 @@ def test_marking_the_question_as_success_releases_nothing(
 def test_what_lands_after_the_question_was_put_is_not_what_was_approved(
     dags: dict[str, Any], released: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["include.steps.release"], "landing_of", lambda *_: "of another landing")
-    state, states = run(dags["innopoints_release"], 6, FORM, ("Approve", CHEN, "已与税务局核实"))
+    monkeypatch.setattr(OF_RELEASE, "landing_of", lambda *_: "of another landing")
+    state, states = run(dags["innopoints_release"], FORM, ("Approve", CHEN, "已与税务局核实"))
     assert (state, states["release"]) == ("failed", "failed")
     assert released == []
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from include.kernel.errors import TerminalError
+from tests.dags.runs import run
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("metadata")]
 
 FORM = {"dataset": "TAX_VAT", "districts": ["320411", "320412"], "as_of": "2026-11-18", "reason": "已补报"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def metadata() -> None:
-    from airflow.utils.db import initdb
-
-    initdb()
 
 
 @pytest.fixture
@@ -32,18 +25,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         answers["calls"].append((dataset, scope, as_of.isoformat(), reason))
         if scope not in answers:
             raise TerminalError("what came is rejected")
-        return answers[scope]
+        counts = {"rows_in": 9, "duplicates": 0, "accepted": 9, "quarantined": 0}
+        key = {"dataset": dataset, "scope": scope, "as_of": as_of.isoformat()}
+        return {**key, "outcome": "replaced", **counts, **answers[scope]}
 
     monkeypatch.setattr(repull, "repull", ask)
     return answers
-
-
-def run(dag: Any, minute: int, **conf: Any) -> tuple[str, dict[str, list[str]]]:
-    finished = dag.test(logical_date=datetime(2026, 11, 20, 6, minute, tzinfo=UTC), run_conf={**FORM, **conf})
-    states: dict[str, list[str]] = {}
-    for one in finished.get_task_instances():
-        states.setdefault(one.task_id, []).append(str(one.state))
-    return str(finished.state), states
 
 
 def test_what_reads_otherwise_is_the_form_of_the_backfill_that_follows(
@@ -54,7 +41,7 @@ def test_what_reads_otherwise_is_the_form_of_the_backfill_that_follows(
     caplog.set_level("INFO")
     span = {"districts": ["320411"], "date_from": "2026-11-18", "date_to": "2026-11-20", "results": 3}
     asked |= {"320411": span, "320412": {"results": 0}}
-    state, _ = run(dags["innopoints_repull"], 1)
+    state, _ = run(dags["innopoints_repull"], FORM)
     assert state == "success"
     assert sorted(asked["calls"]) == [("TAX_VAT", scope, "2026-11-18", "已补报") for scope in FORM["districts"]]
     form = {
@@ -72,18 +59,15 @@ def test_one_district_that_is_rejected_leaves_the_others_and_is_red(
     dags: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     asked |= {"320411": {"results": 0}}
-    _, states = run(dags["innopoints_repull"], 2)
+    _, states = run(dags["innopoints_repull"], FORM)
     assert sorted(states["repull"]) == ["failed", "success"]
     assert states["otherwise"] == ["success"]
 
 
 @pytest.mark.parametrize(
-    ("minute", "conf"),
-    [(3, {"dataset": "IP_PAT"}), (4, {"districts": []}), (5, {"as_of": "2099-01-01"}), (6, {"scope": "city"})],
+    "conf", [{"dataset": "IP_PAT"}, {"districts": []}, {"as_of": "2099-01-01"}, {"scope": "city"}], ids=str
 )
-def test_a_form_that_cannot_be_asks_nobody(
-    dags: dict[str, Any], asked: dict[str, Any], minute: int, conf: dict[str, Any]
-) -> None:
-    state, states = run(dags["innopoints_repull"], minute, **conf)
+def test_a_form_that_cannot_be_asks_nobody(dags: dict[str, Any], asked: dict[str, Any], conf: dict[str, Any]) -> None:
+    state, states = run(dags["innopoints_repull"], {**FORM, **conf})
     assert (state, states["plan"]) == ("failed", ["failed"])
     assert asked["calls"] == []

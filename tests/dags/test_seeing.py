@@ -6,23 +6,40 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
+from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from include import steps
 from include.contracts import contracts
 from include.sources.declaration import REGISTRY, of_district, shared, sources
-from include.steps import alarm, digest
+from include.steps import digest
 from include.store.warehouse import PUBLISHED as PUBLISHED_TABLES
 from plugins.assets import DATASETS, POINTS, PUBLISHED, SOURCES
-from tests.dags.test_wiring import DAY, DISTRICT, Notes, metadata, notes, run  # noqa: F401 (fixtures)
+from tests.dags.answers import CHEN, answer
+from tests.dags.runs import DAY, DISTRICT, SCHEME, Notes, run
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("metadata")]
 
-FORM = {"districts": [DISTRICT], "date_from": DAY, "date_to": DAY, "reason": "late returns of the tax bureau"}
-AIRFLOWS_OWN = {"district_day", "ask", "refresh_day"}
-"""Operators of Airflow: they start a run or ask a person, count nothing, and log what they wait for."""
+REASON = "late returns of the tax bureau"
+ASKED: dict[str, dict[str, Any] | None] = {
+    "innopoints_city": None,
+    f"innopoints_{DISTRICT}": None,
+    "innopoints_publish": None,
+    "innopoints_digest": None,
+    "innopoints_retention": None,
+    "innopoints_backfill": {"districts": [DISTRICT], "date_from": DAY, "date_to": DAY, "reason": REASON},
+    "innopoints_release": {"dataset": "TAX_VAT", "scope": DISTRICT, "as_of": DAY},
+    "innopoints_repull": {"dataset": "TAX_VAT", "districts": [DISTRICT], "as_of": DAY, "reason": REASON},
+    "innopoints_honours": {"year": 2026},
+}
+"""What each DAG is asked, by whoever triggers it."""
+AIRFLOWS_OWN = {"district_day", "refresh_day", "public_notice"}
+"""Operators of Airflow: they start a run or wait for a day, count nothing, and log what they wait for."""
 COUNTS_LINE = re.compile(r"(\w+): \w+=\S*( \w+=\S*)*")
 
 
@@ -83,7 +100,7 @@ def test_every_mapped_task_has_a_label(dags: dict[str, Any]) -> None:
     assert [task.task_id for task in mapped if not task.map_index_template] == []
 
 
-def test_the_labels_name_scope_and_dataset(dags: dict[str, Any], notes: Notes) -> None:  # noqa: F811
+def test_the_labels_name_scope_and_dataset(dags: dict[str, Any], notes: Notes) -> None:
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -98,46 +115,78 @@ def test_the_labels_name_scope_and_dataset(dags: dict[str, Any], notes: Notes) -
     assert Counter(labels) == Counter([f"{DISTRICT} {dataset}" for dataset in of_district()] * 2)  # land, validate
 
 
-@pytest.mark.parametrize(
-    ("dag_id", "conf"),
-    [
-        ("innopoints_city", None),
-        (f"innopoints_{DISTRICT}", None),
-        ("innopoints_publish", None),
-        ("innopoints_backfill", FORM),
-        ("innopoints_digest", None),
-        ("innopoints_retention", None),
-    ],
-)
-def test_every_task_leaves_one_line_of_counts(
-    dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
-    dag_id: str,
-    conf: dict[str, Any] | None,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def forms(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps behind the forms take notes as well; the runs that a form starts are not started."""
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
-    monkeypatch.setattr(TriggerDagRunOperator, "execute", lambda self, context: None)
-    notes.alarm, notes.digest = alarm, digest  # type: ignore[attr-defined]
+    counts = {"rows_in": 50, "duplicates": 0, "accepted": 50, "quarantined": 0}
+    snapshot = {"dataset": "TAX_VAT", "scope": DISTRICT, "as_of": DAY, **counts}
+    blocked = SimpleNamespace(reason="snapshot.unit", landing_sha="a1", **counts)
+    span = {"results": 1, "districts": [DISTRICT], "date_from": DAY, "date_to": DAY}
+    roll = {"about": "b2", "roll": 1, "honoured": 2, "generation": 1, "as_of": DAY, "scheme": SCHEME, "notice_days": 7}
+    compared = {"since_last_year": [], "beside_tonight": []}
+    for module, name, found in (
+        ("release", "require_blocked", blocked),
+        ("release", "landing_of", blocked.landing_sha),
+        ("repull", "repull", {**snapshot, "outcome": "replaced", **span}),
+        ("honours", "propose", {**roll, **compared}),
+        ("honours", "announce", {"ends_at": "2026-11-27T00:00:00+08:00"}),
+        ("honours", "freeze", {"frozen": 2}),
+    ):
+        step = import_module(f"include.steps.{module}")
+        monkeypatch.setattr(step, name, lambda *_, found=found, **__: found)
+    monkeypatch.setattr(steps, "release", lambda *_, **__: {**snapshot, "verdict": "accepted"})
     monkeypatch.setattr(digest, "PAUSE_SECONDS", 0)
-    notes.due = [{"as_of": day, "scheme": "changzhou_v1"} for day in ("2026-11-18", "2026-11-19")]
+    monkeypatch.setattr(TriggerDagRunOperator, "execute", lambda self, context: None)
+
+
+def test_every_dag_is_looked_at(dags: dict[str, Any]) -> None:
+    """One district stands for all: they are built alike."""
+    districts = {f"innopoints_{code}" for code in POINTS}
+    assert set(dags) == {*ASKED, *districts}
+    for dag_id in districts:
+        assert dags[dag_id].task_ids == dags[f"innopoints_{DISTRICT}"].task_ids
+
+
+@pytest.mark.parametrize("dag_id", ASKED)
+def test_every_task_leaves_one_line_of_counts(
+    dags: dict[str, Any], notes: Notes, forms: None, dag_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One each time it is at work: `ask` is when it asks, and when it is answered."""
+    notes.due = [{"as_of": day, "scheme": SCHEME} for day in ("2026-11-18", "2026-11-19")]
     caplog.set_level(logging.INFO, "innopoints")
-    state, states = run(dags[dag_id], conf)
+    if "ask" in dags[dag_id].task_ids:
+        Thread(target=answer, args=("Approve", CHEN, REASON), daemon=True).start()
+    state, states = run(dags[dag_id], ASKED[dag_id])
     assert state == "success"
+    assert set(states) == set(dags[dag_id].task_ids)
     lines = [record.getMessage() for record in caplog.records if record.name == "innopoints"]
     told = Counter(found[1] for line in lines if (found := COUNTS_LINE.fullmatch(line)))
-    ran: Counter[str] = Counter()
+    at_work: Counter[str] = Counter()
     for task, instances in states.items():
-        ran[task.rpartition(".")[2]] += len(instances)
-    assert told == Counter({task: times for task, times in ran.items() if task not in AIRFLOWS_OWN})
-    assert "late returns" not in caplog.text
+        assert set(instances) == {"success"}, task
+        at_work[task.rpartition(".")[2]] += 2 if task == "ask" else len(instances)
+    assert told == Counter({task: times for task, times in at_work.items() if task not in AIRFLOWS_OWN})
+    assert REASON not in caplog.text
+
+
+@pytest.mark.parametrize("dag_id", ASKED)
+def test_a_refused_configuration_is_one_line_in_every_dag(
+    dags: dict[str, Any], notes: Notes, forms: None, dag_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "innopoints")
+    state, _ = run(dags[dag_id], {**(ASKED[dag_id] or {}), "asof": DAY})
+    assert state == "failed"
+    (line,) = [
+        record.getMessage() for record in caplog.records if record.name == "innopoints" and record.levelname == "ERROR"
+    ]
+    assert "unknown key 'asof' in the run's configuration | kept: nothing was started | do: use only" in line
 
 
 def test_a_refused_snapshot_leaves_its_counts_and_then_its_one_line(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -146,7 +195,7 @@ def test_a_refused_snapshot_leaves_its_counts_and_then_its_one_line(
     def refuse(dataset: str, scope: str, as_of: Any, *, holder: str) -> dict[str, Any]:
         raise TerminalError("snapshot rejected: rows", where=dataset, counts={"dataset": dataset, "quarantined": 9})
 
-    monkeypatch.setattr(notes, "validate", refuse)
+    monkeypatch.setattr(steps, "validate", refuse)
     caplog.set_level(logging.INFO, "innopoints")
     run(dags[f"innopoints_{DISTRICT}"])
     lines = [record.getMessage() for record in caplog.records if record.name == "innopoints"]
@@ -164,7 +213,7 @@ LINKS = {
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_task_links_to_what_it_made_of_its_snapshot_refused_or_not(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     api: TestClient,
     step: str,
     refused: bool,
@@ -182,10 +231,10 @@ def test_a_task_links_to_what_it_made_of_its_snapshot_refused_or_not(
 
 def test_results_link_to_their_manifests_and_other_tasks_to_nothing(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     api: TestClient,
 ) -> None:
-    notes.due = [{"as_of": DAY, "scheme": "changzhou_v1"}]
+    notes.due = [{"as_of": DAY, "scheme": SCHEME}]
     for dag_id in (f"innopoints_{DISTRICT}", "innopoints_city", "innopoints_publish"):
         run(dags[dag_id])
 
@@ -211,7 +260,7 @@ def test_the_assets_are_those_of_the_declarations() -> None:
 
 def test_accepted_datasets_leave_an_event_with_their_counts_and_refused_ones_none(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
 ) -> None:
     notes.failing |= {("validate", "TAX_VAT"), ("land", "HR_INS")}
     assert {"TAX_VAT", "HR_INS"} <= set(of_district())
@@ -225,7 +274,7 @@ def test_accepted_datasets_leave_an_event_with_their_counts_and_refused_ones_non
 
 def test_what_a_district_brought_in_for_all_leaves_events_too(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counts = {"rows_in": 10, "duplicates": 1, "accepted": 8, "quarantined": 1}
@@ -236,18 +285,30 @@ def test_what_a_district_brought_in_for_all_leaves_events_too(
     def land_shared(as_of: Any, **_: Any) -> dict[str, Any]:
         return {"as_of": DAY, "held": 0, "landed": 3, "rejected": 0, "accepted": judged}
 
-    monkeypatch.setattr(notes, "land_shared", land_shared)
+    monkeypatch.setattr(steps, "land_shared", land_shared)
     run(dags[f"innopoints_{DISTRICT}"])
     left = events(last_run(f"innopoints_{DISTRICT}"))
     assert set(left[f"dataset/{REGISTRY}"]["scopes"]) == {DISTRICT, "320412"}
     assert left["dataset/IP_PAT"] == {"as_of": DAY, "scopes": {"city": counts}}
 
 
+@pytest.mark.parametrize("outcome", ["replaced", "same"])
+def test_a_snapshot_that_is_pulled_again_leaves_an_event_where_it_replaces_another(
+    dags: dict[str, Any], notes: Notes, monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    counts = {"rows_in": 10, "duplicates": 1, "accepted": 8, "quarantined": 1}
+    done = {"dataset": "TAX_VAT", "scope": DISTRICT, "as_of": DAY, "outcome": outcome, **counts, "results": 0}
+    monkeypatch.setattr(import_module("include.steps.repull"), "repull", lambda *_, **__: done)
+    assert run(dags["innopoints_repull"], ASKED["innopoints_repull"])[0] == "success"
+    event = {"dataset/TAX_VAT": {"as_of": DAY, "scopes": {DISTRICT: counts}}}
+    assert events(last_run("innopoints_repull")) == (event if outcome == "replaced" else {})
+
+
 def test_a_publication_leaves_an_event_per_table_with_its_generation(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
 ) -> None:
-    notes.due = [{"as_of": DAY, "scheme": "changzhou_v1"}]
+    notes.due = [{"as_of": DAY, "scheme": SCHEME}]
     run(dags["innopoints_publish"])
     left = events(last_run("innopoints_publish"))
     assert set(left) == {f"published/{table}" for table in PUBLISHED_TABLES}
@@ -259,7 +320,7 @@ def test_a_publication_leaves_an_event_per_table_with_its_generation(
 
 def test_the_asset_graph_leads_from_the_sources_over_the_datasets_to_points_and_tables(
     dags: dict[str, Any],
-    notes: Notes,  # noqa: F811
+    notes: Notes,
     api: TestClient,
 ) -> None:
     run(dags["innopoints_publish"])  # writes every DAG to Airflow's tables, as the DAG processor does

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
+from include.embedded.environment import free_ports
 from include.kernel.areas import areas
 from include.kernel.connections import Connection, from_environment
 from include.kernel.references import ResultKey, SnapshotKey
@@ -81,12 +81,6 @@ class City:
         return pa.concat_tables(self.stores.lake.read(place(SnapshotKey(dataset, scope, as_of))) for scope in scopes)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def departments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """The stand-in departments of all these tests."""
@@ -97,7 +91,7 @@ def departments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
 @contextmanager
 def served(home: Path, enterprises: int, seed: int, *options: str) -> Iterator[City]:
     """Stand-in departments as a separate process, as `make demo` runs them, for as long as the context lasts."""
-    port = _free_port()
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "include.sandbox", "serve", "--enterprises", str(enterprises)]
     server = subprocess.Popen(
         [*command, "--seed", str(seed), "--port", str(port), *options],

@@ -5,30 +5,21 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from rich.console import Console
 
-from include.embedded import environment, supervisor
-from include.embedded.airflow_api import Airflow
-from include.embedded.demo import CITY, SCHEME, bring_up
 from include.kernel.areas import areas
-from include.kernel.connections import from_environment
-from include.kernel.settings import Settings
-from include.steps.refresh import refresh
 from include.steps.stores import open_stores
 from tests.faults import invariants
-from tests.faults.airflow_night import committed, night, patiently, published
+from tests.faults.airflow_night import Running, committed, night, published, running_airflow
 from tests.faults.conftest import Measured, Seeds
 
 pytestmark = [pytest.mark.faults, pytest.mark.services, pytest.mark.airflow, pytest.mark.xdist_group("airflow")]
@@ -38,56 +29,11 @@ ENTERPRISES, SEED = 250, 4
 OUTAGE_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Running:
-    """Airflow as `make demo` starts it, with a supervisor that starts again what has died."""
-
-    settings: Settings
-    airflow: Airflow
-
-    @property
-    def supervisor(self) -> psutil.Process:
-        """Who guards the others."""
-        mine = [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[-1:] == ["supervise"]]
-        (one,) = [p for p in mine if p.environ().get("INNOPOINTS_HOME") == str(self.settings.home)]
-        return one
-
-    def processes(self, name: str) -> list[psutil.Process]:
-        """The process of a component; of `task`: every process below the scheduler, which runs the tasks."""
-        of_home = supervisor.read_state(self.settings.home)["processes"]
-        component = psutil.Process(of_home["scheduler" if name == "task" else name][0])
-        return component.children(recursive=True) if name == "task" else [component]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def running(open_folder: Path) -> Iterator[Running]:
     """One Airflow for both nights, in a home of its own."""
-    home = open_folder / "airflow"
-    home.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INNOPOINTS_HOME", str(home))
-        patch.setenv("INNOPOINTS_AIRFLOW_PORT", str(free_port() // 2))  # two more are 713 and 714 above it
-        patch.setenv("INNOPOINTS_SANDBOX_PORT", str(free_port()))
-        patch.setenv("INNOPOINTS_SANDBOX_ENTERPRISES", str(ENTERPRISES))
-        patch.setenv("INNOPOINTS_SANDBOX_SEED", str(SEED))
-        settings = Settings()
-        try:
-            bring_up(settings, Console(quiet=True))
-            url, password = f"http://127.0.0.1:{settings.airflow_port}", environment.secrets_of(home)["password"]
-            airflow = Airflow(url, environment.USER, password)
-            wanted = {CITY, *(f"innopoints_{code}" for code in areas())}
-            deadline = time.monotonic() + 120
-            while wanted - patiently(lambda: airflow.dag_ids("innopoints")) and time.monotonic() < deadline:
-                time.sleep(1)
-            yield Running(settings, airflow)
-        finally:
-            supervisor.stop(home)
+    with running_airflow(open_folder / "airflow", ENTERPRISES, SEED) as found:
+        yield found
 
 
 def result(as_of: date) -> tuple[str, dict[str, str]]:
@@ -101,11 +47,8 @@ def undisturbed(running: Running, tmp_path: Path) -> Callable[[date], tuple[str,
     """The same night from the shell, in another home."""
 
     def from_shell(as_of: date) -> tuple[str, dict[str, str]]:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.connection_variables(running.settings.home).items():
-                patch.setenv(name, value)
-            patch.setenv("INNOPOINTS_HOME", str(tmp_path))
-            refresh(as_of, list(areas()), SCHEME, lookup=from_environment, say=lambda _: None)
+        with running.shell(tmp_path) as refreshed:
+            refreshed(as_of, list(areas()))
             return result(as_of)
 
     return from_shell

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 import requests
 
 from include import steps
+from include.embedded.environment import free_ports
 from include.kernel.connections import Connection
 from include.kernel.errors import TerminalError
 from include.sources.declaration import of_district, shared
@@ -164,16 +164,10 @@ def test_a_task_killed_three_times_at_each_crash_point_ends_as_if_nothing_had_ha
 # --- the whole night of a district, from running departments
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """The stand-in departments of forty enterprises, and one district's night."""
-    folder, port = tmp_path_factory.mktemp("whole"), _free_port()
+    folder, (port,) = tmp_path_factory.mktemp("whole"), free_ports(1)
     command = [sys.executable, "-m", "include.sandbox", "serve", "--enterprises", "40", "--seed", "5"]
     env = {**os.environ, "INNOPOINTS_HOME": str(folder)}
     server = subprocess.Popen([*command, "--port", str(port)], env=env, stdout=subprocess.DEVNULL)
