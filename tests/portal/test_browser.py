@@ -133,8 +133,9 @@ def test_every_link_and_field_is_reached_by_the_keyboard_and_seen(
         "document.querySelectorAll('a[href], button, select, input:not([type=hidden], [type=radio])').length"
         " + new Set([...document.querySelectorAll('input[type=radio]')].map(one => one.name)).size"  # arrows go on
     )
+    inside = 3 * tab.ask("document.querySelectorAll('input[type=date]').length")  # day, month, year, calendar of each
     reached = set()
-    for _ in range(min(wanted, 40)):
+    for _ in range(min(wanted, 40) + inside):
         tab.press("Tab")
         at = tab.ask(
             "[...document.querySelectorAll('*')].indexOf(document.activeElement) + ' ' +"
@@ -142,7 +143,7 @@ def test_every_link_and_field_is_reached_by_the_keyboard_and_seen(
         )
         assert not at.endswith(" none"), f"no outline on element {at}"
         reached.add(at)
-    assert len(reached) == min(wanted, 40)
+    assert min(wanted, 40) <= len(reached) <= min(wanted, 40) + inside
 
 
 @in_town
