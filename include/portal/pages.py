@@ -128,9 +128,9 @@ def page_routes(desk: Desk) -> APIRouter:
     def account(asked: AskedFor, uscc: str, indicator: str) -> Response:
         with desk.reading(asked.generation) as reading, in_plain_words():
             code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
-            asked_for = {"indicator": indicator[:LONGEST_QUERY], "as_of": current.as_of}
+            name = indicator[:LONGEST_QUERY]
             with desk.deriving() as nights:
-                found = explain(code, current.scheme_id, **asked_for, nights=nights)
+                found = explain(code, current.scheme_id, indicator=name, as_of=current.as_of, nights=nights)
             return asked.page(reading, "account", found=found, line=found.indicators[0])
 
     @routes.get("/rankings")
