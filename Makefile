@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 KEEP ?= 1
+PICTURES ?= var/pictures
 ARGS ?=
 
 .PHONY: demo test test-long test-faults test-drift test-dirt test-pages test-services bench bench-names bench-search check docs docs-check services down clean lock airflow secrets
@@ -19,10 +20,10 @@ test: $(VENV)/.installed
 test-long: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests $(ARGS)
 
-# Every page in a headless Chromium (Debian: apt-get install chromium fonts-noto-cjk), at a desk and on a phone, with pictures.
-# Keep them: make test-pages ARGS="--pictures var/pictures"
+# Every page in a headless Chromium (Debian: apt-get install chromium fonts-noto-cjk), at a desk and on a phone; what it
+# looked like stays in PICTURES.
 test-pages: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -rs -m browser tests/portal $(ARGS)
+	$(BIN)/python -m pytest -q -rs -m browser tests/portal --pictures $(PICTURES) $(ARGS)
 
 # The service set of docker-compose.yaml as processes of this machine (Debian: apt-get install postgresql redis-server):
 # a night on Celery with a worker killed, and a backfill, beside the same from the shell.

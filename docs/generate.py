@@ -179,7 +179,8 @@ def openapi() -> str:
 
     app = make_app(create_engine("sqlite:///never-opened.sqlite"), Lake("."), admit, ask_release)
     head = {"x-generated": "by docs/generate.py from include/portal/api.py; do not edit"}
-    return json.dumps(head | app.openapi(), ensure_ascii=False, indent=1) + "\n"
+    where = {"servers": [{"url": "/points", "description": "On Airflow's own address."}]}
+    return json.dumps(head | app.openapi() | where, ensure_ascii=False, indent=1) + "\n"
 
 
 def main() -> int:

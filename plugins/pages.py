@@ -41,7 +41,9 @@ def make_app() -> Any:
     from include.store.lake import Lake
     from include.store.warehouse import create_engine
 
-    def admit(user: Any = Depends(get_user), session: str = Cookie("", alias=COOKIE_NAME_JWT_TOKEN)) -> Reader:
+    cookie = Cookie("", alias=COOKIE_NAME_JWT_TOKEN, include_in_schema=False)  # for forms; programs send a token
+
+    def admit(user: Any = Depends(get_user), session: str = cookie) -> Reader:
         if not get_auth_manager().is_authorized_view(access_view=AccessView.PLUGINS, user=user):
             raise HTTPException(403)
         may_start = {dag for dag in set(PERMITTED_BY.values()) if _may_start(dag, user)}

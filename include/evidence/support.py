@@ -59,9 +59,9 @@ def supports(
 
     `tables`: `enterprises` with the one enterprise, and its conformed rows by dataset.
     """
-    city = City(tables, measure)
+    city, read_by_any = City(tables, measure), frozenset[str]().union(*reads.values()) - {ENTERPRISES}
     every = frozenset(
-        (name, place) for name, table in tables.items() if name != ENTERPRISES for place in range(table.num_rows)
+        (name, place) for name, table in tables.items() if name in read_by_any for place in range(table.num_rows)
     )
     own = {name: frozenset(row for row in every if row[0] in read) for name, read in reads.items()}
     values = city.measured(Variant(every))
@@ -190,13 +190,16 @@ class City:
                     places[name].append(place)
                     owners[name].append(code)
             for name, table in self._tables.items():
+                if not places[name]:
+                    continue
                 part = table.take(pa.array(places[name], pa.int64()))
                 part = part.set_column(part.column_names.index("uscc"), "uscc", pa.array(owners[name], pa.string()))
                 if blank and blank[0] == name:
                     column = part.schema.get_field_index(blank[1])
                     part = part.set_column(column, blank[1], pa.nulls(part.num_rows, part.schema.field(column).type))
                 parts[name].append(part)
-        measured = self._measure({name: pa.concat_tables(pieces) for name, pieces in parts.items()})
+        empty = {name: [table.slice(0, 0)] for name, table in self._tables.items()}  # delivered, and nothing of it
+        measured = self._measure({name: pa.concat_tables(pieces or empty[name]) for name, pieces in parts.items()})
         self.schema = measured.schema
         by_code = {line["uscc"]: line for line in measured.to_pylist()}
         return {key: by_code[code] for key, code in codes.items()}

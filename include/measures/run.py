@@ -8,7 +8,7 @@ alone, so measuring one enterprise gives what measuring the district gave.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import duckdb
@@ -23,24 +23,28 @@ from include.measures.registry import DELIVERED, ENTERPRISES, Measure, Subject, 
 THREADS = 2
 
 
-def measure(tables: Mapping[str, pa.Table], as_of: date) -> pa.Table:
+def measure(tables: Mapping[str, pa.Table], as_of: date, only: Collection[str] | None = None) -> pa.Table:
     """The wide table of `measured_schema()`, one row per enterprise, sorted by uscc.
 
-    `tables`: `enterprises` and the conformed datasets by lower-case name; other tables are left alone.
+    `tables`: `enterprises` and the conformed datasets by lower-case name; other tables are left alone. With `only` no
+    other measures than these are worked out.
     """
+    wanted = [name for name in measures() if only is None or name in only]
+    asked = {name: subjects()[name] for name in dict.fromkeys(measures()[one].subject for one in wanted)}
     with duckdb.connect(config={"threads": THREADS}) as connection:
         connection.execute("SET TimeZone = 'Asia/Shanghai'")
         connection.execute("SET VARIABLE as_of = ?::DATE", [as_of])
         connection.execute("SET VARIABLE closed_year = ?::INTEGER", [closed_year(as_of)])
-        for name, table in _inputs(tables, as_of).items():
+        for name, table in _inputs(tables, as_of, asked.values()).items():
             connection.register(name, table)
-        for subject in subjects().values():
+        for subject in asked.values():
             connection.execute(f"CREATE TEMP TABLE measured_{subject.name} AS {subject.sql}")
             _hold(connection, subject, tables[ENTERPRISES].num_rows)
-        joins = " ".join(f"INNER JOIN measured_{name} USING (uscc)" for name in subjects())
-        columns = ", ".join(["uscc", *measures()])
+        joins = " ".join(f"INNER JOIN measured_{name} USING (uscc)" for name in asked)
+        columns = ", ".join(["uscc", *wanted])
         wide = connection.sql(f"SELECT {columns} FROM (SELECT uscc FROM enterprises) {joins} ORDER BY uscc")
-        return wide.to_arrow_table().cast(measured_schema())
+        schema = measured_schema()
+        return wide.to_arrow_table().cast(pa.schema([schema.field(name) for name in ("uscc", *wanted)]))
 
 
 def measured_schema() -> pa.Schema:
@@ -53,11 +57,13 @@ def _arrow_type(measure: Measure) -> pa.DataType:
     return pa.decimal128(24, measure.decimals) if measure.decimals else pa.int64()
 
 
-def _inputs(tables: Mapping[str, pa.Table], as_of: date) -> dict[str, pa.Table]:
-    """Every table that a subject reads; a dataset that was not delivered as an empty table of its conformed shape."""
+def _inputs(tables: Mapping[str, pa.Table], as_of: date, asked: Collection[Subject]) -> dict[str, pa.Table]:
+    """Every table that the subjects asked for read; a dataset that was not delivered as an empty table of its conformed
+    shape.
+    """
     datasets = {dataset.lower(): contract for dataset, contract in contracts().items()}
     found: dict[str, pa.Table] = {}
-    for name in sorted({name for subject in subjects().values() for name in subject.inputs}):
+    for name in sorted({ENTERPRISES, *(name for subject in asked for name in subject.inputs)}):
         if name == DELIVERED:
             found[name] = pa.table({dataset: [dataset in tables] for dataset in datasets})
         elif name == ENTERPRISES or name in tables:

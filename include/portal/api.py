@@ -21,11 +21,20 @@ from include.publish.generations import generations as all_generations
 Code = Annotated[str, Path(description="Unified social credit code.", examples=["91320411YY10000014"])]
 
 
+SOUGHT = "Name, short form, former name, pinyin, initials or code."
+
+
 class Failure(BaseModel):
     """Why there is no answer: a fixed word, and a sentence."""
 
     error: str
     message: str
+
+
+class NoSuchAddress(BaseModel):
+    """The server's own answer to an address that leads nowhere at all, as one with a line break in it."""
+
+    detail: str
 
 
 class Publication(BaseModel):
@@ -180,13 +189,15 @@ def api_routes(desk: Desk) -> APIRouter:
     """Everything below /api/."""
     refused: dict[int | str, dict[str, Any]] = {
         304: {"description": "The answer is still the one whose ETag was sent."},
-        **{status: {"model": Failure} for status in (401, 403, 404, 409, 422, 503)},
+        **{status: {"model": Failure} for status in (401, 403, 409, 422, 503)},
+        404: {"model": Failure | NoSuchAddress},
     }
     routes = APIRouter(prefix="/api", responses=refused)
 
     @routes.get("/openapi.json", include_in_schema=False)
     def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(request.app.openapi())
+        """This document, with the address at which the app is mounted."""
+        return JSONResponse(request.app.openapi() | {"servers": [{"url": request.scope.get("root_path") or "/"}]})
 
     @routes.get("/generations", response_model=list[Publication])
     def generations(request: Request) -> Response:
@@ -228,7 +239,7 @@ def api_routes(desk: Desk) -> APIRouter:
     def one_list(
         request: Request,
         reader: Who,
-        name: str,
+        name: Annotated[str, Path(description="Name of the list.", examples=["标兵企业"])],
         span: AskedSpan,
     ) -> Response:
         """One list in its order. Send the `generation` of the first page along for the others: 409 if it has passed."""
@@ -258,7 +269,7 @@ def api_routes(desk: Desk) -> APIRouter:
     def search(
         request: Request,
         reader: Who,
-        q: Annotated[str, Query(min_length=1, max_length=LONGEST_QUERY, description="Name, pinyin, initials, code.")],
+        q: Annotated[str, Query(min_length=1, max_length=LONGEST_QUERY, description=SOUGHT, examples=["恒创"])],
         span: AskedSpan,
     ) -> Response:
         """Enterprises whose name, pinyin, initials or code hold the text, the closest first."""

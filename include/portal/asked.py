@@ -57,25 +57,27 @@ class Asked:
             return self.page(reading, template, sheet=found, columns=columns, **context)
         return self.file(reading, template, found.rows, columns)
 
-    def file(self, reading: Reading | None, name: str, rows: Sequence[Any], columns: Sequence[str]) -> Response:
+    def file(
+        self, reading: Reading | None, name: str, rows: Sequence[Any], columns: Sequence[str], about: str = ""
+    ) -> Response:
         """The rows for a spreadsheet, which opens them as UTF-8 and computes nothing of them; the headings are the
-        published column names. A workbook says on every page who took it, when, and of which generation.
+        published column names. A workbook says on every page who took it, when, and of what: `about`, or else the
+        generation.
         """
         cells = [[_one_cell(getattr(row, column)) for column in columns] for row in rows]
         if self.ending == "csv":
             text = csv_text(columns, [["" if cell is None else str(cell) for cell in row] for row in cells])
             content, media = f"\ufeff{text}".encode(), "text/csv; charset=utf-8"
         else:
-            content, media = workbook(columns, cells, self._mark(reading)), _XLSX
+            content, media = workbook(columns, cells, self._mark(reading, about)), _XLSX
         disposition = {"Content-Disposition": f'attachment; filename="{name}.{self.ending}"'}
         return Response(content, media_type=media, headers=disposition)
 
-    def _mark(self, reading: Reading | None) -> str:
-        say = self.show(reading).say
-        who = f"{say('taken_by')} {self.reader.name} · {beijing(clock())}"
-        if reading is None:
-            return who
-        return f"{who} · {say('generation')} {reading.generation.id} · {say('as_of')} {reading.generation.as_of}"
+    def _mark(self, reading: Reading | None, about: str) -> str:
+        show = self.show(reading)
+        if reading and not about:
+            about = show.stamp(reading.generation.id, reading.generation.as_of)
+        return " · ".join(filter(None, (f"{show.say('taken_by')} {self.reader.name}", beijing(clock()), about)))
 
 
 AskedFor = Annotated[Asked, Depends()]

@@ -8,6 +8,8 @@ from threading import Lock
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from fastapi import Depends, Query, Request
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import Engine, Row
 
 from include.kernel.areas import CITY, areas
@@ -17,7 +19,7 @@ from include.portal.city import LONGEST_QUERY, City, Enterprise, former_names
 from include.portal.published import LISTS, Portrait, Reader, Reading, read
 from include.schemes.compile import Compiled
 from include.schemes.model import schemes
-from include.steps.district import compiled
+from include.steps.again import Nights
 from include.steps.review import QueueRow, queue, queue_rows
 from include.store.decisions import decisions
 from include.store.lake import Lake
@@ -26,6 +28,8 @@ from include.store.ledger import Ledger
 NOBODY = "nobody"
 """What a form sends for: whoever is meant is not registered here."""
 PAGE_ROWS, MOST_ROWS, MOST_EXPORTED = 50, 200, 5000
+MOST_KEPT = 512 << 20
+"""Bytes of memory for nights that were derived again; what one district of 2,791 enterprises takes is a few MiB."""
 
 
 def _admitted(request: Request) -> Reader:
@@ -35,7 +39,8 @@ def _admitted(request: Request) -> Reader:
 Who = Annotated[Reader, Depends(_admitted)]
 Language = Annotated[Literal["zh", "en"], Query()]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
-Since = Annotated[int | None, Query(alias="generation", ge=1, le=2**31)]
+GenerationId = Annotated[int, Field(ge=1, le=2**31)]
+Since = Annotated[GenerationId | SkipJsonSchema[None], Query(alias="generation")]
 Text = Annotated[str, Query(max_length=LONGEST_QUERY)]
 ListName = Annotated[str, Query(alias="list", max_length=LONGEST_QUERY)]
 
@@ -101,10 +106,9 @@ class Desk:
 
     def __init__(self, engine: Engine, lake: Lake) -> None:
         self.engine, self.lake = engine, lake
-        self._locks: dict[str, Lock] = {name: Lock() for name in ("city", "rules", "queue")}
+        self._locks: dict[str, Lock] = {name: Lock() for name in ("city", "queue")}
         self._made: dict[str, tuple[Any, Any]] = {}
-        self.deriving = Lock()
-        """Held while an account is derived again from the snapshots: seconds of work, one at a time."""
+        self._nights, self._deriving = Nights(MOST_KEPT), Lock()
 
     @contextmanager
     def reading(self, generation: int | None = None) -> Iterator[Reading]:
@@ -128,7 +132,15 @@ class Desk:
         scheme = schemes().get(current.scheme_id)
         if scheme is None or scheme.version != current.scheme_version:
             return None
-        return self._once("rules", current, lambda: compiled(current.scheme_id, current.as_of))
+        return self._nights.rules(current.scheme_id, current.as_of)
+
+    @contextmanager
+    def deriving(self) -> Iterator[Nights]:
+        """One account at a time is derived again from the snapshots: the first of a district takes seconds, and what it
+        has in common with the next is kept for that.
+        """
+        with self._deriving:
+            yield self._nights
 
     def waiting(self, reading: Reading, reader: Reader) -> list[QueueRow]:
         """The names that wait for a decision. Candidates are of every district: who may not see the city sees none."""

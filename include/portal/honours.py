@@ -1,20 +1,23 @@
-"""The page of a year's honours: where they stand, who is on the roll, what froze, and the errata beside it."""
+"""The page of a year's honours: where they stand, who is on the roll, what froze, and the errata beside it; the same as
+a list for a spreadsheet.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
-from include.portal.asked import AskedFor
+from include.portal.asked import AskedFor, columns_of
 from include.portal.city import LONGEST_QUERY
 from include.portal.desk import Desk, Sorry
 from include.portal.published import Reader
+from include.portal.show import Show, beijing
 from include.store import honours as store
-from include.store.honours import Year
+from include.store.honours import Roll, Year
 
-YearNumber = Annotated[int, Path(ge=2021, le=2100, description="Year of the honours.")]
+YearNumber = Annotated[int, Path(ge=2021, le=2100, description="Year of the honours.", examples=[2026])]
 SchemeId = Annotated[str, Query(alias="scheme", max_length=LONGEST_QUERY, description="Scheme id.")]
 DEFAULT_SCHEME = "changzhou_v1"
 
@@ -28,16 +31,68 @@ def honours_of(desk: Desk, reader: Reader, year: int, scheme: str) -> Year:
     return Year(found.roll, entries, [one for one in found.errata if reader.may_see(one.district)])
 
 
+class Awarded(NamedTuple):
+    """One honour of a year as a list shows it. `erratum` is what happened to it after it froze, decided by `reference`;
+    who was granted one afterwards has no place.
+    """
+
+    honour: str
+    place: int | None
+    name: str
+    uscc: str
+    stage: str
+    district: str
+    reason: str | None
+    robust: bool | None
+    erratum: str
+    reference: str
+
+
+def awarded(held: Year) -> list[Awarded]:
+    """Every honour of the roll in its order, and behind it those that were granted afterwards."""
+    last = {(one.uscc, one.honour): one for one in held.errata}
+    found = []
+    for one in held.entries:
+        said = last.pop((one.uscc, one.honour), None)
+        known = {name: getattr(one, name) for name in Awarded._fields[:-2]}
+        found.append(Awarded(**known, erratum=said.what if said else "", reference=said.reference if said else ""))
+    for said in last.values():
+        found.append(
+            Awarded(said.honour, None, said.name, said.uscc, "", said.district, None, None, said.what, said.reference)
+        )
+    return found
+
+
+def stands(show: Show, roll: Roll) -> str:
+    """Where a roll stands, with the day that belongs to it."""
+    day = {store.NOTICE: str(roll.notice_until), store.FROZEN: beijing(roll.frozen_at)}.get(roll.status, "")
+    return f"{show.say('roll_' + roll.status)} {day}".strip()
+
+
 def honour_routes(desk: Desk) -> APIRouter:
-    """One page for each year."""
+    """One page for each year, and its list."""
     routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/honours/{year}.{ending}")
+    def year_list(asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
+        with desk.reading(asked.generation) as reading:
+            held, show = honours_of(desk, asked.reader, year, scheme), asked.show(reading)
+            roll = held.roll
+            named = f"{show.say('honours_of_year')} {roll.year} {roll.scheme_id}"
+            about = " · ".join((named, stands(show, roll), show.stamp(roll.generation_id, roll.as_of)))
+            return asked.file(reading, f"honours_{year}", awarded(held), columns_of(Awarded), about)
 
     @routes.get("/honours/{year}")
     def year(asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
-        with desk.reading() as reading:
+        with desk.reading(asked.generation) as reading:
             held = honours_of(desk, asked.reader, year, scheme)
             return asked.page(
-                reading, "honours_of_year", held=held, in_force=held.in_force(), years=store.years(desk.engine)
+                reading,
+                "honours_of_year",
+                held=held,
+                in_force=held.in_force(),
+                stands=stands(asked.show(reading), held.roll),
+                years=store.years(desk.engine),
             )
 
     return routes

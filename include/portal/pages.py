@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from include.kernel.areas import CITY, areas
 from include.portal.asked import Asked, AskedFor, columns_of
+from include.portal.behind import behind
 from include.portal.city import LONGEST_QUERY, Enterprise
 from include.portal.desk import (
     NOBODY,
@@ -24,8 +25,9 @@ from include.portal.desk import (
     portrait_of,
     ranked,
 )
+from include.portal.outlook import next_steps, warnings
 from include.portal.published import VIEWS, Reading
-from include.portal.quarantine import HeldBack, held_back, one_row, reasons, source_of
+from include.portal.quarantine import HeldBack, held_back, one_row, reasons, rows_of, source_of
 from include.publish.generations import Generation, generations
 from include.steps.explain import explain, explain_change
 from include.steps.review import QueueRow
@@ -60,7 +62,7 @@ def page_routes(desk: Desk) -> APIRouter:
 
     @routes.get("/")
     def tonight(asked: AskedFor, asked_for: Text = "") -> Response:
-        with desk.reading() as reading:
+        with desk.reading(asked.generation) as reading:
             return asked.page(
                 reading,
                 "tonight",
@@ -73,7 +75,7 @@ def page_routes(desk: Desk) -> APIRouter:
 
     @routes.get("/tonight.{ending}")
     def tonight_sources(asked: AskedFor) -> Response:
-        with desk.reading() as reading:
+        with desk.reading(asked.generation) as reading:
             return asked.file(reading, "sources", reading.sources(asked.reader), columns_of(VIEWS["source_quality"]))
 
     @routes.get("/enterprises")
@@ -86,33 +88,49 @@ def page_routes(desk: Desk) -> APIRouter:
 
     @routes.get("/enterprises/{uscc}.{ending}")
     def ledger(asked: AskedFor, uscc: str) -> Response:
-        with desk.reading() as reading:
+        with desk.reading(asked.generation) as reading:
             return asked.file(
                 reading, "ledger", portrait_of(reading, asked.reader, uscc).lines, columns_of(VIEWS["points_ledger"])
             )
 
     @routes.get("/enterprises/{uscc}")
     def portrait(asked: AskedFor, uscc: str) -> Response:
-        with desk.reading() as reading:
-            found, sources = portrait_of(reading, asked.reader, uscc), reading.sources(asked.reader)
-            since = before(reading.generation, generations(desk.engine))
-            return asked.show(reading).portrait(found, desk.city(reading), sources, desk.rules(reading), since)
+        with desk.reading(asked.generation) as reading:
+            found, current, rules = portrait_of(reading, asked.reader, uscc), reading.generation, desk.rules(reading)
+            records = behind(desk.lake, Ledger(desk.engine), current, found)
+            warned = warnings(found, reading.sources(asked.reader), records, rules, current.as_of)
+            held = [
+                (source, one)
+                for source in warned.quarantined
+                if asked.reader.may_see(source.scope)
+                for one in rows_of(desk.lake, source, found.profile.uscc, found.profile.name)
+            ]
+            return asked.show(reading).portrait(
+                found,
+                desk.city(reading),
+                steps=next_steps(rules, found) if rules else [],
+                warnings=warned,
+                held=held,
+                is_whole=records is not None,
+                since=before(current, generations(desk.engine)),
+            )
 
     @routes.get("/enterprises/{uscc}/change")
     def change(asked: AskedFor, uscc: str, since: date | None = None) -> Response:
         with desk.reading(asked.generation) as reading, in_plain_words():
             code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
             earlier = since or before(current, generations(desk.engine))
-            with desk.deriving:
-                found = explain_change(code, current.scheme_id, since=earlier, as_of=current.as_of)
+            with desk.deriving() as nights:
+                found = explain_change(code, current.scheme_id, since=earlier, as_of=current.as_of, nights=nights)
             return asked.show(reading).change(found, earlier)
 
     @routes.get("/enterprises/{uscc}/{indicator}")
     def account(asked: AskedFor, uscc: str, indicator: str) -> Response:
-        with desk.reading() as reading, in_plain_words():
+        with desk.reading(asked.generation) as reading, in_plain_words():
             code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
-            with desk.deriving:
-                found = explain(code, current.scheme_id, indicator=indicator[:LONGEST_QUERY], as_of=current.as_of)
+            name = indicator[:LONGEST_QUERY]
+            with desk.deriving() as nights:
+                found = explain(code, current.scheme_id, indicator=name, as_of=current.as_of, nights=nights)
             return asked.page(reading, "account", found=found, line=found.indicators[0])
 
     @routes.get("/rankings")
@@ -143,12 +161,12 @@ def page_routes(desk: Desk) -> APIRouter:
 
     @routes.get("/scheme")
     def scheme(asked: AskedFor) -> Response:
-        with desk.reading() as reading:
+        with desk.reading(asked.generation) as reading:
             return asked.show(reading).scheme_page()
 
     @routes.get("/scheme/{indicator}")
     def indicator(asked: AskedFor, indicator: str) -> Response:
-        with desk.reading() as reading:
+        with desk.reading(asked.generation) as reading:
             return asked.show(reading).indicator_page(indicator)
 
     @routes.get("/quarantine")

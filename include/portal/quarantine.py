@@ -57,6 +57,12 @@ def reasons(lake: Lake, source: Row | SnapshotRow) -> list[str]:
     return sorted({one.reason for one in _all_held_back(lake, source)})
 
 
+def rows_of(lake: Lake, source: Row | SnapshotRow, uscc: str, name: str) -> list[HeldBack]:
+    """The rows in quarantine of that snapshot that give the code or the name of an enterprise."""
+    found = [one for text in (uscc, name) for one in held_back(lake, source, text=text)]
+    return list({one.row: one for one in found}.values())
+
+
 def one_row(lake: Lake, source: Row | SnapshotRow, row: str) -> list[HeldBack]:
     """One row by its name, with each of its reasons."""
     found = [one for one in _all_held_back(lake, source) if one.row == row]

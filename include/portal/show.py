@@ -14,7 +14,6 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
-from sqlalchemy import Row
 
 from include.contracts import contracts
 from include.evidence.account import Change
@@ -27,11 +26,10 @@ from include.portal import pictures
 from include.portal.city import MOST_FOUND, City
 from include.portal.curve_picture import picture
 from include.portal.desk import Sorry
-from include.portal.outlook import next_steps, warnings
 from include.portal.pictures import Axis
 from include.portal.published import EXPECTED_SHARES, LISTS, Portrait, Reader
 from include.publish.generations import Generation
-from include.schemes.compile import Compiled, compile_indicator
+from include.schemes.compile import compile_indicator
 from include.schemes.model import POINT_DECIMALS, Scheme, schemes
 
 HERE = Path(__file__).parent
@@ -47,7 +45,7 @@ class Show:
         self, request: Request, lang: str, generation: Generation | None = None, reader: Reader | None = None
     ) -> None:
         self.request, self.lang, self.generation, self.reader = request, lang, generation, reader
-        self.root = request.scope.get("root_path", "")
+        self.root = request.scope.get("root_path", "").rstrip("/")  # a path that ends in a line break is cut off by one
         self.path = request.url.path.removeprefix(self.root) or "/"
         self.scheme = schemes().get(generation.scheme_id) if generation else None
 
@@ -83,9 +81,8 @@ class Show:
     def told(self, word: str, detail: str) -> str:
         return f"{self.say(word)} {detail}".strip()
 
-    def portrait(
-        self, found: Portrait, city: City, sources: Sequence[Row], rules: Compiled | None, since: date
-    ) -> HTMLResponse:
+    def portrait(self, found: Portrait, city: City, **beside: Any) -> HTMLResponse:
+        """An enterprise beside its stage; `beside` is shown as it is."""
         groups: dict[str, list[Any]] = {name: [] for name in self._categories()}
         for line in found.lines:
             groups.setdefault(line.category, []).append(line)
@@ -113,11 +110,9 @@ class Show:
             interval=pictures.interval(points.total_low, points.total, points.total_high, most, self.say("interval")),
             neighbours=city.neighbours(found.profile.uscc, self._reader()),
             in_stage=city.in_stage(found.profile.stage),
-            steps=next_steps(rules, found) if rules else [],
-            warnings=warnings(found, sources),
-            since=since,
             lists=[self._on_list(table, row._mapping) for table, row in found.lists],
             ladder=found.ladder,
+            **beside,
         )
 
     def scheme_page(self) -> HTMLResponse:
@@ -182,6 +177,10 @@ class Show:
         asked = {name: value for name, value in query.items() if value not in ("", None)}
         asked |= {"lang": self.lang} if self.lang != "zh" else {}
         return self.root + path + (f"?{urlencode(asked)}" if asked else "")
+
+    def stamp(self, generation: int, as_of: date) -> str:
+        """A generation by its number and its business date."""
+        return f"{self.say('generation')} {generation} · {self.say('as_of')} {as_of}"
 
     def area(self, code: str) -> str:
         if code == CITY:

@@ -54,6 +54,7 @@ def make_app(engine: Engine, lake: Lake, admit: Callable[..., Reader], ask_relea
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # an address is right or it is not; nothing is answered before the door
         dependencies=[Depends(enter)],
     )
     desk = Desk(engine, lake)
@@ -94,7 +95,9 @@ def _plain_answers(app: FastAPI) -> None:
     def refused(request: Request, error: HTTPException) -> Response:
         words = {400: "bad_request", 401: "not_signed_in", 403: "not_allowed", 404: "no_such_page"}
         words |= {405: "no_such_page", 413: "form_too_large"}
-        return answer(request, error.status_code, words.get(error.status_code, "unforeseen"))
+        page = answer(request, error.status_code, words.get(error.status_code, "unforeseen"))
+        page.headers.update(error.headers or {})
+        return page
 
     @app.exception_handler(InnopointsError)
     def no_warehouse(request: Request, error: InnopointsError) -> Response:

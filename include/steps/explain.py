@@ -7,7 +7,7 @@ under a measure give its number alone, each of them reads as it landed, and each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -40,7 +40,7 @@ from include.evidence.change import ORDER, Night, added, category_changes, line_
 from include.evidence.derive import Derived, derive, ends, next_edge, weighted, with_numbers
 from include.evidence.support import ENTERPRISES, Support, supports
 from include.indicators.evaluate import evaluate
-from include.kernel.areas import CITY, areas
+from include.kernel.areas import areas
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.exact import from_scaled, ratio_half_up
 from include.kernel.identity import normal_code
@@ -51,8 +51,8 @@ from include.schemes.model import POINT_DECIMALS, require_scheme
 from include.schemes.reading import nearest
 from include.schemes.status import IN_QUARANTINE, NOT_APPLICABLE, NOT_HELD, VALUE
 from include.sources.declaration import REGISTRY, place_of
-from include.steps.conforming import Frozen, Registries, conformed, decided
-from include.steps.district import compiled
+from include.steps.again import Nights
+from include.steps.conforming import Frozen
 from include.steps.stores import Stores, open_stores
 from include.store import decisions, waivers
 from include.store import lake as places
@@ -90,8 +90,16 @@ class _Scored:
     ledger: dict[str, dict[str, Any]]
 
 
-def explain(uscc: str, scheme: str, *, indicator: str | None = None, as_of: date | None = None) -> Account:
-    """The whole account of one enterprise, as of the last scored date or the last one not after `as_of`.
+def explain(
+    uscc: str,
+    scheme: str,
+    *,
+    indicator: str | None = None,
+    as_of: date | None = None,
+    nights: Nights | None = None,
+) -> Account:
+    """The whole account of one enterprise, as of the last scored date or the last one not after `as_of`. `nights` keeps
+    what many accounts of the same night have in common.
 
     Raises when a re-derived figure differs from the ledger: then either a snapshot or the code is not what it was.
     """
@@ -100,7 +108,7 @@ def explain(uscc: str, scheme: str, *, indicator: str | None = None, as_of: date
 
     stores, code = open_stores(), normal_code(uscc)
     require_scheme(scheme)
-    scored = _scored(stores, code, scheme, as_of, indicator)
+    scored = _scored(stores, code, scheme, as_of, nights or Nights(), indicator)
     rules, row = scored.rules, scored.row
     asked = [rules.indicators[name] for name in rules.indicators if indicator in (None, name)]
     tables = frozenset({ENTERPRISES, *(dataset.lower() for dataset in contracts())})
@@ -108,7 +116,7 @@ def explain(uscc: str, scheme: str, *, indicator: str | None = None, as_of: date
         name: tables.intersection(subjects()[measures()[name].subject].inputs)
         for name in dict.fromkeys(name for rule in asked for name in rule.inputs)
     }
-    found = supports(scored.tables, partial(measure, as_of=row.result.as_of), reads)
+    found = supports(scored.tables, partial(measure, as_of=row.result.as_of, only=reads), reads)
     records = _Records(stores, scored)
     of_measure = {name: _measure_account(scored, records, name, support) for name, support in found.items()}
     lines = [_line_account(scored, rule, of_measure) for rule in asked]
@@ -137,7 +145,13 @@ def explain(uscc: str, scheme: str, *, indicator: str | None = None, as_of: date
 
 
 def explain_change(
-    uscc: str, scheme: str, *, since: date, as_of: date | None = None, since_scheme: str | None = None
+    uscc: str,
+    scheme: str,
+    *,
+    since: date,
+    as_of: date | None = None,
+    since_scheme: str | None = None,
+    nights: Nights | None = None,
 ) -> Change:
     """Why the enterprise's points differ from those of the last night not after `since` (perhaps under another scheme).
 
@@ -146,8 +160,9 @@ def explain_change(
     stores, code = open_stores(), normal_code(uscc)
     for asked in (scheme, since_scheme or scheme):
         require_scheme(asked)
-    before = _scored(stores, code, since_scheme or scheme, since)
-    after = _scored(stores, code, scheme, as_of)
+    nights = nights or Nights()
+    before = _scored(stores, code, since_scheme or scheme, since, nights)
+    after = _scored(stores, code, scheme, as_of, nights)
     if (before.row.result, before.row.points_sha) == (after.row.result, after.row.points_sha):
         raise BadInput(
             f"both nights are the result of {after.row.result.as_of}",
@@ -179,19 +194,25 @@ def explain_change(
     )
 
 
-def _scored(stores: Stores, code: str, scheme: str, as_of: date | None, indicator: str | None = None) -> _Scored:
-    from include.measures.run import measure
-
+def _scored(
+    stores: Stores, code: str, scheme: str, as_of: date | None, nights: Nights, indicator: str | None = None
+) -> _Scored:
     row = _result_of(stores, code, scheme, as_of)
-    rules = compiled(scheme, row.result.as_of)
+    rules = nights.rules(scheme, row.result.as_of)
     if indicator is not None and indicator not in rules.indicators:
         near = nearest(indicator, list(rules.indicators))
         raise BadInput(
             f"unknown indicator {indicator!r:.40}" + (f" (did you mean {near}?)" if near else ""),
             todo=f"use an id of {scheme}, such as {next(iter(rules.indicators))}",
         )
+    return nights.enterprise(row, code, lambda: _scored_again(stores, row, rules, code, nights))
+
+
+def _scored_again(stores: Stores, row: ResultRow, rules: Compiled, code: str, nights: Nights) -> _Scored:
+    from include.measures.run import measure
+
     snapshots = {member[0]: Frozen.of(member) for member in row.own_members}
-    tables, quarantined = _conformed_again(stores, row, code)
+    tables, quarantined = nights.conformed(stores, row).of(code)
     measures = measure(tables, row.result.as_of)
     measured = measures.to_pylist()[0]
     profile = _only(stores, row, "profile", code)[0]
@@ -234,25 +255,6 @@ def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> Re
 def _only(stores: Stores, row: ResultRow, table: str, code: str) -> list[dict[str, Any]]:
     found = stores.lake.read(places.points(row.result), table, version=row.points_sha)
     return found.filter(pc.equal(found["uscc"].cast(pa.string()), code)).to_pylist()
-
-
-def _conformed_again(stores: Stores, row: ResultRow, code: str) -> tuple[dict[str, pa.Table], frozenset[str]]:
-    """The enterprise's conformed rows, from the frozen accepted snapshots that the points stand on, and the datasets
-    that hold rows of it in quarantine.
-    """
-    members, district = [Frozen.of(member) for member in row.members], row.result.district
-    known = Registries.read(stores, (m for m in members if m.key.dataset == REGISTRY), row.result.as_of)
-    alone = pa.array([code], pa.string())
-    tables = {ENTERPRISES: known.enterprises[district].filter(pc.equal(known.enterprises[district]["uscc"], code))}
-    known_decisions = decided(stores, row.result.as_of)
-    quarantined: set[str] = set()
-    for scope, register in ((district, known.within(district)), (CITY, known.register)):
-        chosen = (m for m in members if m.key.scope == scope)
-        found = conformed(stores, chosen, register, alone, known_decisions, row.result.as_of)
-        held_back = found.pop("quarantined")
-        quarantined |= set(held_back.filter(pc.equal(held_back["uscc"], code))["dataset"].to_pylist())
-        tables |= {name: table for name, table in found.items() if name != "unresolved"}
-    return tables, frozenset(quarantined)
 
 
 def _hold(scored: _Scored, again: Scored) -> None:
@@ -457,6 +459,10 @@ def _measure_account(scored: _Scored, records: _Records, name: str, support: Sup
     )
 
 
+_Placed = dict[tuple[int, int], dict[str, Any]]
+"""Rows by the page and the line on which they came."""
+
+
 class _Records:
     """The source records of one account: where each stood in the reply and what it says, held against what landed."""
 
@@ -464,7 +470,7 @@ class _Records:
         self._stores, self._scored = stores, scored
         self._rows = {name: table.to_pylist() for name, table in scored.tables.items()}
         self._found: dict[tuple[str, int], Record] = {}
-        self._landed: dict[str, tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]] = {}
+        self._landed: dict[str, tuple[list[str], _Placed, _Placed]] = {}
         self._corrected: dict[str, dict[tuple[int, int], dict[str, Correction]]] = {}
         self._waivers: dict[date, dict[str, dict[str, Waiver]]] = {}
         known = decisions.decisions(stores.engine, before=arrival_cutoff(scored.row.result.as_of))
@@ -497,9 +503,9 @@ class _Records:
     def _record(self, contract: Contract, place: int) -> Record:
         dataset, row = contract.dataset, self._rows[contract.dataset.lower()][place]
         snapshot, at = self._scored.snapshots[dataset].key, (row["_page"], row["_ordinal"])
-        labels, landed = self._landing(contract)
+        labels, landed, read = self._landing(contract)
         corrected = self._corrections(contract).get(at, {})
-        _hold_landed(contract, landed[at], row, corrected)
+        _hold_landed(contract, read[at], row, corrected)
         fields = []
         for name, described in _columns(contract).items():
             withheld = described.privacy == "person" or described.type == "people"
@@ -566,8 +572,10 @@ class _Records:
                         of_place.setdefault(place, {})[outcome.field] = declared[outcome.id]
         return self._corrected[dataset]
 
-    def _landing(self, contract: Contract) -> tuple[list[str], dict[tuple[int, int], dict[str, str | None]]]:
-        """The pages of a dataset's landing, and the enterprise's rows in it as the department wrote them."""
+    def _landing(self, contract: Contract) -> tuple[list[str], _Placed, _Placed]:
+        """The pages of a dataset's landing, and the enterprise's rows in it as the department wrote them, and as they
+        are read.
+        """
         dataset = contract.dataset
         if dataset not in self._landed:
             frozen = self._scored.snapshots[dataset]
@@ -579,7 +587,8 @@ class _Records:
             lines = pc.is_in(table["_ordinal"], value_set=pa.array(sorted({line for _, line in own}), pa.int32()))
             kept = table.filter(pc.and_(pages, lines)).to_pylist()
             landed = {(row["_page"], row["_ordinal"]): row for row in kept}
-            self._landed[dataset] = (manifest.facts["pages"], landed)
+            read = dict(zip(landed, _read_again(contract, kept), strict=True))
+            self._landed[dataset] = (manifest.facts["pages"], landed, read)
         return self._landed[dataset]
 
 
@@ -600,24 +609,35 @@ def _columns(contract: Contract) -> dict[str, Any]:
     return {**contract.columns, **added_columns}
 
 
-def _hold_landed(
-    contract: Contract, landed: dict[str, str | None], row: dict[str, Any], corrected: Mapping[str, Correction]
-) -> None:
-    """The accepted record is what validation reads from the landed text, column by column; but for declared corrections
-    and codes that the contract discards.
-    """
+def _read_again(contract: Contract, landed: Sequence[dict[str, str | None]]) -> list[dict[str, Any]]:
+    """What validation reads from the texts of some landed rows: each column of all of them at once."""
     from include.validation.cast import cast
 
-    def sent(name: str) -> pa.Array:
-        return pa.array([landed[contract.columns[name].native]], pa.string())
+    def sent(native: str) -> pa.Array:
+        return pa.array([row[native] for row in landed], pa.string())
 
+    values = {
+        name: cast(
+            column, sent(column.native), sent(contract.columns[column.unit_in].native) if column.unit_in else None
+        )
+        for name, column in contract.columns.items()
+    }
+    read = {name: one.value.to_pylist() for name, one in values.items()}
+    return [{name: held[place] for name, held in read.items()} for place in range(len(landed))]
+
+
+def _hold_landed(
+    contract: Contract, read: dict[str, Any], row: dict[str, Any], corrected: Mapping[str, Correction]
+) -> None:
+    """The accepted record is what validation reads from the landed text (`read`), column by column; but for declared
+    corrections and codes that the contract discards.
+    """
     for name, column in contract.columns.items():
         if name == "uscc" or name in corrected:
             continue  # conforming resolved it, or put it right
         if row[name] is None and column.allowed and contract.drift.codes == "discard_value":
             continue
-        unit = sent(column.unit_in) if column.unit_in else None
-        if cast(column, sent(name), unit).value[0].as_py() != row[name]:
+        if read[name] != row[name]:
             raise TerminalError(f"{name} read again from the landed text differs", where=contract.dataset)
 
 

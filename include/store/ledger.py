@@ -511,14 +511,17 @@ class Ledger:
     def last_scored(self, district: str, scheme: str, on_or_before: date) -> ResultRow | None:
         """The newest scored result of a district with a business date not after `on_or_before`."""
         found = self._results(
-            run_result.c.district == district, run_result.c.scheme == scheme, run_result.c.as_of <= on_or_before
+            run_result.c.district == district,
+            run_result.c.scheme == scheme,
+            run_result.c.as_of <= on_or_before,
+            newest=True,
         )
-        return found[-1] if found else None
+        return found[0] if found else None
 
     def last_measured(self, district: str, on_or_before: date) -> date | None:
         """The newest business date, not after `on_or_before`, on which a district was scored under any scheme."""
-        found = self._results(run_result.c.district == district, run_result.c.as_of <= on_or_before)
-        return found[-1].result.as_of if found else None
+        found = self._results(run_result.c.district == district, run_result.c.as_of <= on_or_before, newest=True)
+        return found[0].result.as_of if found else None
 
     def results_reading_otherwise(self, key: SnapshotKey, accepted_sha: str) -> list[ResultRow]:
         """The results as of the key's date or later that stand on another snapshot of its dataset and scope than one
@@ -603,13 +606,11 @@ class Ledger:
             row = connection.execute(query).one_or_none()
         return SnapshotRow(**row._mapping) if row else None
 
-    def _results(self, *conditions: sa.ColumnElement[bool]) -> list[ResultRow]:
-        query = (
-            sa.select(run_result, run_snapshot_set.c.members)
-            .join(run_snapshot_set)
-            .where(*conditions)
-            .order_by(run_result.c.as_of, run_result.c.district, run_result.c.scheme)
-        )
+    def _results(self, *conditions: sa.ColumnElement[bool], newest: bool = False) -> list[ResultRow]:
+        """Those of these conditions in the order of their date, or the newest alone: each carries its whole set."""
+        order = (run_result.c.as_of, run_result.c.district, run_result.c.scheme)
+        query = sa.select(run_result, run_snapshot_set.c.members).join(run_snapshot_set).where(*conditions)
+        query = query.order_by(*(one.desc() for one in order)).limit(1) if newest else query.order_by(*order)
         with reading(self.engine) as connection:
             rows = connection.execute(query).all()
         return [

@@ -120,6 +120,8 @@ def _calendar(text: pa.Array, forms: list[tuple[str, str]]) -> pa.Array:
         for length, form in ((10, "%Y-%m-%d"), (19, "%Y-%m-%d %H:%M:%S"), (None, "%Y-%m-%d %H:%M:%S.%f")):
             size = pc.utf8_length(written)
             fits = pc.equal(size, length) if length else pc.greater(size, 19)
+            if not pc.any(fits).as_py():
+                continue
             parsed = pd.to_datetime(_only(fits, written).to_pandas(), format=form, errors="coerce")
             moments = pc.coalesce(
                 moments, pa.array(parsed.to_numpy("datetime64[us]"), pa.timestamp("us"), from_pandas=True)

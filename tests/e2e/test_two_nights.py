@@ -22,6 +22,7 @@ from include.portal.published import Reader
 from include.portal.web import make_app
 from include.schemes.model import require_scheme
 from include.sources.declaration import of_district, shared
+from include.steps.again import Nights
 from include.steps.difference import difference, render
 from include.steps.explain import explain, explain_change
 from include.steps.refresh import refresh
@@ -226,6 +227,22 @@ def test_the_change_between_two_nights_adds_up_and_names_the_records(replayed: C
         assert f"{effects.before} → {effects.after}" in render_change(change)
     with pytest.raises(BadInput, match="both nights are the result of 2026-11-20"):
         explain_change(moved[0], SCHEME, since=AS_OF)
+
+
+def test_what_is_kept_between_accounts_changes_nothing_of_them(replayed: City) -> None:
+    codes, nights = sorted(_read(replayed, SCHEME, AS_OF, "points")["uscc"].to_pylist())[:2], Nights(1 << 30)
+    for code in codes:
+        for indicator in ("INP-03", "OUT-01"):
+            alone = explain(code, SCHEME, indicator=indicator)
+            assert explain(code, SCHEME, indicator=indicator, nights=nights) == alone, (code, indicator)
+        assert explain_change(code, SCHEME, since=DAYS[0], nights=nights) == explain_change(code, SCHEME, since=DAYS[0])
+    rows = [replayed.stores.ledger.last_scored(DISTRICT, SCHEME, day) for day in DAYS]
+    first, second = (nights.conformed(replayed.stores, row) for row in rows if row)
+    assert nights.conformed(replayed.stores, rows[1]) is second, "kept"  # type: ignore[arg-type]
+    narrow = Nights(max(first.bytes, second.bytes))
+    one, other = (narrow.conformed(replayed.stores, row) for row in rows if row)
+    assert narrow.conformed(replayed.stores, rows[1]) is other, "the last one still has room"  # type: ignore[arg-type]
+    assert narrow.conformed(replayed.stores, rows[0]) is not one, "the one before had to go"  # type: ignore[arg-type]
 
 
 def test_the_pages_tell_the_change_and_the_account_that_the_command_tells(replayed: City) -> None:

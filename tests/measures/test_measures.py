@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contracts import contracts
-from include.measures.registry import measures
+from include.measures.registry import measures, subjects
 from include.measures.run import measure, measured_schema
 from tests.measures.conftest import AS_OF, FIRM, Measured, conformed
 
@@ -75,6 +75,16 @@ def test_a_dataset_that_was_not_delivered_leaves_its_measures_unknown() -> None:
     of_registry = {m.name for m in measures().values() if set(m.datasets) <= {"REG_ENT"}}
     unknown = {name for name, value in row.items() if value is None}
     assert unknown >= set(measures()) - of_registry
+
+
+def test_measures_asked_for_alone_are_what_they_are_among_all() -> None:
+    returns = [form_row("A", 2025, "A100000", "2022", 1, "3000000")]
+    tables = conformed({"tax_cit": returns, "ip_pat": [publication("A", "CN1", "A")]})
+    every = measure(tables, AS_OF)
+    for subject in subjects().values():
+        names = [one.name for one in subject.outputs][::2]
+        assert measure(tables, AS_OF, only=names).equals(every.select(["uscc", *names])), subject.name
+    assert measure(tables, AS_OF, only=()).column_names == ["uscc"]
 
 
 def test_a_zero_in_a_record_is_a_zero(measured: Measured) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 SECONDS = 60
+KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}
+"""Key → its number and the text that it types."""
 
 
 def program() -> str | None:
@@ -64,9 +66,17 @@ class Tab:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def press_tab(self) -> None:
-        for kind in ("rawKeyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+    def press(self, key: str) -> None:
+        """One of `KEYS`, down and up."""
+        number, text = KEYS[key]
+        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": number}
+        self.send("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **pressed, text=text)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **pressed)
+
+    def press_to_load(self, key: str) -> None:
+        """Press a key that leads to another page, and wait for it."""
+        with self._until_loaded():
+            self.press(key)
 
     def picture(self, path: Path) -> None:
         """The whole page as PNG."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
@@ -21,10 +22,12 @@ from include.kernel.references import SnapshotKey
 from include.portal.acts import AskRelease
 from include.portal.published import Act, Reader
 from include.portal.web import make_app
+from include.steps import honours
 from include.steps.stores import Stores, open_stores
 from include.store.honours import honour_candidate, honour_roll
 from include.store.lake import Lake, quarantine
-from include.store.warehouse import PUBLISHED, clock, create_engine, generation, migrate, pointer, writing
+from include.store.warehouse import PUBLISHED, clock, create_engine, generation, migrate, pointer, reading, writing
+from tests.e2e.conftest import served
 from tests.steps.test_release import NIGHTS, judge, land
 from tests.steps.test_review import leave_open
 from tests.steps.test_waive import FIRST, GOOD, MISPRINT, night
@@ -269,3 +272,40 @@ def office(
     stores = open_stores()
     yield Office(stores, desk, [])
     stores.engine.dispose()
+
+
+class Nights(NamedTuple):
+    """A home, and what is known of it for addresses."""
+
+    home: Path
+    known: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    """Two real nights of two districts, a month apart, and the honours of the year proposed from the second. `uscc` is
+    the enterprise whose points differ most between them.
+    """
+    districts, days = ["320411", "320412"], [date(2026, 10, 20), date(2026, 11, 20)]
+    with (
+        served(tmp_path_factory.mktemp("departments"), 250, 4) as departments,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        home = tmp_path_factory.mktemp("nights")
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        city = departments.moved_to(home)
+        for day in days:
+            city.refresh(day, districts)
+        honours.propose(2026, None, None, run="innopoints_honours/manual__1", holder="test")
+        before, after = PUBLISHED["enterprise_points"].alias(), PUBLISHED["enterprise_points"].alias()
+        moved = (
+            sa.select(after.c.uscc, before.c.total, after.c.total)
+            .where(before.c.generation_id == 1, after.c.generation_id == 2, before.c.uscc == after.c.uscc)
+            .order_by(after.c.uscc)
+        )
+        stores = open_stores()
+        with reading(stores.engine) as connection:
+            uscc = max(connection.execute(moved), key=lambda row: abs(row[2] - row[1]))[0]
+        stores.engine.dispose()
+    known = {"uscc": uscc, "indicator": "INP-03", "year": "2026", "as_of": str(days[-1])}
+    return Nights(home, {**known, "dataset": "TAX_VAT", "scope": districts[0]})

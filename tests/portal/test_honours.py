@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,6 +22,7 @@ from include.steps import honours
 from include.steps.approval import answered, asked
 from include.steps.stores import open_stores
 from tests.portal.conftest import code, put, town
+from tests.portal.test_pages import cells
 
 RUN, SCHEME, HONOUR = "innopoints_honours/manual__1", "changzhou_v1", "标兵企业"
 AFTERWARDS = datetime(2026, 12, 7, 16, tzinfo=UTC)
@@ -108,14 +112,48 @@ def test_the_api_gives_what_froze_and_its_errata_and_keeps_its_schema(
     jsonschema.validate(found, {**schema, "components": api["components"]})
 
 
+def test_the_list_for_a_spreadsheet_says_of_which_roll_it_is_and_what_happened_since(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    freeze(clock)
+    withdraw()
+    honours.correct(2026, SCHEME, code(4), HONOUR, "granted", reference="常科发〔2027〕4号", evidence="漏报", by="李工")
+    answer = get(desk, engine, "/honours/2026.xlsx?lang=en")
+    assert answer.headers["content-disposition"] == 'attachment; filename="honours_2026.xlsx"'
+    (mark, *_), head, *rows = cells(answer)
+    assert re.fullmatch(
+        r"Taken by officer · [-0-9]{10} [0-9:]{5} · Honours of the year 2026 changzhou_v1 · "
+        r"Frozen; from here on there are only errata [-0-9]{10} [0-9:]{5} · Generation 1 · As of 2026-11-23",
+        mark,
+    )
+    told = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [(row["place"], row["uscc"], row["erratum"], row["reference"]) for row in told] == [
+        (1, code(0), None, None),
+        (2, code(3), "withdrawn", "常科发〔2027〕3号"),
+        (None, code(4), "granted", "常科发〔2027〕4号"),
+    ]
+    assert told[2]["name"] == "'=cmd|'/c calc'!A1", "a spreadsheet computes nothing of it"
+    text = get(desk, engine, "/honours/2026.csv").content.decode("utf-8-sig")
+    assert [row["uscc"] for row in csv.DictReader(io.StringIO(text))] == [code(0), code(3), code(4)]
+    of_one_district = get(desk, engine, "/honours/2026.csv", Reader("li", frozenset({"320412"}))).text
+    assert [code(place) in of_one_district for place in (0, 3, 4)] == [False, True, False]
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/honours/2025", 404), ("/honours/2026?scheme=none", 404), ("/honours/2020", 422), ("/honours/x", 422)],
+    [
+        ("/honours/2025", 404),
+        ("/honours/2025.xlsx", 404),
+        ("/honours/2026.pdf", 404),
+        ("/honours/2026?scheme=none", 404),
+        ("/honours/2020", 422),
+        ("/honours/x", 422),
+    ],
 )
 def test_a_year_that_is_not_there_is_a_plain_page(
     engine: Engine, desk: Callable[..., TestClient], path: str, status: int
 ) -> None:
-    for where in (path, "/api" + path):
+    for where in (path, *(["/api" + path] if "." not in path else [])):
         assert get(desk, engine, where).status_code == status
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, HTTPException
+from fastapi.routing import APIRoute
 from httpx import Response
 from openpyxl import load_workbook
 from sqlalchemy import Engine
@@ -21,6 +22,7 @@ from include.portal.published import Reader
 from include.portal.web import HEADERS, make_app
 from include.store.lake import Lake
 from include.store.warehouse import migrate
+from tests.portal import every_page
 from tests.portal.conftest import FIRMS, ask_nobody, code, put, town
 
 PAGES = [
@@ -48,6 +50,7 @@ EXPORTS = [
         (f"/enterprises/{code(2)}", ""),
         ("/rankings", ""),
         ("/honours", "?list=标兵企业"),
+        ("/honours/2026", ""),
         ("/quarantine", ""),
         ("/quarantine/TAX_CIT/320411", ""),
         ("/waivers", ""),
@@ -92,6 +95,13 @@ def test_every_answer_carries_the_strict_headers(browser: TestClient, path: str)
     answer = browser.get("/points" + path)
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
     assert "script-src" not in HEADERS["Content-Security-Policy"]  # default-src 'none' holds for scripts
+
+
+def test_every_page_is_looked_at_in_a_browser(published: Engine, lake: Lake) -> None:
+    app = make_app(published, lake, lambda: Reader("officer"), ask_nobody)
+    read = {route.path for route in app.routes if isinstance(route, APIRoute) and "GET" in route.methods}
+    for_people = {path for path in read if not path.startswith("/api/") and not path.endswith((".css", ".svg"))}
+    assert {one.route for one in every_page.PAGES.values()} == {path for path in for_people if "{ending}" not in path}
 
 
 def test_a_name_with_a_script_is_text(browser: TestClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from include.contracts import contracts
 from include.kernel.errors import TerminalError
-from include.steps.explain import _hold_landed
+from include.steps.explain import _hold_landed, _read_again
 
 EQUITY = contracts()["FIN_EQ"]
 
@@ -31,6 +31,7 @@ def paid_in(amount: str, unit: str) -> dict[str, str | None]:
 def test_an_amount_is_read_again_in_the_unit_that_its_row_says(amount: str, unit: str, yuan: str) -> None:
     accepted: dict[str, Any] = dict.fromkeys(EQUITY.columns)
     accepted |= {"paid_in_yuan": Decimal(yuan), "amount_unit": unit or None}
-    _hold_landed(EQUITY, paid_in(amount, unit), accepted, {})
+    read, other = _read_again(EQUITY, [paid_in(amount, unit), paid_in(amount + "1", unit)])
+    _hold_landed(EQUITY, read, accepted, {})
     with pytest.raises(TerminalError, match="paid_in_yuan read again from the landed text differs"):
-        _hold_landed(EQUITY, paid_in(amount + "1", unit), accepted, {})
+        _hold_landed(EQUITY, other, accepted, {})
