@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
-# Whole nights told again (restatements, hidden records, a department asked again), and mutants; some five minutes.
+# Whole nights told again (restatements, hidden records, past days in any order, a department that is down or asked again), lineage, and mutants.
 test-long: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests $(ARGS)
 

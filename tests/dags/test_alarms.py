@@ -168,6 +168,7 @@ def test_a_night_without_a_sweep_is_told_with_its_digest_unless_it_was_told_at_s
     assert f"- {NOT_PUBLISHED} (since {tonight})" in of_night
 
 
+@pytest.mark.long
 def test_what_no_channel_took_is_tried_again_by_whoever_meets_it_and_stands_in_the_next_digest(
     dags: dict[str, Any],
     notes: Notes,

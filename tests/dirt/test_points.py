@@ -25,7 +25,7 @@ from include.sources.declaration import of_district, shared
 from include.store import lake as places
 from tests.e2e.conftest import City, served
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.dirt]
 
 AS_OF = date(2026, 12, 31)  # the corrections of the closed year have arrived
 DISTRICT, SCHEME, ENTERPRISES, SEED = "320411", "changzhou_v1", 90, 21

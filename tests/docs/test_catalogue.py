@@ -32,6 +32,7 @@ def generate(checkout: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.long
 def test_a_changed_curve_drifts_until_the_pages_are_written_again(checkout: Path) -> None:
     rule = checkout / "include/schemes/changzhou_v1/foundation/BAS-01.yaml"
     text = rule.read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ DISTRICT = "320411"
 DAYS = [date(2026, 11, 18), date(2026, 11, 19)]
 
 
+@pytest.mark.long
 def test_a_department_that_is_down_leaves_its_last_accepted_snapshot_in_use(city: City) -> None:
     city.refresh(DAYS[0], [DISTRICT])
     down = replace(city.connections["innopoints_tax_innovation"], host="http://127.0.0.1:9")

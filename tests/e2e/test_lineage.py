@@ -17,7 +17,7 @@ from include.store.warehouse import PUBLISHED
 from tests.e2e.conftest import AS_OF, City
 from tests.steps.lineage_server import lineage_server, proper
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.long]
 
 DISTRICT = "320411"
 PAIRS = [*shared(), *((dataset, DISTRICT) for dataset in of_district())]

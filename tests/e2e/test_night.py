@@ -280,6 +280,7 @@ def _row_of_file(path: Path, row: int) -> set[str]:
     return {str(cell) for cell in cells if cell is not None}
 
 
+@pytest.mark.long
 def test_explain_leads_to_the_row_of_the_file_that_was_handed_over(night: City) -> None:
     files = {path.name: path for path in (night.sandbox / "world" / "drop").rglob("*.*")}
     seen = set()

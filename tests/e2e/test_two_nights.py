@@ -193,6 +193,7 @@ def test_the_same_night_twice_gives_the_same_bytes_and_no_second_generation(repl
         assert connection.scalar(sa.text("SELECT count(*) FROM generation")) == generations
 
 
+@pytest.mark.long
 def test_past_days_in_any_order_give_the_bytes_of_the_nights_in_order(
     replayed: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_database_that_does_not_start_again_is_tried_again_and_ends_nobody(
     assert capsys.readouterr().err.count("PostgreSQL does not start (CalledProcessError); tried again in 10 s") == 2
 
 
+@pytest.mark.long
 def test_what_a_killed_process_has_left_behind_ends_before_it_is_started_again(tmp_path: Path) -> None:
     guard = supervisor.Supervisor(Settings(home=tmp_path))
     guard.run_folder.mkdir(exist_ok=True)
