@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 from include.kernel.periods import business_date, parse_as_of
-from plugins.run_plan import TIMEZONE, date_param, planned, scheme_param
+from plugins.run_plan import DEFAULT_SCHEME, TIMEZONE, date_param, planned, scheme_param
 from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -34,11 +34,13 @@ def send(run: dict[str, str]) -> dict[str, Any]:
     """The digest; and the incident of a night that is not published and of which no sweep was ever late."""
     from include.steps import alarm
     from include.steps.digest import PAUSE_SECONDS, send_digest
+    from plugins.run_plan import is_scheduled
 
     context = get_current_context()
     pages = context["ti"].log_url.partition("/dags/")[0] + "/plugin/innovation-points"
     as_of, scheme = parse_as_of(run["as_of"]), run["scheme"]
-    if as_of == business_date(context["dag_run"].run_after):  # of a night long past nobody is called
+    nightly = is_scheduled(context) and scheme == DEFAULT_SCHEME  # by hand it may be too early, or long past
+    if nightly and as_of == business_date(context["dag_run"].run_after):
         alarm.tell(lambda: alarm.unpublished(as_of, scheme, link=pages), lookup=connection_from_airflow)
     channels = {"lookup": connection_from_airflow, "pause_seconds": PAUSE_SECONDS}
     return run_step(send_digest, as_of, scheme, link=pages, **channels)

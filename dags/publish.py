@@ -11,7 +11,14 @@ from include.kernel.periods import business_date
 from plugins.alarms import PUBLISHED_BY_SIX
 from plugins.assets import POINTS, PUBLISH_REQUEST, PUBLISHED, announce
 from plugins.links import ResultManifestLink, task_with
-from plugins.run_plan import DEFAULT_SCHEME, TIMEZONE, awaits_the_form, publication_reason, refuse_unknown_keys
+from plugins.run_plan import (
+    DEFAULT_SCHEME,
+    TIMEZONE,
+    awaits_the_form,
+    is_scheduled,
+    publication_reason,
+    refuse_unknown_keys,
+)
 from plugins.task_wrapper import TASK_DEFAULTS, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -78,10 +85,10 @@ def published_tonight() -> dict[str, Any]:
     """The sweep's last word. A run of any other kind has published what was due, and is not asked."""
     from include.steps.city import require_published
 
-    run = get_current_context()["dag_run"]
-    if run.run_type != "scheduled":
+    context = get_current_context()
+    if not is_scheduled(context):
         return leave_line(dict, asked=0)
-    return leave_line(require_published, business_date(run.run_after), DEFAULT_SCHEME)
+    return leave_line(require_published, business_date(context["dag_run"].run_after), DEFAULT_SCHEME)
 
 
 @task_group

@@ -59,6 +59,11 @@ def run_moment(context: Mapping[str, Any]) -> datetime:
     return context.get("logical_date") or context["dag_run"].run_after
 
 
+def is_scheduled(context: Mapping[str, Any]) -> bool:
+    """Whether this run came by the schedule, at its hour."""
+    return context["dag_run"].run_type == "scheduled"
+
+
 def refuse_unknown_keys(context: Mapping[str, Any]) -> None:
     """Airflow checks the parameters it knows and lets any other key of the configuration pass: we do not."""
     allowed = sorted(context["dag"].params)

@@ -47,10 +47,7 @@ def held_rows(dataset: str, scope: str, as_of: date) -> list[HeldRow]:
 
 
 def waive(dataset: str, scope: str, as_of: date, row: str, *, evidence: str, by: str) -> tuple[Waiver, date]:
-    """Let the row pass that has this name, or whose name begins so; and the first business date that sees it.
-
-    What was waived for it before stays waived: let pass with a misprint it may meet a row of the same key.
-    """
+    """Let the row pass that has this name, or whose name begins so; and the first business date that sees it."""
     key = SnapshotKey(dataset, scope, as_of)
     if len(row) < LEAST_LETTERS:
         raise BadInput(f"{len(row)} letters do not name a row", kept=_KEPT, todo=f"give at least {LEAST_LETTERS}")
@@ -70,10 +67,7 @@ def waive(dataset: str, scope: str, as_of: date, row: str, *, evidence: str, by:
             kept=_KEPT,
             todo="let the department send the record again, or correct the contract",
         )
-    engine = open_stores().engine
-    stands = store.in_force(store.waivers(engine)).get(dataset, {}).get(one.row)
-    checks = list(dict.fromkeys([*(stands.checks if stands else ()), *one.reasons]))
-    given = store.give(engine, dataset, one.row, checks, evidence=evidence, by=by)
+    given = store.give(open_stores().engine, dataset, one.row, one.reasons, evidence=evidence, by=by)
     return given, seen_from(given.decided_at)
 
 

@@ -6,7 +6,7 @@ Rows are only ever added. To take one back is a row too, so the waivers as of an
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,17 +54,21 @@ def waivers(engine: Engine, before: datetime | None = None) -> list[Waiver]:
 
 
 def in_force(given: list[Waiver]) -> dict[str, dict[str, Waiver]]:
-    """dataset → row → the last waiver for it that nobody revoked."""
+    """dataset → row → the last waiver for it that nobody revoked, with the checks of all that stand: let pass with a
+    misprint, a row may meet another of its key and be chosen by a second waiver.
+    """
     stands = standing(given)
     held: dict[str, dict[str, Waiver]] = defaultdict(dict)
     for one in given:
         if one.id in stands:
-            held[one.dataset][one.row] = one
+            earlier = held[one.dataset].get(one.row)
+            checks = dict.fromkeys([*(earlier.checks if earlier else ()), *one.checks])
+            held[one.dataset][one.row] = replace(one, checks=list(checks))
     return dict(held)
 
 
 def give(engine: Engine, dataset: str, row: str, checks: list[str], *, evidence: str, by: str) -> Waiver:
-    """Let a row pass; a later waiver for it takes this one's place."""
+    """Let a row pass these checks; what earlier waivers let it pass they still do."""
     said = {"dataset": dataset, "row": row, "checks": checks, "evidence": evidence, "decided_by": by}
     return _add(engine, said)
 

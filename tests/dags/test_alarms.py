@@ -7,15 +7,18 @@ import logging
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.utils.types import DagRunType
 
 from include.alarms import channels
 from include.embedded.environment import free_ports
 from include.kernel.periods import SHANGHAI
 from include.sources.declaration import of_district, sources
 from include.steps import alarm, digest
+from plugins import run_plan
 from plugins.task_wrapper import connection_from_airflow
 from tests.alarms import servers
 from tests.alarms.servers import DINGTALK, FEISHU, SECRETS, WECOM, Mail, Robots
@@ -157,6 +160,7 @@ def test_a_night_without_a_sweep_is_told_with_its_digest_unless_it_was_told_at_s
 ) -> None:
     """The sweep's DAG was paused, or another run of it was at it: there is no run that could be late."""
     connect(monkeypatch, WECOM)
+    monkeypatch.setattr(run_plan, "is_scheduled", lambda context: True)
     tonight = datetime.now(SHANGHAI).date()
     if told_at_six:
         alarm.tell(lambda: alarm.unpublished(tonight, SCHEME), lookup=connection_from_airflow)
@@ -166,6 +170,30 @@ def test_a_night_without_a_sweep_is_told_with_its_digest_unless_it_was_told_at_s
     assert incident.splitlines()[1] == NOT_PUBLISHED
     assert "open incidents 未了结: 1" in of_night
     assert f"- {NOT_PUBLISHED} (since {tonight})" in of_night
+
+
+@pytest.mark.parametrize(("scheduled", "scheme"), [(False, SCHEME), (True, "national_core")])
+def test_a_digest_by_hand_or_of_another_scheme_calls_no_night_late(
+    dags: dict[str, Any],
+    notes: Notes,
+    robots: Robots,
+    monkeypatch: pytest.MonkeyPatch,
+    scheduled: bool,
+    scheme: str,
+) -> None:
+    """By hand it may be three in the morning, and what is told once is not told again at six."""
+    connect(monkeypatch, WECOM)
+    monkeypatch.setattr(run_plan, "is_scheduled", lambda context: scheduled)
+    tonight = datetime.now(SHANGHAI).date().isoformat()
+    assert run(dags["innopoints_digest"], {"as_of": tonight, "scheme": scheme})[0] == "success"
+    [of_night] = robots.texts["wecom"]
+    assert NOT_PUBLISHED not in of_night
+
+
+def test_only_a_run_of_the_schedule_is_scheduled() -> None:
+    kinds = ["scheduled", "manual", "backfill", "asset_triggered", "operator_triggered"]
+    found = [run_plan.is_scheduled({"dag_run": SimpleNamespace(run_type=DagRunType(kind))}) for kind in kinds]
+    assert found == [True, False, False, False, False]
 
 
 @pytest.mark.long
