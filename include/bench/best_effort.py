@@ -9,11 +9,10 @@ it reads: a second text of it would rot. How far that SQL is from the best possi
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from include.bench.world import World
 from include.contracts import Contract, contracts
 from include.kernel.areas import CITY
 from include.kernel.whole import Column
-from include.measures.registry import subjects
+from include.measures.registry import columns_read
 from include.measures.run import measure
 from include.schemes import expression as tree
 from include.schemes.compile import Compiled
@@ -141,18 +140,12 @@ def _district(world: World, district: str, enterprises: pa.Table, meter: Meter) 
     return tables
 
 
-@cache
-def _words() -> set[str]:
-    """What the SQL of the measures names."""
-    return set(re.findall(r"\w+", " ".join(subject.sql for subject in subjects().values())))
-
-
 def _read(world: World, contract: Contract, scope: str) -> pa.Table:
     """The columns that the measures or the joins need."""
     folder = world.root / world.place(contract.dataset, scope)
     file = next(folder.glob("data-*.parquet"))
     entity, versions = contract.entity, contract.versions
-    needed = _words() | {entity.name, entity.names, entity.filed_by, *entity.codes}
+    needed = {*columns_read(contract.dataset), entity.name, entity.names, entity.filed_by, *entity.codes}
     needed |= {column for role in entity.roles.values() for column in (role.name, *role.codes)}
     needed |= {*versions.void, versions.first} if versions else set()
     everything = pq.read_schema(file).names
@@ -171,7 +164,7 @@ def _linked(contract: Contract, rows: pa.Table, known: _Known) -> pa.Table:
         )
     else:
         found = _of_party(contract, rows, entity.codes, entity.name, known)
-    return found.select([name for name in found.column_names if name in _words() or name == _DISTRICT])
+    return found.select([*columns_read(contract.dataset), _DISTRICT])
 
 
 def _of_party(contract: Contract, rows: pa.Table, by: list[str], name: str | None, known: _Known) -> pa.Table:

@@ -59,7 +59,8 @@ def reasons(lake: Lake, source: Row | SnapshotRow) -> list[str]:
 
 def rows_of(lake: Lake, source: Row | SnapshotRow, uscc: str, name: str) -> list[HeldBack]:
     """The rows in quarantine of that snapshot that give the code or the name of an enterprise."""
-    found = [one for text in (uscc, name) for one in held_back(lake, source, text=text)]
+    rows, asked = _all_held_back(lake, source), (fold(uscc), fold(name))
+    found = [one for text in asked for one in rows if text in fold(one.entity) or text in fold(one.found)]
     return list({one.row: one for one in found}.values())
 
 

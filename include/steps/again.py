@@ -25,11 +25,10 @@ from include.store.ledger import ResultRow
 
 MOST_RULES, MOST_ENTERPRISES = 8, 32
 Made = TypeVar("Made")
-_HELD_BACK = "quarantined"
 
 
 @dataclass(frozen=True)
-class Night:
+class ConformedNight:
     """The conformed rows of a district's enterprises by table, and which of them have rows in quarantine."""
 
     tables: dict[str, pa.Table]
@@ -45,7 +44,7 @@ class Night:
         return sum(table.nbytes for table in (*self.tables.values(), self.held_back))
 
 
-def conformed_again(stores: Stores, row: ResultRow) -> Night:
+def conformed_again(stores: Stores, row: ResultRow) -> ConformedNight:
     """A night from its frozen snapshots alone: what was conformed then is not looked at."""
     members, district, as_of = [Frozen.of(member) for member in row.members], row.result.district, row.result.as_of
     known = Registries.read(stores, (m for m in members if m.key.dataset == REGISTRY), as_of)
@@ -54,9 +53,9 @@ def conformed_again(stores: Stores, row: ResultRow) -> Night:
     for scope, register in ((district, known.within(district)), (CITY, known.register)):
         chosen = (m for m in members if m.key.scope == scope)
         found = conformed(stores, chosen, register, taking_part, people, as_of)
-        held_back.append(found.pop(_HELD_BACK))
+        held_back.append(found.pop("quarantined"))
         tables |= {name: table for name, table in found.items() if name != "unresolved"}
-    return Night(tables, pa.concat_tables(held_back))
+    return ConformedNight(tables, pa.concat_tables(held_back))
 
 
 class Nights:
@@ -67,7 +66,7 @@ class Nights:
 
     def __init__(self, most_bytes: int = 0) -> None:
         self._most_bytes = most_bytes
-        self._nights: OrderedDict[tuple[str, str], Night] = OrderedDict()
+        self._nights: OrderedDict[tuple[str, str], ConformedNight] = OrderedDict()
         self._enterprises: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
         self.rules: Callable[[str, date], Compiled] = lru_cache(MOST_RULES)(compiled)
 
@@ -80,7 +79,7 @@ class Nights:
             self._enterprises.popitem(last=False)
         return found
 
-    def conformed(self, stores: Stores, row: ResultRow) -> Night:
+    def conformed(self, stores: Stores, row: ResultRow) -> ConformedNight:
         """A night; of those that take too much together, that which was asked about longest ago is forgotten first."""
         key = (row.points_sha, row.snapshot_set)
         night = self._nights.pop(key, None) or conformed_again(stores, row)

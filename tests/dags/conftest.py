@@ -64,3 +64,23 @@ def robots(monkeypatch: pytest.MonkeyPatch) -> Iterator[Robots]:
     """The group robots, all well."""
     with servers.robots(monkeypatch) as held:
         yield held
+
+
+@pytest.fixture(scope="module")
+def airflow_auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Airflow's own auth manager with its database: the tokens below are real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "AIRFLOW__API_AUTH__JWT_SECRET", "a secret of this test and of no other, as long as a key has to be"
+        )
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "anna:admin,vera:viewer")
+        patch.setenv(
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(tmp_path_factory.mktemp("auth") / "passwords")
+        )
+        from airflow.utils.db import initdb
+
+        initdb()
+        from airflow.api_fastapi.app import init_auth_manager, purge_cached_app
+
+        yield init_auth_manager()
+        purge_cached_app()

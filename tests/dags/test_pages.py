@@ -13,6 +13,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from tests.dags.mounted import mounted, token
+
 pytestmark = pytest.mark.airflow
 
 CODE = "91320400MA00000001"
@@ -27,47 +29,14 @@ FORMS = {
 
 
 @pytest.fixture(scope="module")
-def airflow_auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Airflow's own auth manager with its database: the tokens below are real ones."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "AIRFLOW__API_AUTH__JWT_SECRET", "a secret of this test and of no other, as long as a key has to be"
-        )
-        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "anna:admin,vera:viewer")
-        patch.setenv(
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(tmp_path_factory.mktemp("auth") / "passwords")
-        )
-        from airflow.utils.db import initdb
-
-        initdb()
-        from airflow.api_fastapi.app import init_auth_manager, purge_cached_app
-
-        yield init_auth_manager()
-        purge_cached_app()
-
-
-@pytest.fixture(scope="module")
 def pages(airflow_auth: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Any]]:
     """A browser before the plugin's app, mounted where Airflow mounts it, over an empty but migrated warehouse."""
     from include.store.warehouse import create_engine, migrate
-    from plugins import pages as plugin
 
     url = f"sqlite:///{tmp_path_factory.mktemp('warehouse') / 'warehouse.sqlite'}"
     migrate(create_engine(url))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INNOPOINTS_WAREHOUSE_URL", url)
-        plugin.make_app.cache_clear()
-        outer = FastAPI()
-        (mounted,) = plugin.Pages.fastapi_apps
-        outer.mount(mounted["url_prefix"], mounted["app"])
-        yield TestClient(outer, raise_server_exceptions=False), plugin.make_app()
-        plugin.make_app.cache_clear()
-
-
-def token(auth: Any, role: str | None) -> str:
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
-    return auth.generate_jwt(SimpleAuthManagerUser(username="vera", role=role))
+    with mounted(url) as (outer, app):
+        yield TestClient(outer, raise_server_exceptions=False), app
 
 
 def routes(app: Any) -> list[str]:

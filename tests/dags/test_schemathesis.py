@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 import requests
-from fastapi import FastAPI
 
 from include.store.warehouse import create_engine, migrate
-from tests.dags.test_pages import airflow_auth, token  # noqa: F401
+from tests.dags.mounted import mounted, token
 from tests.portal.conftest import code, put, put_roll, town
 from tests.portal.server import serving
 
@@ -37,23 +36,16 @@ def _uscc(row: dict[str, Any], renamed: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def address(airflow_auth: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:  # noqa: F811
+def address(airflow_auth: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The plugin's app over a published town, on a port of its own."""
-    from plugins import pages as plugin
+    from plugins.pages import PREFIX
 
     url = f"sqlite:///{tmp_path_factory.mktemp('warehouse') / 'warehouse.sqlite'}"
     engine = create_engine(url)
     migrate(engine)
     put_roll(engine, put(engine, known_by_the_example()))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INNOPOINTS_WAREHOUSE_URL", url)
-        plugin.make_app.cache_clear()
-        outer = FastAPI()
-        (mounted,) = plugin.Pages.fastapi_apps
-        outer.mount(mounted["url_prefix"], mounted["app"])
-        with serving(outer) as there:
-            yield there + mounted["url_prefix"]
-        plugin.make_app.cache_clear()
+    with mounted(url) as (outer, _), serving(outer) as there:
+        yield there + PREFIX
 
 
 def schemathesis(folder: Path, *asked: str) -> dict[str, Any]:
@@ -84,12 +76,12 @@ def with_a_token(address: str, auth: Any, folder: Path, cases: int, seed: int) -
     return found
 
 
-def test_with_a_token_it_finds_nothing(address: str, airflow_auth: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_with_a_token_it_finds_nothing(address: str, airflow_auth: Any, tmp_path: Path) -> None:
     found = with_a_token(address, airflow_auth, tmp_path, 20, SEED)
     assert [name for name, said in found["warnings"].items() if said] == []
 
 
-def test_without_a_token_every_door_is_closed(address: str, airflow_auth: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_without_a_token_every_door_is_closed(address: str, airflow_auth: Any, tmp_path: Path) -> None:
     document, bearer = tmp_path / "openapi.json", {"Authorization": f"Bearer {token(airflow_auth, 'viewer')}"}
     document.write_bytes(requests.get(f"{address}/api/openapi.json", headers=bearer, timeout=60).content)
     found = schemathesis(tmp_path, str(document), "--url", address, "--max-examples", "5", "--seed", str(SEED))
@@ -100,7 +92,7 @@ def test_without_a_token_every_door_is_closed(address: str, airflow_auth: Any, t
 @pytest.mark.parametrize("seed", range(3))
 def test_with_other_seeds_and_many_more_cases_it_finds_nothing(
     address: str,
-    airflow_auth: Any,  # noqa: F811
+    airflow_auth: Any,
     tmp_path: Path,
     seed: int,
 ) -> None:

@@ -237,13 +237,14 @@ def test_what_is_kept_between_accounts_changes_nothing_of_them(replayed: City) -
             alone = explain(code, SCHEME, indicator=indicator)
             assert explain(code, SCHEME, indicator=indicator, nights=nights) == alone, (code, indicator)
         assert explain_change(code, SCHEME, since=DAYS[0], nights=nights) == explain_change(code, SCHEME, since=DAYS[0])
-    rows = [replayed.stores.ledger.last_scored(DISTRICT, SCHEME, day) for day in DAYS]
-    first, second = (nights.conformed(replayed.stores, row) for row in rows if row)
-    assert nights.conformed(replayed.stores, rows[1]) is second, "kept"  # type: ignore[arg-type]
+    last_scored = replayed.stores.ledger.last_scored
+    rows = [row for day in DAYS if (row := last_scored(DISTRICT, SCHEME, day))]
+    first, second = (nights.conformed(replayed.stores, row) for row in rows)
+    assert nights.conformed(replayed.stores, rows[1]) is second, "kept"
     narrow = Nights(max(first.bytes, second.bytes))
-    one, other = (narrow.conformed(replayed.stores, row) for row in rows if row)
-    assert narrow.conformed(replayed.stores, rows[1]) is other, "the last one still has room"  # type: ignore[arg-type]
-    assert narrow.conformed(replayed.stores, rows[0]) is not one, "the one before had to go"  # type: ignore[arg-type]
+    one, other = (narrow.conformed(replayed.stores, row) for row in rows)
+    assert narrow.conformed(replayed.stores, rows[1]) is other, "the last one still has room"
+    assert narrow.conformed(replayed.stores, rows[0]) is not one, "the one before had to go"
 
 
 def test_the_pages_tell_the_change_and_the_account_that_the_command_tells(replayed: City) -> None:
