@@ -37,7 +37,7 @@ BODY = """{{ said['honoured'] }} honours from generation {{ said['generation'] }
 - Since last year 与上年相比: {{ said['since_last_year'] }}
 - Beside tonight's list 与今夜名单相比: {{ said['beside_tonight'] }}
 
-[The names 名单]({{ said['link'] }})
+[The names, and who is new or gone 名单及增减]({{ said['link'] }})
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +12,11 @@ import pyarrow.compute as pc
 from include.bench.meter import Meter
 from include.bench.world import World
 from include.conformed.conform import conform
+from include.conformed.register import Register
 from include.contracts import contracts
 from include.indicators.evaluate import evaluate
 from include.kernel.areas import CITY
+from include.kernel.whole import THREADS
 from include.measures.registry import columns_read
 from include.measures.run import measure
 from include.points.rank import rank
@@ -61,16 +65,15 @@ def _city(world: World, meter: Meter) -> tuple[Registries, dict[str, dict[str, p
         everybody = known.participating()
         taking_part = {district: known.participating(district) for district in world.districts}
     del registries
+    with meter.phase("read"):
+        accepted = {name: world.read(name, CITY) for name, contract in contracts().items() if contract.scope == CITY}
     shares: dict[str, dict[str, pa.Table]] = {district: {} for district in world.districts}
-    for dataset, contract in contracts().items():
-        if contract.scope == CITY:
-            with meter.phase("read"):
-                accepted = world.read(dataset, CITY)
-            with meter.phase("conform"):
-                rows = conform(contract, accepted, known.register, everybody).table.select(columns_read(dataset))
-                for district, codes in taking_part.items():
-                    shares[district][dataset.lower()] = rows.filter(pc.is_in(rows["uscc"], codes))
-            del accepted, rows
+    with meter.phase("conform"):
+        for name, rows in _each_conformed(accepted, known.register, everybody):
+            for district, codes in taking_part.items():
+                shares[district][name] = rows.filter(pc.is_in(rows["uscc"], codes))
+        del rows
+    pa.default_memory_pool().release_unused()  # the city's task ends here, and gives back what it held
     return known, shares
 
 
@@ -78,15 +81,24 @@ def _conformed(
     world: World, district: str, known: Registries, share: dict[str, pa.Table], meter: Meter
 ) -> dict[str, pa.Table]:
     """A district's own datasets beside its share of the city's."""
+    with meter.phase("read"):
+        accepted = {
+            name: world.read(name, district) for name, contract in contracts().items() if contract.scope != CITY
+        }
     with meter.phase("conform"):
-        register, participating = known.within(district), known.participating(district)
-    tables = {**share, "enterprises": known.enterprises[district]}
-    for dataset, contract in contracts().items():
-        if contract.scope != CITY:
-            with meter.phase("read"):
-                accepted = world.read(dataset, district)
-            with meter.phase("conform"):
-                found = conform(contract, accepted, register, participating).table
-                tables[dataset.lower()] = found.select(columns_read(dataset))
-            del accepted, found
-    return tables
+        own = dict(_each_conformed(accepted, known.within(district), known.participating(district)))
+    return {**share, **own, "enterprises": known.enterprises[district]}
+
+
+def _each_conformed(
+    accepted: dict[str, pa.Table], register: Register, participating: pa.Array
+) -> Iterator[tuple[str, pa.Table]]:
+    """Each dataset conformed and cut to what the measures read; what was accepted is let go of on the way."""
+    datasets = list(accepted)
+
+    def one(dataset: str) -> pa.Table:
+        found = conform(contracts()[dataset], accepted.pop(dataset), register, participating)
+        return found.table.select(columns_read(dataset))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from zip(map(str.lower, datasets), pool.map(one, datasets), strict=True)

@@ -75,8 +75,10 @@ def conform(
     rows = _last_editions(contract, _Rows(accepted))
     link = _link_names if contract.entity.names else _link_roles if contract.entity.roles else _link
     links, open_ = link(contract, rows, register, decided)
-    taking_part = links.filter(pc.is_in(links["uscc"], value_set=participating))
-    return Conformed(_latest(contract, accepted, taking_part), open_)
+    codes, places = _ranked(links["uscc"].combine_chunks())
+    takes_part = pc.fill_null(pc.is_in(codes, value_set=participating).take(places), False)
+    ranked = links.set_column(links.column_names.index("uscc"), "uscc", places).filter(takes_part)
+    return Conformed(_latest(contract, accepted, ranked, codes), open_)
 
 
 def quarantined_pairs(contract: Contract, quarantine: pa.Table, register: Register) -> set[tuple[str, str]]:
@@ -115,8 +117,8 @@ def _link_names(contract: Contract, rows: _Rows, register: Register, decided: De
     table = pa.table({"_row": current.places.take(pa.array(row)), "uscc": uscc, "owners": owners})
     if contract.entity.filed_by:
         filed, _, (filer, _) = _listed(contract, current, contract.entity.filed_by, register, decided)
-        is_filer = np.isin(_pairs(row, uscc, register), _pairs(filed, filer, register))
-        table = table.append_column("is_filer", pa.array(is_filer.astype(np.int64)))
+        is_filer = pc.is_in(_pairs(row, uscc, register), value_set=_pairs(filed, filer, register))
+        table = table.append_column("is_filer", is_filer.cast(pa.int64()))
     return table.filter(uscc.is_valid()), open_
 
 
@@ -129,17 +131,20 @@ def _listed(
     names = parts.dictionary
     row, name = pc.list_parent_indices(lists).to_numpy(), parts.indices.to_numpy()
     said = pc.greater(pc.utf8_length(names), 0).to_numpy(zero_copy_only=False)[name]
-    pairs = np.sort(row[said].astype(np.int64) * len(names) + name[said], kind="stable")  # in order but for a few
-    row, name = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], max(len(names), 1))
+    row, name = row[said].astype(np.int64), name[said]
+    pairs = row * len(names) + name
+    order = np.argsort(pairs, kind="stable")  # in order but for a few
+    once = order[np.diff(pairs[order], prepend=-1) != 0]
+    row, name = row[once], name[once]
     written = pa.DictionaryArray.from_arrays(pa.array(name.astype(np.int32)), names)
     links = register.by_names(written, _days(contract, current).take(pa.array(row)))
     return row, written, settled(links, pa.nulls(len(row), pa.string()), written, decided, register)
 
 
-def _pairs(row: np.ndarray, uscc: pa.Array, register: Register) -> np.ndarray:
+def _pairs(row: np.ndarray, uscc: pa.Array, register: Register) -> pa.Array:
     """Row and enterprise as one number, -1 where there is no enterprise."""
     at = pc.index_in(uscc, value_set=register.codes).fill_null(-1).to_numpy()
-    return np.where(at < 0, -1, row * len(register.codes) + at)
+    return pa.array(np.where(at < 0, -1, row * len(register.codes) + at))
 
 
 def _resolved(
@@ -174,7 +179,7 @@ def _current(contract: Contract, rows: _Rows) -> _Rows:
     window = f"OVER (PARTITION BY {', '.join(contract.versions.group)} ORDER BY {_latest_first(contract.versions)})"
     newest = f"SELECT _row FROM rows QUALIFY row_number() {window} = 1 ORDER BY _page, _ordinal"
     chosen = _chosen(rows.narrow([*contract.versions.group, *contract.versions.latest_by]), newest)
-    return _Rows(rows.table, chosen["_row"].combine_chunks())
+    return rows if chosen.num_rows == rows.num_rows else _Rows(rows.table, chosen["_row"].combine_chunks())
 
 
 def _last_editions(contract: Contract, rows: _Rows) -> _Rows:
@@ -188,8 +193,10 @@ def _last_editions(contract: Contract, rows: _Rows) -> _Rows:
     return _Rows(rows.table, chosen["_row"].combine_chunks())
 
 
-def _latest(contract: Contract, accepted: pa.Table, links: pa.Table) -> pa.Table:
-    """Drop void rows, then keep per group the latest filing whole (or the latest row), in a total order."""
+def _latest(contract: Contract, accepted: pa.Table, links: pa.Table, codes: pa.Array) -> pa.Table:
+    """Drop void rows, then keep per group the latest filing whole (or the latest row), in a total order. `uscc` of the
+    links is a place in `codes`.
+    """
     role = ["role"] if contract.entity.roles else []
     order = ["uscc", *contract.key, *role]
     read, where, qualify, first = order, "", "", ""
@@ -210,9 +217,8 @@ def _latest(contract: Contract, accepted: pa.Table, links: pa.Table) -> pa.Table
     added = [name for name in links.column_names if name != "_row"]  # uscc, and owners or role
     linked = _Rows(accepted, links["_row"].combine_chunks())
     narrow = linked.narrow([name for name in read if name not in added])
-    codes, places = _ranked(links["uscc"].combine_chunks())
     for name in added:
-        narrow = narrow.append_column(name, places if name == "uscc" else links[name])
+        narrow = narrow.append_column(name, links[name])
     ordered = ", ".join(dict.fromkeys([*order, "_page", "_ordinal"]))
     query = f"SELECT _row, {', '.join(added)}{first} FROM rows {where} {qualify} ORDER BY {ordered}"
     chosen = _chosen(narrow, query)
@@ -224,12 +230,14 @@ def _latest(contract: Contract, accepted: pa.Table, links: pa.Table) -> pa.Table
 
 
 def _ranked(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Each text once, in their order, and which of them each is: a window is quicker over numbers than over texts."""
+    """Each text once, in their order, and which of them each is (null for null): a window is quicker over numbers than
+    over texts.
+    """
     coded = texts.dictionary_encode()
     order = pc.array_sort_indices(coded.dictionary)
     rank: np.ndarray = np.empty(len(order), np.int32)
     rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
-    return coded.dictionary.take(order), pa.array(rank[coded.indices.to_numpy()])
+    return coded.dictionary.take(order), pa.array(rank).take(coded.indices)
 
 
 def _latest_first(versions: Versions) -> str:
@@ -238,8 +246,9 @@ def _latest_first(versions: Versions) -> str:
 
 @cache
 def _engine(process: int) -> duckdb.DuckDBPyConnection:
-    """One in-memory engine per process: to start one costs more than most datasets. A forked process starts its own."""
-    return duckdb.connect(config={"threads": 2})
+    """One in-memory engine per process: to start one costs more than most datasets. A forked process starts its own.
+    Each caller's thread does its own query."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def _chosen(narrow: pa.Table, query: str) -> pa.Table:

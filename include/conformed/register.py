@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -89,23 +90,24 @@ class Register:
                 former[normal_name(old)].append(holder)
                 if holder.until is not None and date.min < holder.until < date.max:
                     since[row["uscc"]] = holder.until
-        once = carried.group_by("name", use_threads=False).aggregate([("uscc", "min"), ("uscc", "max")])
-        names, first = once["name"].combine_chunks(), once["uscc_min"].combine_chunks()
-        take_a_day = pc.or_(
-            pc.not_equal(first, once["uscc_max"].combine_chunks()),
-            pc.is_in(names, value_set=pa.array(list(former), pa.string())),
-        )
+        codes, coded = uscc.unique(), carried["name"].combine_chunks().dictionary_encode()
+        names, name_of = coded.dictionary, coded.indices.to_numpy()
+        carrier = pc.index_in(carried["uscc"].combine_chunks(), value_set=codes).to_numpy()
+        whose: np.ndarray = np.empty(len(names), np.int32)
+        whose[name_of] = carrier
+        shared: np.ndarray = np.zeros(len(names), bool)
+        shared[name_of[whose[name_of] != carrier]] = True
+        take_a_day = pc.or_(pa.array(shared), pc.is_in(names, value_set=pa.array(list(former), pa.string())))
         dated = carried.filter(pc.is_in(carried["name"], value_set=names.filter(take_a_day)))
         for row in dated.to_pylist():
             former[row["name"]].append(Holder(row["uscc"], since.get(row["uscc"]), None))
         only_former = pa.array(sorted(former.keys() - set(dated["name"].to_pylist())), pa.string())
-        codes = uscc.unique()
-        only = pc.if_else(take_a_day, pa.scalar(None, pa.string()), first)
+        only = pc.if_else(take_a_day, pa.scalar(None, pa.int32()), pa.array(whose))
         return cls(
             codes=codes,
             older_numbers=_older_numbers(registry),
             names=pa.concat_arrays([names, only_former]),
-            whose=pa.concat_arrays([pc.index_in(only, value_set=codes), pa.nulls(len(only_former), pa.int32())]),
+            whose=pa.concat_arrays([only, pa.nulls(len(only_former), pa.int32())]),
             holders={name: tuple(held) for name, held in former.items()},
             lag=timedelta(days=lag_days),
         )
@@ -128,6 +130,8 @@ class Register:
             if at.null_count:
                 at, tier = self._by_codes(texts, at, tier, undecided)
                 undecided = pc.equal(tier, _tier(NO_IDENTIFIER))
+        its_own = pc.fill_null(pc.equal(self._sole_names.take(at), names), False)
+        names = pc.if_else(its_own, pa.scalar(None, pa.string()), names)  # says what the code says: nothing to look up
         named, by_name = self._by_names(names, days)
         wanted = pc.and_(undecided, names.is_valid())
         doubted = self._doubted(at, named, names)
@@ -247,6 +251,14 @@ class Register:
             return holder.until != date.min
         begun = holder.since is None or holder.since <= day
         return begun and (holder.until is None or day - self.lag <= holder.until)
+
+    @cached_property
+    def _sole_names(self) -> pa.Array:
+        """Of each code the name, in its one spelling, that it carries and nobody else does or did; null without one."""
+        sole = self.whose.is_valid().to_numpy(zero_copy_only=False)
+        place: np.ndarray = np.full(len(self.codes), -1)
+        place[self.whose.drop_null().to_numpy()] = np.flatnonzero(sole)
+        return self.names.take(pa.array(place, mask=place < 0))
 
     @cached_property
     def _numbers(self) -> dict[str, str]:

@@ -12,15 +12,15 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from include.evidence.account import Account
 from include.portal.city import LONGEST_QUERY, Enterprise
-from include.portal.desk import AskedSpan, Desk, Who, list_names, listed, portrait_of
+from include.portal.desk import AskedSpan, Desk, Who, account_of, list_names, listed, portrait_of
 from include.portal.honours import DEFAULT_SCHEME, SchemeId, YearNumber, honours_of
 from include.portal.published import LISTS, Reading, whole
 from include.publish.generations import generations as all_generations
 
 Code = Annotated[str, Path(description="Unified social credit code.", examples=["91320411YY10000014"])]
-
-
+IndicatorId = Annotated[str, Path(description="Indicator id.", examples=["INP-03"])]
 SOUGHT = "Name, short form, former name, pinyin, initials or code."
 
 
@@ -225,6 +225,14 @@ def api_routes(desk: Desk) -> APIRouter:
                 ladder=[Rung(**whole(rung)) for rung in found.ladder],
             )
             return _tagged(request, reading, answer)
+
+    @routes.get("/points/{uscc}/{indicator}", response_model=Account)
+    def explanation(request: Request, reader: Who, uscc: Code, indicator: IndicatorId) -> Response:
+        """One indicator of one enterprise, derived again from the source records and proved equal to what is published:
+        formula with its numbers, segment, distance to the next, measures, records.
+        """
+        with desk.reading() as reading:
+            return _tagged(request, reading, account_of(desk, reading, reader, uscc, indicator))
 
     @routes.get("/lists", response_model=list[ListTitle])
     def lists(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """What stands behind the published points of an enterprise: its conformed records and its measures of that night.
 
-The ledger names the points that were published by their digest, the points name their values, these their measures and
-these the conformed records: so nothing is shown that the points do not stand on.
+The generation names what was published by its digest, this the points of each district, the points name their values,
+these their measures and these the conformed records: so nothing is shown that the points do not stand on.
 """
 
 from __future__ import annotations
@@ -11,63 +11,62 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.kernel.errors import InnopointsError, TerminalError
 from include.portal.published import Portrait
 from include.publish.generations import Generation
+from include.steps.city import stood_on
 from include.store import lake as places
 from include.store.lake import Lake
-from include.store.ledger import Ledger
+from include.store.ledger import Ledger, ResultRow
 
 
 class Behind:
-    """The records and measures of one enterprise, read table by table as they are asked for."""
+    """The records and measures of one enterprise, read table by table as they are asked for; one that is damaged or not
+    kept any more raises.
+    """
 
-    def __init__(self, lake: Lake, uscc: str, conformed: tuple[str, str], measures: tuple[str, str]) -> None:
-        self._lake, self._uscc, self._conformed, self._measures = lake, uscc, conformed, measures
+    def __init__(self, lake: Lake, uscc: str, stood: dict[str, tuple[str, str]]) -> None:
+        self._lake, self._uscc, self._stood = lake, uscc, stood
         self._read: dict[str, list[dict[str, Any]]] = {}
 
     def records(self, dataset: str) -> list[dict[str, Any]]:
         """Its records in a dataset, in the order of their conformed table."""
-        return self._own(self._conformed, dataset.lower())
+        return self._own("conformed", dataset.lower())
 
     @property
     def held_back(self) -> set[str]:
         """The datasets that hold rows of it in quarantine."""
-        return {row["dataset"] for row in self._own(self._conformed, "quarantined")}
+        return {row["dataset"] for row in self._own("conformed", "quarantined")}
 
     @property
     def measures(self) -> dict[str, Any]:
         """Every measure of it, None where nothing is held."""
-        (measured,) = self._own(self._measures, "measures")
-        return measured
+        for measured in self._own("measures", "measures"):
+            return measured
+        raise TerminalError("no measures of an enterprise that is published", where=self._stood["measures"][0])
 
-    def _own(self, place: tuple[str, str], table: str) -> list[dict[str, Any]]:
+    def _own(self, room: str, table: str) -> list[dict[str, Any]]:
         if table not in self._read:
-            rows = self._lake.read(place[0], table, version=place[1])
+            place, version = self._stood[room]
+            rows = self._lake.read(place, table, version=version)
             self._read[table] = rows.filter(pc.equal(rows["uscc"].cast(pa.string()), self._uscc)).to_pylist()
         return self._read[table]
 
 
+def published_result(lake: Lake, ledger: Ledger, current: Generation, district: str) -> ResultRow | None:
+    """The result of a district that a generation published; None where it was scored anew since, or is not kept."""
+    content = ledger.published_content(current.id)
+    ranked = lake.manifest(places.ranked(current.as_of, current.scheme_id), content) if content else None
+    scored = ledger.last_scored(district, current.scheme_id, current.as_of)
+    if ranked is None or scored is None or ranked.facts["districts"].get(district) != scored.points_sha:
+        return None
+    return scored
+
+
 def behind(lake: Lake, ledger: Ledger, current: Generation, found: Portrait) -> Behind | None:
     """What the points of a portrait stand on; None where that night is not kept any more, or was scored anew since."""
-    uscc, scored = found.profile.uscc, ledger.last_scored(found.profile.district, current.scheme_id, current.as_of)
-    if scored is None:
+    try:
+        scored = published_result(lake, ledger, current, found.profile.district)
+        return Behind(lake, found.profile.uscc, stood_on(lake, scored)) if scored else None
+    except InnopointsError:
         return None
-    result, version = scored.result, scored.points_sha
-    named = (
-        ("values", places.points(result)),
-        ("measures", places.values(result)),
-        ("conformed", places.measures(result.district, result.as_of)),
-    )
-    digests = {}
-    for name, place in named:
-        manifest = lake.manifest(place, version)
-        if manifest is None:
-            return None
-        digests[name] = version = manifest.facts[name]
-    conformed = places.conformed(result.district, result.as_of)
-    if lake.manifest(conformed, version) is None:
-        return None
-    points = lake.read(places.points(result), "points", ["uscc", "total"], version=scored.points_sha)
-    if points.filter(pc.equal(points["uscc"].cast(pa.string()), uscc))["total"].to_pylist() != [found.points.total]:
-        return None
-    return Behind(lake, uscc, (conformed, version), (named[2][1], digests["measures"]))

@@ -21,6 +21,7 @@ from pypinyin import lazy_pinyin
 
 from include.conformed.names import parts, split
 from include.kernel.areas import areas
+from include.kernel.errors import InnopointsError
 from include.kernel.identity import normal_name
 from include.portal.published import EXPECTED_SHARES, VIEWS, Reader, Reading
 from include.store.lake import Lake, conformed
@@ -151,14 +152,17 @@ class _Lines:
 
 def former_names(lake: Lake, ledger: Ledger, as_of: date) -> dict[str, list[str]]:
     """Code → the names that the registry says were carried before, of the last night of each district not after a date.
-    A district whose night is not kept any more has none.
+    A district whose night is damaged or not kept any more has none.
     """
     found: dict[str, list[str]] = {}
     for area in areas():
         night = ledger.last_measured(area, as_of)
-        if night is None or lake.manifest(conformed(area, night)) is None:
+        if night is None:
             continue
-        held = lake.read(conformed(area, night), "enterprises", ["uscc", "former_names"])
+        try:
+            held = lake.read(conformed(area, night), "enterprises", ["uscc", "former_names"])
+        except InnopointsError:
+            continue
         for uscc, names in zip(held["uscc"].to_pylist(), held["former_names"].to_pylist(), strict=True):
             if names:
                 found[uscc] = [name.partition("@")[0] for name in split(names)]

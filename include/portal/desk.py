@@ -12,14 +12,17 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import Engine, Row
 
+from include.evidence.account import Account
 from include.kernel.areas import CITY, areas
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.identity import is_code_shape, normal_code
+from include.portal.behind import published_result
 from include.portal.city import LONGEST_QUERY, City, Enterprise, former_names
 from include.portal.published import LISTS, Portrait, Reader, Reading, read
 from include.schemes.compile import Compiled
 from include.schemes.model import schemes
 from include.steps.again import Nights
+from include.steps.explain import explain
 from include.steps.review import QueueRow, queue, queue_rows
 from include.store.decisions import decisions
 from include.store.lake import Lake
@@ -142,6 +145,11 @@ class Desk:
         with self._deriving:
             yield self._nights
 
+    def require_published(self, reading: Reading, district: str) -> None:
+        """What was derived again is what is published only while a district was not scored anew since."""
+        if published_result(self.lake, Ledger(self.engine), reading.generation, district) is None:
+            raise Sorry(409, "scored_anew")
+
     def waiting(self, reading: Reading, reader: Reader) -> list[QueueRow]:
         """The names that wait for a decision. Candidates are of every district: who may not see the city sees none."""
         if not reader.may_see(CITY):
@@ -168,6 +176,18 @@ def portrait_of(reading: Reading, reader: Reader, uscc: str) -> Portrait:
     if found is None or not reader.may_see(found.profile.district):
         raise Sorry(404, "unknown_enterprise")
     return found
+
+
+def account_of(desk: Desk, reading: Reading, reader: Reader, uscc: str, indicator: str) -> Account:
+    """One indicator of an enterprise down to its records, derived again and proved equal to what is published."""
+    published, current = portrait_of(reading, reader, uscc), reading.generation
+    if indicator not in (line.indicator for line in published.lines):
+        raise Sorry(404, "unknown_indicator")
+    code, district = published.profile.uscc, published.profile.district
+    with in_plain_words(), desk.deriving() as nights:
+        found = explain(code, current.scheme_id, indicator=indicator, as_of=current.as_of, nights=nights)
+        desk.require_published(reading, district)
+        return found
 
 
 def ranked(city: City, reader: Reader, stage: str, district: str) -> list[Enterprise]:

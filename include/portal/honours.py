@@ -1,10 +1,11 @@
-"""The page of a year's honours: where they stand, who is on the roll, what froze, and the errata beside it; the same as
-a list for a spreadsheet.
+"""The page of a year's honours: where they stand, who is on the roll, who came and went, what froze, and the errata
+beside it; the same as a list for a spreadsheet.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
@@ -12,8 +13,9 @@ from fastapi.responses import Response
 from include.portal.asked import AskedFor, columns_of
 from include.portal.city import LONGEST_QUERY
 from include.portal.desk import Desk, Sorry
-from include.portal.published import Reader
+from include.portal.published import Reader, Reading
 from include.portal.show import Show, beijing
+from include.publish.honours import Moved, difference
 from include.store import honours as store
 from include.store.honours import Roll, Year
 
@@ -63,6 +65,23 @@ def awarded(held: Year) -> list[Awarded]:
     return found
 
 
+def came_and_went(desk: Desk, reading: Reading, reader: Reader, held: Year) -> dict[str, dict[str, Moved]]:
+    """Word → who is new on the roll and who is gone, per honour: since what froze of the year before, and beside the
+    list that is published now. What is not there, and what is of another scheme, is not compared with.
+    """
+    roll = held.roll
+    lists: dict[str, list[Mapping[str, Any]]] = {
+        "since_last_year": [vars(one) for one in store.frozen(desk.engine, roll.year - 1, roll.scheme_id)]
+    }
+    if reading.generation.scheme_id == roll.scheme_id:
+        published = (row for name in reading.list_names("honours") for row in reading.listed("honours", name))
+        lists["beside_tonight"] = [dict(row._mapping) for row in published]
+    seen = {
+        word: [one for one in entries if reader.may_see(one["district"])] for word, entries in lists.items() if entries
+    }
+    return {word: difference(before, [vars(one) for one in held.entries]) for word, before in seen.items()}
+
+
 def stands(show: Show, roll: Roll) -> str:
     """Where a roll stands, with the day that belongs to it."""
     day = {store.NOTICE: str(roll.notice_until), store.FROZEN: beijing(roll.frozen_at)}.get(roll.status, "")
@@ -92,6 +111,7 @@ def honour_routes(desk: Desk) -> APIRouter:
                 held=held,
                 in_force=held.in_force(),
                 stands=stands(asked.show(reading), held.roll),
+                compared=came_and_went(desk, reading, asked.reader, held),
                 years=store.years(desk.engine),
             )
 

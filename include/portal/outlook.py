@@ -18,6 +18,7 @@ from sqlalchemy import Row
 from include.evidence.account import NextEdge
 from include.evidence.derive import next_edge
 from include.kernel.areas import CITY
+from include.kernel.errors import InnopointsError
 from include.kernel.exact import to_scaled
 from include.measures.registry import measures
 from include.portal.behind import Behind
@@ -98,7 +99,7 @@ class Warnings(NamedTuple):
     `held_back`: lines without a value because a record is in quarantine. `late`: sources that did not deliver a good
     snapshot tonight. The others need the records: certificates that end soon (`ending`), a headcount that fell
     (`fewer`), datasets that hold nothing of the enterprise, with how many lines have no value for it (`silent`), and
-    the snapshots that hold rows of it in quarantine (`quarantined`).
+    the snapshots that hold rows of it in quarantine (`quarantined`); `in_part` says that these were not looked at.
     """
 
     deducted: Sequence[Row]
@@ -109,6 +110,7 @@ class Warnings(NamedTuple):
     fewer: Sequence[Fewer] = ()
     silent: Sequence[tuple[str, int]] = ()
     quarantined: Sequence[Row] = ()
+    in_part: bool = True
 
 
 def warnings(
@@ -130,12 +132,16 @@ def warnings(
     )
     if records is None:
         return told
-    return told._replace(
-        ending=ending(records, as_of),
-        fewer=fewer(records, as_of),
-        silent=silent(found, records, rules) if rules else [],
-        quarantined=[row for row in sources if row.quarantined and row.dataset in records.held_back],
-    )
+    try:
+        return told._replace(
+            in_part=False,
+            ending=ending(records, as_of),
+            fewer=fewer(records, as_of),
+            silent=silent(found, records, rules) if rules else [],
+            quarantined=[row for row in sources if row.quarantined and row.dataset in records.held_back],
+        )
+    except InnopointsError:  # what is kept of that night is damaged: the published rows are as good as ever
+        return told
 
 
 def ending(records: Behind, as_of: date) -> list[Ending]:
@@ -159,7 +165,7 @@ def ending(records: Behind, as_of: date) -> list[Ending]:
 
 def fewer(records: Behind, as_of: date) -> list[Fewer]:
     """The headcount, if it fell by as much as the rule says or more."""
-    before, now = (records.measures[name] for name in ("insured_december_prior1", "insured_december"))
+    before, now = (records.measures.get(name) for name in ("insured_december_prior1", "insured_december"))
     least = 1 - in_force(_rules().headcount, as_of, str(RULES)).falls_by
     return [Fewer(before, now)] if before and now is not None and now <= before * least else []
 
@@ -172,7 +178,7 @@ def silent(found: Portrait, records: Behind, rules: Compiled) -> list[tuple[str,
     for line in found.lines:
         rule = rules.indicators.get(line.indicator)
         if rule and line.status == NOT_HELD and line.weight > 0:
-            unknown = (measures()[name] for name in rule.inputs if records.measures[name] is None)
+            unknown = (measures()[name] for name in rule.inputs if records.measures.get(name) is None)
             lines.update({dataset for one in unknown for dataset in one.datasets})
     missing = [(dataset, count) for dataset, count in lines.items() if not records.records(dataset)]
     return sorted(missing, key=lambda one: (-one[1], one[0]))

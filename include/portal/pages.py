@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,15 +11,17 @@ from fastapi.responses import FileResponse, Response
 from sqlalchemy import Row
 
 from include.kernel.areas import CITY, areas
+from include.kernel.errors import InnopointsError
 from include.portal.asked import Asked, AskedFor, columns_of
 from include.portal.behind import behind
-from include.portal.city import LONGEST_QUERY, Enterprise
+from include.portal.city import Enterprise
 from include.portal.desk import (
     NOBODY,
     Desk,
     ListName,
     Sorry,
     Text,
+    account_of,
     in_plain_words,
     list_names,
     listed,
@@ -26,10 +29,10 @@ from include.portal.desk import (
     ranked,
 )
 from include.portal.outlook import next_steps, warnings
-from include.portal.published import VIEWS, Reading
+from include.portal.published import VIEWS, Portrait, Reader, Reading
 from include.portal.quarantine import HeldBack, held_back, one_row, reasons, rows_of, source_of
 from include.publish.generations import Generation, generations
-from include.steps.explain import explain, explain_change
+from include.steps.explain import explain_change
 from include.steps.review import QueueRow
 from include.store.decisions import NameDecision, decisions, standing
 from include.store.honours import years
@@ -99,38 +102,31 @@ def page_routes(desk: Desk) -> APIRouter:
             found, current, rules = portrait_of(reading, asked.reader, uscc), reading.generation, desk.rules(reading)
             records = behind(desk.lake, Ledger(desk.engine), current, found)
             warned = warnings(found, reading.sources(asked.reader), records, rules, current.as_of)
-            held = [
-                (source, one)
-                for source in warned.quarantined
-                if asked.reader.may_see(source.scope)
-                for one in rows_of(desk.lake, source, found.profile.uscc, found.profile.name)
-            ]
             return asked.show(reading).portrait(
                 found,
                 desk.city(reading),
                 steps=next_steps(rules, found) if rules else [],
                 warnings=warned,
-                held=held,
-                is_whole=records is not None,
+                held=rows_of_it(desk.lake, asked.reader, warned.quarantined, found),
                 since=before(current, generations(desk.engine)),
             )
 
     @routes.get("/enterprises/{uscc}/change")
     def change(asked: AskedFor, uscc: str, since: date | None = None) -> Response:
         with desk.reading(asked.generation) as reading, in_plain_words():
-            code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
+            profile, current = portrait_of(reading, asked.reader, uscc).profile, reading.generation
             earlier = since or before(current, generations(desk.engine))
             with desk.deriving() as nights:
-                found = explain_change(code, current.scheme_id, since=earlier, as_of=current.as_of, nights=nights)
+                found = explain_change(
+                    profile.uscc, current.scheme_id, since=earlier, as_of=current.as_of, nights=nights
+                )
+            desk.require_published(reading, profile.district)
             return asked.show(reading).change(found, earlier)
 
     @routes.get("/enterprises/{uscc}/{indicator}")
     def account(asked: AskedFor, uscc: str, indicator: str) -> Response:
-        with desk.reading(asked.generation) as reading, in_plain_words():
-            code, current = portrait_of(reading, asked.reader, uscc).profile.uscc, reading.generation
-            name = indicator[:LONGEST_QUERY]
-            with desk.deriving() as nights:
-                found = explain(code, current.scheme_id, indicator=name, as_of=current.as_of, nights=nights)
+        with desk.reading(asked.generation) as reading:
+            found = account_of(desk, reading, asked.reader, uscc, indicator)
             return asked.page(reading, "account", found=found, line=found.indicators[0])
 
     @routes.get("/rankings")
@@ -243,6 +239,20 @@ def rows_held_back(
     rows, known = (held_back(lake, source, reason, q), reasons(lake, source)) if is_judged else ([], [])
     about = {"source": source, "here_is": here, "reason": reason, "q": q, "reasons": known}
     return asked.sheet(reading, "held_back", rows, columns_of(HeldBack), **about)
+
+
+def rows_of_it(lake: Lake, reader: Reader, sources: Sequence[Row], found: Portrait) -> list[tuple[Row, HeldBack]]:
+    """The rows of an enterprise in these quarantines, as far as its reader may open them and they can be read."""
+    uscc, name = found.profile.uscc, found.profile.name
+    try:
+        return [
+            (source, one)
+            for source in sources
+            if reader.may_see(source.scope)
+            for one in rows_of(lake, source, uscc, name)
+        ]
+    except InnopointsError:
+        return []
 
 
 def before(current: Generation, kept: list[Generation]) -> date:

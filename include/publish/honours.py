@@ -1,10 +1,9 @@
-"""A year's honours: the digest of a list, how far two lists differ, how long one stands in public."""
+"""A year's honours: the digest of a list, who comes and goes between two lists, how long one stands in public."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -28,11 +27,11 @@ class _Rules(Strict):
 
 
 class Moved(NamedTuple):
-    """Of one honour: how many stay, come and go."""
+    """Of one honour the entries that stay and come, as the later list has them, and those that go."""
 
-    stay: int
-    come: int
-    go: int
+    stay: list[Mapping[str, Any]]
+    come: list[Mapping[str, Any]]
+    go: list[Mapping[str, Any]]
 
 
 def digest(entries: Entries) -> str:
@@ -42,29 +41,25 @@ def digest(entries: Entries) -> str:
 
 
 def difference(before: Entries, after: Entries) -> dict[str, Moved]:
-    """Per honour of either list, who holds it in both, in the later one only, in the earlier one only; as counts.
+    """Per honour of either list, who holds it in both, in the later one only, in the earlier one only.
 
     >>> difference([{"honour": "a", "uscc": "1"}], [{"honour": "a", "uscc": "1"}, {"honour": "a", "uscc": "2"}])
-    {'a': Moved(stay=1, come=1, go=0)}
+    {'a': Moved(stay=[{'honour': 'a', 'uscc': '1'}], come=[{'honour': 'a', 'uscc': '2'}], go=[])}
     """
-    then, now = _holders(before), _holders(after)
-    found = {}
-    for honour in dict.fromkeys([*then, *now]):
-        earlier, later = then[honour], now[honour]
-        found[honour] = Moved(stay=len(earlier & later), come=len(later - earlier), go=len(earlier - later))
+    then, now = ({(one["honour"], one["uscc"]) for one in entries} for entries in (before, after))
+    found = {one["honour"]: Moved([], [], []) for one in (*before, *after)}
+    for one in after:
+        kind = found[one["honour"]]
+        (kind.stay if (one["honour"], one["uscc"]) in then else kind.come).append(one)
+    for one in before:
+        if (one["honour"], one["uscc"]) not in now:
+            found[one["honour"]].go.append(one)
     return found
 
 
 def notice_days(on: date) -> int:
     """Whole days after that of the approval during which anybody may object."""
     return in_force(_rules().days, on, str(RULES)).days
-
-
-def _holders(entries: Entries) -> dict[str, set[str]]:
-    held: dict[str, set[str]] = defaultdict(set)
-    for entry in entries:
-        held[entry["honour"]].add(entry["uscc"])
-    return held
 
 
 @cache

@@ -17,6 +17,7 @@ from include.steps.district import compiled
 from include.steps.lineage import publishing_work, traced
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
+from include.store.lake import Lake
 from include.store.ledger import ResultRow
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     results = _results(stores, as_of, scheme)
 
     moved = _moved(stores, results)
-    stood_on = [_stood_on(stores, row) for row in results]
+    behind = [stood_on(stores.lake, row) for row in results]
 
     def gather(room: str, table: str) -> pa.Table:
         parts = []
-        for row, stages in zip(results, stood_on, strict=True):
-            place, version = stages[room]
+        for row, rooms in zip(results, behind, strict=True):
+            place, version = rooms[room]
             part = stores.lake.read(place, table, version=version)
             parts.append(part.filter(pc.invert(pc.is_in(part["uscc"], moved[row.result.district]))))
         return pa.concat_tables(parts)
@@ -167,7 +168,7 @@ def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
     return results
 
 
-def _stood_on(stores: Stores, row: ResultRow) -> dict[str, tuple[str, str]]:
+def stood_on(lake: Lake, row: ResultRow) -> dict[str, tuple[str, str]]:
     """Room → the place and the very version that a result came through, read off its manifests from the points down."""
     result = row.result
     found = {"points": (places.points(result), row.points_sha)}
@@ -178,7 +179,7 @@ def _stood_on(stores: Stores, row: ResultRow) -> dict[str, tuple[str, str]]:
     )
     place, version = found["points"]
     for room, before in steps:
-        place, version = before, stores.lake.require(place, version).facts[room]
+        place, version = before, lake.require(place, version).facts[room]
         found[room] = (place, version)
     return found
 

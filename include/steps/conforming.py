@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import include.conformed
+from include.conformed.conform import Conformed, quarantined_pairs
 from include.conformed.conform import conform as conform_dataset
-from include.conformed.conform import quarantined_pairs
 from include.conformed.correct import correct, corrections_in_force
 from include.conformed.enterprises import participants, rule
 from include.conformed.register import Register
@@ -29,6 +30,7 @@ from include.kernel.areas import CITY, areas, require_area
 from include.kernel.errors import TerminalError
 from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
+from include.kernel.whole import THREADS
 from include.sources.declaration import REGISTRY
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
@@ -226,17 +228,19 @@ def conformed(
     """Each snapshot's conformed rows by lower-case dataset; beside them what links to nobody (`unresolved`, listed
     and counted) and which enterprises have rows in quarantine (`quarantined`).
     """
-    tables: dict[str, pa.Table] = {}
-    unresolved: list[pa.Table] = [UNRESOLVED.empty_table()]
-    quarantined: set[tuple[str, str]] = set()
-    for frozen in sorted(snapshots, key=lambda frozen: frozen.key):
-        dataset, rows = frozen.key.dataset, frozen.corrected(stores, as_of)
-        found = conform_dataset(frozen.contract, rows, register, participating, decided.get(dataset, {}))
-        tables[dataset.lower()] = found.table
-        unresolved.append(found.unresolved)
-        quarantined |= quarantined_pairs(frozen.contract, frozen.held_back(stores), register)
+    chosen = sorted(snapshots, key=lambda frozen: frozen.key)
+
+    def of_one(frozen: Frozen) -> tuple[Conformed, set[tuple[str, str]]]:
+        rows, people = frozen.corrected(stores, as_of), decided.get(frozen.key.dataset, {})
+        found = conform_dataset(frozen.contract, rows, register, participating, people)
+        return found, quarantined_pairs(frozen.contract, frozen.held_back(stores), register)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = dict(zip(chosen, pool.map(of_one, chosen), strict=True))
+    tables = {frozen.key.dataset.lower(): one.table for frozen, (one, _) in found.items()}
+    quarantined = set().union(*(pairs for _, pairs in found.values()))
     pairs = sorted(quarantined)
-    tables["unresolved"] = pa.concat_tables(unresolved)
+    tables["unresolved"] = pa.concat_tables([UNRESOLVED.empty_table(), *(one.unresolved for one, _ in found.values())])
     tables["quarantined"] = pa.table(
         {name: pa.array([pair[i] for pair in pairs], pa.string()) for i, name in enumerate(("uscc", "dataset"))}
     )

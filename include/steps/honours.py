@@ -202,7 +202,8 @@ def _name(roll: Roll) -> str:
 
 def _told(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
     moved = difference(before, after)
-    return "; ".join(f"{honour}: {one.stay} stay, {one.come} new, {one.go} gone" for honour, one in moved.items())
+    counts = {honour: [len(part) for part in one] for honour, one in moved.items()}
+    return "; ".join(f"{honour}: {stay} stay, {come} new, {go} gone" for honour, (stay, come, go) in counts.items())
 
 
 def _days(longer: int | None) -> int:

@@ -566,6 +566,12 @@ class Ledger:
         with reading(self.engine) as connection:
             return [member for row in connection.execute(sets) for member in row.members]
 
+    def published_content(self, generation_id: int) -> str | None:
+        """The digest of what a generation published, as the lake knows it; None for one that no publication made."""
+        query = sa.select(run_publication.c.content_sha).where(run_publication.c.generation_id == generation_id)
+        with reading(self.engine) as connection:
+            return connection.scalar(query)
+
     def forget(self, key: SnapshotKey | ResultKey, *, lease: Lease) -> None:
         """A snapshot or a result is erased: asked for again, its date is brought in or scored anew."""
         table = run_snapshot if isinstance(key, SnapshotKey) else run_result

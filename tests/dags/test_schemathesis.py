@@ -9,43 +9,46 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import requests
 
-from include.store.warehouse import create_engine, migrate
+from include.kernel.settings import settings
 from tests.dags.mounted import mounted, token
-from tests.portal.conftest import code, put, put_roll, town
+from tests.portal.conftest import two_nights
 from tests.portal.server import serving
 
 pytestmark = pytest.mark.airflow
 
 SEED = 20210430
+EXAMPLE = "91320411YY10000014"
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 
-def known_by_the_example() -> dict[str, list[dict[str, Any]]]:
-    """The town, with the code that the document gives as an example for its first enterprise."""
-    renamed = {code(0): "91320411YY10000014"}
-    return {name: [{**row, **_uscc(row, renamed)} for row in rows] for name, rows in town().items()}
+class Served(NamedTuple):
+    """Where the API is, and its own document with an enterprise for example that is known there."""
 
-
-def _uscc(row: dict[str, Any], renamed: dict[str, str]) -> dict[str, str]:
-    return {"uscc": renamed.get(row["uscc"], row["uscc"])} if "uscc" in row else {}
+    address: str
+    document: Path
 
 
 @pytest.fixture(scope="module")
-def address(airflow_auth: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The plugin's app over a published town, on a port of its own."""
+def served(airflow_auth: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The plugin's app over two real nights, on a port of its own."""
     from plugins.pages import PREFIX
 
-    url = f"sqlite:///{tmp_path_factory.mktemp('warehouse') / 'warehouse.sqlite'}"
-    engine = create_engine(url)
-    migrate(engine)
-    put_roll(engine, put(engine, known_by_the_example()))
-    with mounted(url) as (outer, _), serving(outer) as there:
-        yield there + PREFIX
+    nights = two_nights(tmp_path_factory)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INNOPOINTS_HOME", str(nights.home))
+        with mounted(settings().warehouse) as (outer, _), serving(outer) as there:
+            address = there + PREFIX
+            bearer = {"Authorization": f"Bearer {token(airflow_auth, 'viewer')}"}
+            text = requests.get(f"{address}/api/openapi.json", headers=bearer, timeout=60).text
+            assert EXAMPLE in text
+            document = tmp_path_factory.mktemp("api") / "openapi.json"
+            document.write_text(text.replace(EXAMPLE, nights.known["uscc"]), encoding="utf-8")
+            yield Served(address, document)
 
 
 def schemathesis(folder: Path, *asked: str) -> dict[str, Any]:
@@ -64,11 +67,11 @@ def schemathesis(folder: Path, *asked: str) -> dict[str, Any]:
     return found
 
 
-def with_a_token(address: str, auth: Any, folder: Path, cases: int, seed: int) -> dict[str, Any]:
-    """It reads the document at its address, and what is known there it finds by the document's examples."""
+def with_a_token(served: Served, auth: Any, folder: Path, cases: int, seed: int) -> dict[str, Any]:
+    """What is known there it finds by the document's examples."""
     header = f"Authorization: Bearer {token(auth, 'viewer')}"
-    asked = ("--header", header, "--max-examples", str(cases), "--seed", str(seed))
-    found = schemathesis(folder, f"{address}/api/openapi.json", *asked)
+    asked = ("--url", served.address, "--header", header, "--max-examples", str(cases), "--seed", str(seed))
+    found = schemathesis(folder, str(served.document), *asked)
     answered = {
         name for name, rates in found["valid_rates"].items() if any(rate["accepted"] for rate in rates.values())
     }
@@ -76,24 +79,20 @@ def with_a_token(address: str, auth: Any, folder: Path, cases: int, seed: int) -
     return found
 
 
-def test_with_a_token_it_finds_nothing(address: str, airflow_auth: Any, tmp_path: Path) -> None:
-    found = with_a_token(address, airflow_auth, tmp_path, 20, SEED)
+def test_with_a_token_it_finds_nothing(served: Served, airflow_auth: Any, tmp_path: Path) -> None:
+    found = with_a_token(served, airflow_auth, tmp_path, 20, SEED)
     assert [name for name, said in found["warnings"].items() if said] == []
 
 
-def test_without_a_token_every_door_is_closed(address: str, airflow_auth: Any, tmp_path: Path) -> None:
-    document, bearer = tmp_path / "openapi.json", {"Authorization": f"Bearer {token(airflow_auth, 'viewer')}"}
-    document.write_bytes(requests.get(f"{address}/api/openapi.json", headers=bearer, timeout=60).content)
-    found = schemathesis(tmp_path, str(document), "--url", address, "--max-examples", "5", "--seed", str(SEED))
+def test_without_a_token_every_door_is_closed(served: Served, tmp_path: Path) -> None:
+    asked = ("--url", served.address, "--max-examples", "5", "--seed", str(SEED))
+    found = schemathesis(tmp_path, str(served.document), *asked)
     assert len(found["warnings"]["missing_auth"]) == found["operations"]["tested"], "somebody was let in"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_with_other_seeds_and_many_more_cases_it_finds_nothing(
-    address: str,
-    airflow_auth: Any,
-    tmp_path: Path,
-    seed: int,
+    served: Served, airflow_auth: Any, tmp_path: Path, seed: int
 ) -> None:
-    with_a_token(address, airflow_auth, tmp_path, 150, seed)
+    with_a_token(served, airflow_auth, tmp_path, 150, seed)

@@ -283,6 +283,11 @@ class Nights(NamedTuple):
 
 @pytest.fixture(scope="session")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    """Two real nights, to be read only."""
+    return two_nights(tmp_path_factory)
+
+
+def two_nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
     """Two real nights of two districts, a month apart, and the honours of the year proposed from the second. `uscc` is
     the enterprise whose points differ most between them.
     """

@@ -139,6 +139,49 @@ def test_the_list_for_a_spreadsheet_says_of_which_roll_it_is_and_what_happened_s
     assert [code(place) in of_one_district for place in (0, 3, 4)] == [False, True, False]
 
 
+def compared(shown: str) -> dict[str, list[list[str]]]:
+    """Heading → the rows of its table, a text per cell."""
+    found = {}
+    for word in ("since_last_year", "beside_tonight"):
+        _, there, rest = shown.partition(f'<h2 id="{word}">')
+        rows = re.findall("<tr>(<td>.*?)</tr>", rest.partition("</table>")[0], re.DOTALL) if there else []
+        cells = [re.findall("<td.*?>(.*?)</td>", row, re.DOTALL) for row in rows]
+        found[word] = [[re.sub("<.*?>", " ", cell).strip() for cell in row] for row in cells]
+    return found
+
+
+def test_the_page_lists_who_is_new_and_who_is_gone(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    first = compared(get(desk, engine, "/honours/2026").text)
+    assert first == {"since_last_year": [], "beside_tonight": [[HONOUR, "2", "0", "0"]]}
+    last = honours.propose(2025, None, None, run=RUN, holder="test")
+    asked(RUN, last["about"])
+    answered(RUN, "Approve", "chen", "")
+    honours.announce(last["roll"], None, run=RUN, holder="test")
+    clock["now"] = AFTERWARDS
+    honours.freeze(last["roll"], run=RUN, holder="test")
+    rows = town()
+    rows["honours"] = [
+        {"uscc": code(0), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True},
+        {"uscc": code(5), "honour": "新锐企业", "place": 1, "reason": "第1名", "robust": True},
+    ]
+    put(engine, rows)
+    honours.propose(2026, None, None, run=RUN, holder="test")
+    put(engine, town())  # of 标兵企业 the first stays and the fourth, on tonight's list again, is not on the roll
+    gone, new = (
+        f"1  常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司  {code(3)}",
+        f"1  常州青禾软件有限公司  {code(5)}",
+    )
+    whole = [[HONOUR, "1", "0", gone], ["新锐企业", "0", new, "0"]]
+    assert compared(get(desk, engine, "/honours/2026").text) == {"since_last_year": whole, "beside_tonight": whole}
+    of_one = [[HONOUR, "0", "0", gone]]
+    shown = get(desk, engine, "/honours/2026", Reader("li", frozenset({"320412"}))).text
+    assert compared(shown) == {"since_last_year": of_one, "beside_tonight": of_one}
+    assert code(0) not in shown
+    assert code(5) not in shown
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

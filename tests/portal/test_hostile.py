@@ -213,6 +213,7 @@ def test_with_good_values_it_answers(
     """Else what is hostile below would only ever be told from the outside. The forms: tests/portal/test_acts.py."""
     monkeypatch.setenv("INNOPOINTS_HOME", str(place.home))
     nothing_scored = {"/enterprises/{uscc}/change", "/enterprises/{uscc}/{indicator}"}
+    nothing_scored |= {"/api/points/{uscc}/{indicator}"}
     answer = ask(place.door, method, route)
     assert answer.status_code == (422 if route.path in nothing_scored else 200), answer.text
 

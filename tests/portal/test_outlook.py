@@ -111,7 +111,7 @@ def test_warnings_are_of_this_enterprise_and_of_the_sources_it_stands_on() -> No
 
 
 def test_without_the_records_nothing_is_said_of_them() -> None:
-    assert warned(portrait(line("INP-03", None, "0.000", "60.000", "not_held")))[4:] == ((), (), (), ())
+    assert warned(portrait(line("INP-03", None, "0.000", "60.000", "not_held")))[4:] == ((), (), (), (), True)
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ def test_the_digest_knows_no_order_and_every_column() -> None:
 
 def test_what_comes_stays_and_goes_is_told_by_honour() -> None:
     a1, a2, b1 = ({"honour": h, "uscc": u} for h, u in (("a", "1"), ("a", "2"), ("b", "1")))
-    assert difference([a1, b1], [a1, a2]) == {"a": (1, 1, 0), "b": (0, 0, 1)}
+    assert difference([a1, b1], [a1, a2]) == {"a": ([a1], [a2], []), "b": ([], [], [b1])}
 
 
 def test_the_notice_has_a_rule_from_the_first_day_of_the_scheme_and_none_before() -> None:

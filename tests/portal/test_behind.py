@@ -1,0 +1,181 @@
+"""What stands behind published points, on two real nights: warnings read off the records, accounts for programs, and
+both only as long as they speak of what is published.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import sqlalchemy as sa
+from starlette.testclient import TestClient
+
+from include.kernel.references import SnapshotKey
+from include.portal.published import Reader
+from include.steps.stores import Stores, open_stores
+from include.store import lake as places
+from include.store.warehouse import PUBLISHED, reading
+from tests.portal.conftest import Nights
+
+AS_OF, SCHEME, DISTRICT = date(2026, 11, 20), "changzhou_v1", "320411"
+DOCS = Path(__file__).parents[2] / "docs"
+IN_PART = "The records of that night are not at hand"
+Open = Callable[..., TestClient]
+
+
+@pytest.fixture
+def stores(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    """The home, to be read only."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(nights.home))
+    found = open_stores()
+    yield found
+    found.engine.dispose()
+
+
+@pytest.fixture
+def own(nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    """A copy of the home, to do things to."""
+    monkeypatch.setenv("INNOPOINTS_HOME", str(shutil.copytree(nights.home, tmp_path / "home")))
+    found = open_stores()
+    yield found
+    found.engine.dispose()
+
+
+def get(desk: Open, stores: Stores, path: str, reader: Reader = Reader("officer")) -> Any:
+    return desk(stores.engine, reader, stores.lake).get("/points" + path)
+
+
+def published(stores: Stores, table: str, **where: str) -> list[Any]:
+    """Rows of the current generation, the second of the home."""
+    rows = PUBLISHED[table]
+    named = [rows.c[name] == value for name, value in where.items()]
+    with reading(stores.engine) as connection:
+        return list(connection.execute(sa.select(rows).where(rows.c.generation_id == 2, *named)))
+
+
+def somebody(stores: Stores) -> str:
+    return str(published(stores, "enterprise_profile", district=DISTRICT)[0].uscc)
+
+
+def score_anew(stores: Stores) -> None:
+    """The district's same points are kept and told to the ledger as made anew: another result than was published."""
+    held = stores.ledger.last_scored(DISTRICT, SCHEME, AS_OF)
+    assert held is not None
+    place = places.points(held.result)
+    points = stores.lake.require(place, held.points_sha)
+    tables = {name: stores.lake.read(place, name, version=held.points_sha) for name in points.tables}
+    anew = stores.lake.commit(place, tables, {**points.facts, "anew": True})
+    about = {"snapshot_set": held.members, "enterprises": held.enterprises, "points_sha": anew.sha256}
+    with stores.lease("test", "test") as lease:
+        stores.ledger.record_scored(held.result, lease=lease, **about)
+
+
+def test_a_certificate_that_ends_soon_is_warned_of_with_its_number_and_day(stores: Stores, desk: Open) -> None:
+    accepted = stores.lake.read(places.accepted(SnapshotKey("ST_QUAL", "city", AS_OF))).to_pylist()
+    once = Counter((row["enterprise_name"], row["qualification"]) for row in accepted)
+    profiles = {row.name: row.uscc for row in published(stores, "enterprise_profile")}
+    soon = [
+        row
+        for row in accepted
+        if row["enterprise_name"] in profiles
+        and once[row["enterprise_name"], row["qualification"]] == 1
+        and row["status"] == "有效"
+        and row["valid_until"]
+        and AS_OF <= row["valid_until"] <= AS_OF + timedelta(days=180)
+    ]
+    assert soon, "nobody's certificate of these districts ends within half a year: look with another seed"
+    for row in soon:
+        shown = get(desk, stores, f"/enterprises/{profiles[row['enterprise_name']]}?lang=en").text
+        assert f"{row['valid_until']}: {row['qualification']} <code>{row['certificate_no']}</code>" in shown
+        assert IN_PART not in shown
+
+
+def test_a_row_in_quarantine_is_linked_for_those_who_may_open_it(stores: Stores, desk: Open) -> None:
+    districts = {row.uscc: row.district for row in published(stores, "enterprise_profile")}
+    held = [
+        (row.uscc, source)
+        for source in published(stores, "source_quality", scope="city")
+        if source.quarantined
+        for row in published(stores, "enterprise_profile")
+        if row.uscc
+        in str(stores.lake.read(places.quarantine(SnapshotKey(source.dataset, "city", source.as_of)))["entity"])
+    ]
+    assert held, "no row of these districts waits in a city's register: look with another seed"
+    for uscc, source in held:
+        link = f"/points/quarantine/{source.dataset}/city/"
+        page = f"/enterprises/{uscc}"
+        assert link in get(desk, stores, page).text
+        shown = get(desk, stores, page, Reader("li", frozenset({districts[uscc]})))
+        assert (shown.status_code, link in shown.text) == (200, False)
+
+
+def test_an_account_for_programs_is_that_of_the_published_line(stores: Stores, nights: Nights, desk: Open) -> None:
+    uscc, indicator = nights.known["uscc"], nights.known["indicator"]
+    (line,) = published(stores, "points_ledger", uscc=uscc, indicator=indicator)
+    (total,) = published(stores, "enterprise_points", uscc=uscc)
+    answer = get(desk, stores, f"/api/points/{uscc}/{indicator}")
+    found = answer.json()
+    (told,) = found["indicators"]
+    assert (told["points"], found["total"], found["as_of"]) == (str(line.points), str(total.total), str(AS_OF))
+    jsonschema.validate(found, json.loads((DOCS / "reference" / "explain.schema.json").read_text(encoding="utf-8")))
+    again = desk(stores.engine, Reader("officer"), stores.lake).get(
+        f"/points/api/points/{uscc}/{indicator}", headers={"If-None-Match": answer.headers["etag"]}
+    )
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("uscc", "indicator", "status", "word"),
+    [
+        ("91320411YY99999999", "INP-03", 404, "unknown_enterprise"),
+        (None, "INP-99", 404, "unknown_indicator"),
+        (None, "x" * 10_000, 404, "unknown_indicator"),
+    ],
+)
+def test_an_account_of_nothing_is_refused_in_plain_words(
+    stores: Stores, nights: Nights, desk: Open, uscc: str | None, indicator: str, status: int, word: str
+) -> None:
+    answer = get(desk, stores, f"/api/points/{uscc or nights.known['uscc']}/{indicator}")
+    assert (answer.status_code, answer.json()["error"]) == (status, word)
+
+
+def test_an_account_of_another_district_is_like_one_that_is_not_there(
+    stores: Stores, nights: Nights, desk: Open
+) -> None:
+    path = f"/api/points/{nights.known['uscc']}/{nights.known['indicator']}"
+    answer = get(desk, stores, path, Reader("li", frozenset({"320404"})))
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown_enterprise")
+
+
+def test_what_was_scored_anew_is_not_shown_behind_the_older_points(own: Stores, desk: Open) -> None:
+    uscc = somebody(own)
+    assert IN_PART not in get(desk, own, f"/enterprises/{uscc}?lang=en").text
+    score_anew(own)
+    shown = get(desk, own, f"/enterprises/{uscc}?lang=en")
+    assert (shown.status_code, IN_PART in shown.text) == (200, True)
+    elsewhere = published(own, "enterprise_profile", district="320412")[0].uscc
+    assert IN_PART not in get(desk, own, f"/enterprises/{elsewhere}?lang=en").text
+
+
+@pytest.mark.parametrize("path", ["/api/points/{}/INP-03", "/enterprises/{}/INP-03", "/enterprises/{}/change"])
+def test_an_account_waits_for_the_publication_of_what_was_scored_anew(own: Stores, desk: Open, path: str) -> None:
+    uscc = somebody(own)
+    score_anew(own)
+    answer = get(desk, own, path.format(uscc) + "?lang=en")
+    assert (answer.status_code, "scored anew after this publication" in answer.text) == (409, True)
+
+
+@pytest.mark.parametrize("place", ["conformed", "measures"])
+def test_a_damaged_file_behind_the_points_costs_the_warnings_only(own: Stores, desk: Open, place: str) -> None:
+    uscc = somebody(own)
+    for file in (Path(own.lake.root) / getattr(places, place)(DISTRICT, AS_OF)).glob("*.parquet"):
+        file.write_bytes(file.read_bytes()[:-8])
+    shown = get(desk, own, f"/enterprises/{uscc}?lang=en")
+    assert (shown.status_code, IN_PART in shown.text) == (200, True)
