@@ -32,8 +32,11 @@ def down() -> None:
 
 @app.command()
 def clean() -> None:
-    """Stop what demo started and remove its state."""
+    """Stop what demo started and remove its state, and that of `make services`."""
+    from include.embedded import service_set
+
     home = settings().home.absolute()
+    service_set.forget(home)
     supervisor.stop(home)
     for name in showing.STATE:
         path = home / name

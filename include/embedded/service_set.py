@@ -117,7 +117,8 @@ class ServiceSet:
             for name in names:
                 with suppress(subprocess.TimeoutExpired):
                     self.running[name].wait(max(last - time.monotonic(), 0))
-                self.kill(name)
+                with suppress(subprocess.TimeoutExpired):  # one that even kill -9 does not end keeps no other up
+                    self.kill(name)
 
     def environment(self, name: str) -> dict[str, str]:
         """The variables of a service, on this machine."""
@@ -285,6 +286,20 @@ def keep(settings: Settings, say: Callable[[str], None]) -> None:
                     say(f"{name} had ended; started again")
     except KeyboardInterrupt:
         say("stopped")
+
+
+def forget(home: Path) -> None:
+    """Remove what `make services` has left in a home; refused while a database of it may be running."""
+    left = home / "services"
+    if any((left / name / "postmaster.pid").exists() for name in DATABASES):
+        raise BadInput(
+            "the service set is running, or was killed",
+            where=str(left),
+            kept="what is there",
+            todo="end `make services` with Ctrl-C; if it does not run, remove that folder",
+        )
+    if left.exists():
+        shutil.rmtree(left)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

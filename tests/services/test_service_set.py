@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,6 +35,7 @@ AS_OF = date(2026, 11, 20)
 EARLIER, DISTRICT = AS_OF - timedelta(days=1), "320411"
 WORLD = {"INNOPOINTS_SANDBOX_ENTERPRISES": "120", "INNOPOINTS_SANDBOX_SEED": "4"}
 DAGS = {"innopoints_city", "innopoints_publish", "innopoints_backfill", *(f"innopoints_{code}" for code in areas())}
+RUN = "past_days__test"
 AFTER_TASKS, AWAY_SECONDS = 15, 20
 
 
@@ -42,6 +45,11 @@ class Composed:
 
     services: services.ServiceSet
     airflow: Airflow
+
+    def by_command(self, *words: str) -> None:
+        """Airflow's own command, as a person types it in a shell of a worker."""
+        command = [str(Path(sys.executable).with_name("airflow")), *words]
+        subprocess.run(command, env=self.services.environment("worker-1"), check=True, capture_output=True, timeout=300)
 
     def done_by(self, worker: str) -> int:
         """Tasks that a worker has ended, by its own log."""
@@ -108,9 +116,8 @@ def test_a_night_and_a_backfill_on_the_service_set_end_like_those_of_one_machine
     of_night = published(stores.engine, AS_OF), committed(stores, AS_OF), rows_published(AS_OF)
     day = EARLIER.isoformat()
     asked = {"districts": [DISTRICT], "date_from": day, "date_to": day, "scheme": SCHEME, "reason": "late returns"}
-    assert ended(composed.airflow, ["innopoints_backfill"], "past_days__test", asked) == {
-        "innopoints_backfill": "success"
-    }
+    composed.by_command("dags", "trigger", "innopoints_backfill", "--run-id", RUN, "--conf", json.dumps(asked))
+    assert ended(composed.airflow, ["innopoints_backfill"], RUN, asked) == {"innopoints_backfill": "success"}
     of_backfill = published(stores.engine, EARLIER), rows_published(EARLIER)
     for worker in composed.services.workers:
         assert composed.done_by(worker) > AFTER_TASKS, worker
