@@ -90,7 +90,9 @@ class MadeAtFirstRequest:
 
 
 class Pages(AirflowPlugin):
-    """One entry in the navigation, and the pages under it."""
+    """One entry in the navigation with the pages under it, and a tab on every run with what it made. Airflow's own page
+    puts the ids in, escaped, and completes the address, so that it may live below a path.
+    """
 
     name = "innopoints_pages"
     fastapi_apps = [{"app": MadeAtFirstRequest(), "url_prefix": PREFIX, "name": "Innovation points"}]  # noqa: RUF012
@@ -100,5 +102,11 @@ class Pages(AirflowPlugin):
             "href": "points/",
             "url_route": "innovation-points",
             "destination": "nav",
-        }
+        },
+        {
+            "name": "本次产出 What it made",
+            "href": "points/runs/{DAG_ID}/{RUN_ID}",
+            "url_route": "innovation-points-run",
+            "destination": "dag_run",
+        },
     ]

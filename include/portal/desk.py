@@ -18,6 +18,7 @@ from include.kernel.errors import BadInput, TerminalError
 from include.kernel.identity import is_code_shape, normal_code
 from include.portal.behind import published_result
 from include.portal.city import LONGEST_QUERY, City, Enterprise, former_names
+from include.portal.difference import Difference, rules_alone, whole_difference
 from include.portal.published import LISTS, Portrait, Reader, Reading, read
 from include.schemes.compile import Compiled
 from include.schemes.model import schemes
@@ -104,12 +105,12 @@ AskedSpan = Annotated[Span, Depends()]
 
 class Desk:
     """The warehouse, the lake, and what is worked out once of the current generation: everybody in memory, the rules
-    that it was scored by, the queue of names.
+    that it was scored by, the queue of names, what another scheme would change.
     """
 
     def __init__(self, engine: Engine, lake: Lake) -> None:
         self.engine, self.lake = engine, lake
-        self._locks: dict[str, Lock] = {name: Lock() for name in ("city", "queue")}
+        self._locks: dict[str, Lock] = {name: Lock() for name in ("city", "queue", "difference")}
         self._made: dict[str, tuple[Any, Any]] = {}
         self._nights, self._deriving = Nights(MOST_KEPT), Lock()
 
@@ -161,6 +162,24 @@ class Desk:
             return queue_rows(waiting, names)
 
         return self._once("queue", (reading.generation, len(decisions(self.engine))), make)
+
+    def difference(self, reading: Reading, reader: Reader, to: str) -> Difference:
+        """Another installed scheme beside that of the generation. Who moves is for those who may see the whole city: it
+        takes seconds, for one after the other, and the last is kept.
+        """
+        current = reading.generation
+        if to not in schemes():
+            raise Sorry(404, "no_such_scheme", to)
+        if not reader.may_see(CITY):
+            with in_plain_words():
+                return rules_alone(current.scheme_id, to)
+
+        def make() -> Difference:
+            names = {one.uscc: one.name for one in self.city(reading).enterprises}
+            with in_plain_words():
+                return whole_difference(current.scheme_id, to, current.as_of, names)
+
+        return self._once("difference", (current, to), make)
 
     def _once(self, what: str, of: Any, make: Callable[[], Made]) -> Made:
         with self._locks[what]:

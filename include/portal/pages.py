@@ -28,6 +28,7 @@ from include.portal.desk import (
     portrait_of,
     ranked,
 )
+from include.portal.difference import Moved
 from include.portal.outlook import next_steps, warnings
 from include.portal.published import VIEWS, Portrait, Reader, Reading
 from include.portal.quarantine import HeldBack, held_back, one_row, reasons, rows_of, source_of
@@ -159,6 +160,15 @@ def page_routes(desk: Desk) -> APIRouter:
     def scheme(asked: AskedFor) -> Response:
         with desk.reading(asked.generation) as reading:
             return asked.show(reading).scheme_page()
+
+    @routes.get("/scheme/difference")
+    @routes.get("/scheme/difference.{ending}")
+    def difference(asked: AskedFor, to: Text) -> Response:
+        with desk.reading(asked.generation) as reading:
+            if asked.ending and not asked.reader.may_see(CITY):
+                raise Sorry(403, "whole_city")
+            found = desk.difference(reading, asked.reader, to)
+            return asked.sheet(reading, "difference", found.moves, columns_of(Moved), found=found)
 
     @routes.get("/scheme/{indicator}")
     def indicator(asked: AskedFor, indicator: str) -> Response:

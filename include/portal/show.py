@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -54,7 +54,7 @@ class Show:
             name: getattr(self, name)
             for name in (
                 *("lang", "root", "generation", "reader", "say", "link", "area", "stage_name", "shown", "plain"),
-                *("verdict", "signed", "dataset_title", "indicator_name", "missing"),
+                *("verdict", "signed", "dataset_title", "indicator_name", "missing", "scheme_title", "rule_word"),
             )
         }
         text = (
@@ -121,8 +121,8 @@ class Show:
         newest = scheme.weights.weights[-1]
         return self.page(
             "scheme",
-            title=getattr(scheme.identity.title, self.lang),
             installed=scheme.version,
+            others=[one for one in schemes() if one != scheme.id],
             stages=scheme.stage_ids,
             weights_from=newest.since,
             groups=[
@@ -189,8 +189,20 @@ class Show:
         return code if known is None else known.name_zh if self.lang == "zh" else known.name_en
 
     def stage_name(self, stage: str) -> str:
-        english = {one.id: one.name_en for one in self.scheme.stages.stages} if self.scheme else {}
+        """As the scheme of the page calls it, or else another one that has it."""
+        known = [*schemes().values(), *([self.scheme] if self.scheme else [])]
+        english = {one.id: one.name_en for scheme in known for one in scheme.stages.stages}
         return english.get(stage, stage) if self.lang == "en" else stage
+
+    def scheme_title(self, scheme: str) -> str:
+        known = schemes().get(scheme)
+        return "" if known is None else getattr(known.identity.title, self.lang)
+
+    def rule_word(self, text: str) -> str:
+        """What a rule is about, as the comparison of two schemes names it: a word, `weight in` a stage, a stage."""
+        head, _, stage = text.partition(" in ")
+        word = "rule_" + head.replace(" ", "_")
+        return f"{self.say(word)} {self.stage_name(stage)}".strip() if word in _words() else self.stage_name(text)
 
     def dataset_title(self, dataset: str) -> str:
         known = contracts().get(dataset)
@@ -288,7 +300,7 @@ class Show:
             name: value for name, value in self.request.query_params.items() if name != "lang" and len(value) < 200
         }
         query = urlencode(asked | other)
-        return self.root + self.path + (f"?{query}" if query else "")
+        return quote(self.request.scope["path"]) + (f"?{query}" if query else "")
 
 
 def beijing(moment: datetime | None) -> str:

@@ -22,6 +22,7 @@ from include.portal.desk import Desk, Sorry
 from include.portal.honours import honour_routes
 from include.portal.pages import page_routes
 from include.portal.published import Reader
+from include.portal.runs import run_routes
 from include.portal.show import Show
 from include.portal.snapshots import snapshot_routes
 from include.store.lake import Lake
@@ -63,6 +64,7 @@ def make_app(engine: Engine, lake: Lake, admit: Callable[..., Reader], ask_relea
     app.include_router(act_routes(desk, ask_release))
     app.include_router(honour_routes(desk))
     app.include_router(snapshot_routes(desk))
+    app.include_router(run_routes(desk))
     _plain_answers(app)
     return app
 

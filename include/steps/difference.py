@@ -30,17 +30,9 @@ SHARE_DECIMALS = 6
 def difference(before: str, after: str, as_of: date | None, today: date) -> dict[str, Any]:
     """Two installed schemes or directories: their rules and, where measures are stored, every enterprise's move."""
     old, new = _scheme(before), _scheme(after)
-    found: dict[str, Any] = {"before": _identity(old), "after": _identity(new), "movement": None}
-    if isinstance(old, TreeScheme) and isinstance(new, TreeScheme):
-        told = [_change(change) for change in tree_differences(old, new)]
-        return found | {"rules": told, "why_no_movement": "schemes with a tree score supplied measures only"}
+    found = _rules(old, new)
     if isinstance(old, TreeScheme) or isinstance(new, TreeScheme):
-        raise BadInput(
-            f"only one of {old.id} and {new.id} has a tree: there is nothing to compare rule by rule",
-            kept="nothing was changed",
-            todo="compare two schemes of one kind",
-        )
-    found["rules"] = [_change(change) for change in differences(old, new)]
+        return found | {"why_no_movement": "schemes with a tree score supplied measures only"}
     if own := [scheme.id for scheme in (old, new) if scheme.measures]:
         return found | {"why_no_movement": f"{own[0]} brings measures of its own, which no night stores"}
     stores = open_stores()
@@ -56,6 +48,26 @@ def difference(before: str, after: str, as_of: date | None, today: date) -> dict
             )
         return found | {"why_no_movement": "no measures are stored; refresh a night to see who moves"}
     return found | {"movement": _movement(stores, old, new, stored)}
+
+
+def rule_difference(before: str, after: str) -> dict[str, Any]:
+    """The rules alone, for whoever may not see who moves."""
+    return _rules(_scheme(before), _scheme(after))
+
+
+def _rules(old: Scheme | TreeScheme, new: Scheme | TreeScheme) -> dict[str, Any]:
+    if isinstance(old, TreeScheme) and isinstance(new, TreeScheme):
+        changes = tree_differences(old, new)
+    elif isinstance(old, TreeScheme) or isinstance(new, TreeScheme):
+        raise BadInput(
+            f"only one of {old.id} and {new.id} has a tree: there is nothing to compare rule by rule",
+            kept="nothing was changed",
+            todo="compare two schemes of one kind",
+        )
+    else:
+        changes = differences(old, new)
+    both = {"before": _identity(old), "after": _identity(new), "movement": None}
+    return both | {"rules": [_change(change) for change in changes]}
 
 
 def _scheme(name: str) -> Scheme | TreeScheme:
@@ -107,6 +119,7 @@ def _movement(stores: Stores, old: Scheme, new: Scheme, stored: dict[str, date])
         "older_districts": {district: on.isoformat() for district, on in stored.items() if on != night},
         "rules_of": {"before": before.as_of.isoformat(), "after": after.as_of.isoformat()},
         "unit": show.unit,
+        "maxima": show.maxima,
         "enterprises": len(moved.moves),
         "winners": sum(move.change > 0 for move in moved.moves),
         "losers": sum(move.change < 0 for move in moved.moves),
@@ -130,12 +143,13 @@ def _in_force(scheme: Scheme, night: date) -> Compiled:
 
 
 class _Shown:
-    """Effects as text: points where both maxima are equal, else exact fractions of the maximum."""
+    """Effects as text: points where both maxima are equal, else exact fractions of the maximum; each also rounded."""
 
     def __init__(self, maxima: tuple[int, int]) -> None:
         self.points_of = maxima[0] if maxima[0] == maxima[1] else None
-        shown = [from_scaled(maximum, POINT_DECIMALS) for maximum in maxima]
-        self.unit = "points" if self.points_of else f"share of the maximum ({shown[0]} before, {shown[1]} after)"
+        self.maxima = [str(from_scaled(maximum, POINT_DECIMALS)) for maximum in maxima]
+        of_both = f"{self.maxima[0]} before, {self.maxima[1]} after"
+        self.unit = "points" if self.points_of else f"share of the maximum ({of_both})"
 
     def effect(self, share: Fraction) -> str:
         """Exact: a decimal of points, or a fraction in lowest terms."""
@@ -146,8 +160,8 @@ class _Shown:
             return str(from_scaled(int(points), POINT_DECIMALS))
         return str(points / 10**POINT_DECIMALS)
 
-    def mean(self, share: Fraction) -> str:
-        """A mean, half up: it has no shorter exact form."""
+    def rounded(self, share: Fraction) -> str:
+        """Half up: a mean has no shorter exact form, and nobody reads a fraction of a million."""
         shown = share * self.points_of / 10**POINT_DECIMALS if self.points_of else share
         decimals = POINT_DECIMALS if self.points_of else SHARE_DECIMALS
         return str(from_scaled(ratio_half_up(shown.numerator, shown.denominator, decimals), decimals))
@@ -159,7 +173,7 @@ class _Shown:
             "winners": group.winners,
             "losers": group.losers,
             "unchanged": group.unchanged,
-            "mean_change": self.mean(group.mean_change),
+            "mean_change": self.rounded(group.mean_change),
         }
 
     def move(self, move: Move) -> dict[str, Any]:
@@ -175,22 +189,20 @@ class _Shown:
             "stage_effect": self.effect(move.stage_effect),
             "rule_effect": self.effect(move.rule_effect),
             "change": self.effect(move.change),
+            "stage_effect_shown": self.rounded(move.stage_effect),
+            "rule_effect_shown": self.rounded(move.rule_effect),
+            "change_shown": self.rounded(move.change),
         }
 
     def with_causes(self, moved: Movement, move: Move) -> dict[str, Any]:
-        return self.move(move) | {
-            "change_shown": self.mean(move.change),
-            "stage_effect_shown": self.mean(move.stage_effect),
-            "rule_effect_shown": self.mean(move.rule_effect),
-            "causes": [self.cause(cause) for cause in moved.causes(move)],
-        }
+        return self.move(move) | {"causes": [self.cause(cause) for cause in moved.causes(move)]}
 
     def cause(self, cause: Cause) -> dict[str, str]:
         return {
             "indicator": cause.indicator,
             "stage_effect": self.effect(cause.stage_effect),
             "rule_effect": self.effect(cause.rule_effect),
-            "shown": self.mean(cause.stage_effect + cause.rule_effect),
+            "shown": self.rounded(cause.stage_effect + cause.rule_effect),
         }
 
 

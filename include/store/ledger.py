@@ -198,6 +198,26 @@ class ReleaseRow:
 
 
 @dataclass(frozen=True)
+class RepullRow:
+    """A department that was asked again for a past date, and what came of it."""
+
+    dataset: str
+    scope: str
+    as_of: date
+    outcome: str
+
+
+@dataclass(frozen=True)
+class PublicationRow:
+    """A publication; `status` is that of its generation now, None when that is not kept any more."""
+
+    generation_id: int
+    as_of: date
+    scheme: str
+    status: str | None
+
+
+@dataclass(frozen=True)
 class ResultRow:
     """The scored points of one district, and the accepted snapshots they stand on."""
 
@@ -213,6 +233,17 @@ class ResultRow:
         """The district's own snapshots and the city's: without the registries of other districts, by which it knows
         who is registered elsewhere."""
         return [member for member in self.members if member[1] in (CITY, self.result.district)]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one run of a DAG made, as far as no later run has made it anew."""
+
+    snapshots: list[SnapshotRow]
+    repulls: list[RepullRow]
+    releases: list[ReleaseRow]
+    results: list[ResultRow]
+    publications: list[PublicationRow]
 
 
 class Held(TransientError):
@@ -579,6 +610,41 @@ class Ledger:
             lease.assert_held(connection)
             connection.execute(sa.delete(table).where(*_matches(table, _identity(key))))
 
+    def made_by(self, dag_id: str, run_id: str) -> Made:
+        """What the tasks of a run landed or judged, asked again, released, scored and published."""
+        run = f"{dag_id}/{run_id}"
+        snapshots = (
+            sa.select(run_snapshot)
+            .where(sa.or_(_is_task_of(run, run_snapshot.c.landed_by), _is_task_of(run, run_snapshot.c.judged_by)))
+            .order_by(run_snapshot.c.as_of, run_snapshot.c.dataset, run_snapshot.c.scope)
+        )
+        repulls = (
+            sa.select(*(run_repull.c[name] for name in RepullRow.__dataclass_fields__))
+            .where(_is_task_of(run, run_repull.c.repulled_by))
+            .order_by(run_repull.c.id)
+        )
+        releases = (
+            sa.select(run_release)
+            .where(_is_task_of(run, run_release.c.released_through))
+            .order_by(run_release.c.released_at)
+        )
+        of_generation = run_publication.c.generation_id == generation.c.generation_id
+        publications = (
+            sa.select(*(run_publication.c[name] for name in ("generation_id", "as_of", "scheme")), generation.c.status)
+            .select_from(run_publication.outerjoin(generation, of_generation))
+            .where(_is_task_of(run, run_publication.c.published_by))
+            .order_by(run_publication.c.generation_id)
+        )
+        results = self._results(_is_task_of(run, run_result.c.scored_by))
+        with reading(self.engine) as connection:
+            return Made(
+                [SnapshotRow(**row._mapping) for row in connection.execute(snapshots)],
+                [RepullRow(**row._mapping) for row in connection.execute(repulls)],
+                [ReleaseRow(**row._mapping) for row in connection.execute(releases)],
+                results,
+                [PublicationRow(**row._mapping) for row in connection.execute(publications)],
+            )
+
     def due(self, *, districts: list[str], today: date, sweep: bool) -> list[tuple[date, str]]:
         """The (as_of, scheme) with a result that no publication of theirs covers, oldest first.
 
@@ -649,6 +715,15 @@ def _identity(key: SnapshotKey | ResultKey) -> dict[str, Any]:
 
 def _matches(table: Table, identity: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
     return [table.c[name] == value for name, value in identity.items()]
+
+
+def _is_task_of(run: str, holder: Column) -> sa.ColumnElement[bool]:
+    """Whether a holder is `run`/task/number. Compared as text and not by LIKE, so that whatever an id holds stands for
+    itself; a run whose id goes on behind a slash is another one.
+    """
+    own, task = sa.func.substr(holder, 1, len(run) + 1), sa.func.substr(holder, len(run) + 2)
+    slashes = sa.func.length(task) - sa.func.length(sa.func.replace(task, "/", ""))
+    return sa.and_(own == f"{run}/", slashes == 1)
 
 
 def _keep_set(connection: Connection, members: list[Member]) -> str:

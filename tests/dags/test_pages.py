@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from functools import reduce
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi import FastAPI
@@ -18,6 +20,7 @@ from tests.dags.mounted import mounted, token
 pytestmark = pytest.mark.airflow
 
 CODE = "91320400MA00000001"
+RUN = ("innopoints_320411", "scheduled__2026-11-22T17:00:00+00:00")
 FORMS = {
     "/rollback": {"to": "1", "reason": "abc"},
     "/release": {"dataset": "TAX_VAT", "scope": "320411", "as_of": "2026-11-24"},
@@ -213,12 +216,42 @@ def test_an_app_that_cannot_be_made_shows_nothing(
     assert answer.status_code == 500
 
 
-def test_the_plugin_is_one_entry_in_the_navigation() -> None:
-    from plugins.pages import PREFIX, Pages
+@pytest.fixture
+def airflow(airflow_auth: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """Airflow's own application as its API server makes it, our plugin found in its folder, before somebody who may
+    only look; over a ledger in which one run has landed a snapshot.
+    """
+    from airflow.api_fastapi.app import create_app
 
-    (view,) = Pages.external_views
-    assert view["destination"] == "nav"
-    assert "/" + view["href"] == PREFIX + "/"  # relative: Airflow may live below a path of its own
+    from include.kernel.references import SnapshotKey
+    from include.store.ledger import Ledger
+    from include.store.warehouse import create_engine, migrate
+
+    url = f"sqlite:///{tmp_path / 'warehouse.sqlite'}"
+    monkeypatch.setenv("INNOPOINTS_WAREHOUSE_URL", url)
+    engine = create_engine(url)
+    migrate(engine)
+    ledger = Ledger(engine)
+    with ledger.acquire("night", "/".join((*RUN, "tax_database.land", "0")), 60) as lease:
+        key = SnapshotKey("TAX_VAT", "320411", date(2026, 11, 23))
+        ledger.record_landed(key, lease=lease, contract_version=1, declared=1, received=1, landing_sha="l")
+    with TestClient(create_app(), headers=cookie(token(airflow_auth, "viewer"))) as browser:
+        yield browser
+
+
+def test_airflow_shows_one_entry_in_the_navigation_and_one_tab_on_a_run(airflow: TestClient) -> None:
+    answer = airflow.get("/api/v2/plugins")
+    views = {one["destination"]: one for plugin in answer.json()["plugins"] for one in plugin["external_views"]}
+    assert set(views) == {"nav", "dag_run"}
+    # relative, as Airflow may live below a path of its own; and only what has a route of its own becomes a tab
+    assert not [one for one in views.values() if one["href"].startswith(("/", "http")) or not one["url_route"]]
+    # Airflow 3.3 puts both ids in through encodeURIComponent
+    tab = views["dag_run"]["href"].replace("{DAG_ID}", RUN[0]).replace("{RUN_ID}", quote(RUN[1], safe=""))
+    page = airflow.get("/" + tab)
+    assert (page.status_code, "TAX_VAT" in page.text) == (200, True)
+    assert "frame-ancestors 'self'" in page.headers["Content-Security-Policy"]
+    assert "X-Frame-Options" not in page.headers
+    assert "还没有发布任何结果" in airflow.get("/" + views["nav"]["href"]).text
 
 
 def test_loading_the_plugin_loads_nothing_of_the_pages() -> None:

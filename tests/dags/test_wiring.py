@@ -38,6 +38,7 @@ def test_the_holder_names_the_task_and_not_the_try_and_connections_come_from_air
 ) -> None:
     run(dags[f"innopoints_{DISTRICT}"])
     assert len(set(notes.holders)) == len(notes.holders)
+    assert {holder.count("/") for holder in notes.holders} == {3}  # by which the ledger knows what a run made
     last = notes.holders[-1].split("/")
     assert (last[0], last[2:]) == (f"innopoints_{DISTRICT}", ["score", "-1"])
     connection = notes.connections[0]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
+import re
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pyarrow as pa
@@ -18,6 +25,7 @@ from starlette.testclient import TestClient
 from include.evidence.text import render_change
 from include.kernel.errors import BadInput
 from include.kernel.references import ResultKey, SnapshotKey
+from include.portal import difference as page
 from include.portal.published import Reader
 from include.portal.web import make_app
 from include.schemes.model import require_scheme
@@ -27,7 +35,9 @@ from include.steps.difference import difference, render
 from include.steps.explain import explain, explain_change
 from include.steps.refresh import refresh
 from include.store import lake as places
+from include.store.warehouse import PUBLISHED, generation, reading
 from tests.e2e.conftest import AS_OF, SCHEME, City
+from tests.portal.test_runs import rows
 
 pytestmark = pytest.mark.services
 
@@ -35,6 +45,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 DISTRICT = "320412"
 DAYS = [date(2026, 11, 19), AS_OF]
 NATIONAL = "national_core"
+ENTERPRISE_POINTS = PUBLISHED["enterprise_points"]
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +160,112 @@ def test_who_moves_between_two_schemes_adds_up_for_every_enterprise(replayed: Ci
     assert "share of the maximum (1000.000 before, 100.000 after)" in render(found)
 
 
+def _pages(city: City, *districts: str) -> TestClient:
+    """Before the pages, as a reader of these districts; of none, as one of the whole city."""
+    stores, reader = city.stores, Reader("li", frozenset(districts) or None)
+    return TestClient(make_app(stores.engine, stores.lake, lambda: reader, lambda person, conf: ""))
+
+
+def _moves(browser: TestClient) -> list[dict[str, str]]:
+    text = browser.get(f"/scheme/difference.csv?to={NATIONAL}").content.decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def _published_totals(city: City) -> dict[str, dict[str, Decimal]]:
+    """Scheme → code → total of the last night."""
+    query = sa.select(generation.c.scheme_id, ENTERPRISE_POINTS.c.uscc, ENTERPRISE_POINTS.c.total).where(
+        generation.c.generation_id == ENTERPRISE_POINTS.c.generation_id, generation.c.as_of == AS_OF
+    )
+    found: dict[str, dict[str, Decimal]] = {SCHEME: {}, NATIONAL: {}}
+    with reading(city.stores.engine) as connection:
+        for scheme, uscc, total in connection.execute(query):
+            found[scheme][uscc] = total
+    return found
+
+
+def test_the_page_of_two_schemes_tells_who_moves_as_the_command_does(replayed: City) -> None:
+    moved = difference(SCHEME, NATIONAL, AS_OF, AS_OF)["movement"]
+    text = html.unescape(_pages(replayed).get(f"/scheme/difference?to={NATIONAL}").text)
+    figures = ("as_of", "enterprises", "winners", "losers", "rank_correlation")
+    assert re.findall("<dd>([^<]*)</dd>", text) == [str(moved[name]) for name in figures]
+
+    def shown(share: str) -> str:
+        return f"{100 * Decimal(share):+.4f} %" if Decimal(share) else "0"
+
+    told = [row[1:] for row in rows(text)]
+    for group in moved["by_stage"] + moved["by_district"]:
+        counts = (str(group[name]) for name in ("winners", "losers", "unchanged", "enterprises"))
+        assert [shown(group["mean_change"]), *counts] in told
+    stages = [[one["after"], str(one["enterprises"])] for one in moved["stages"]]
+    assert [row for row in told if row in stages] == stages
+    moves = moved["top_winners"] + moved["top_losers"]
+    named = re.findall(r'<h3><a href="/enterprises/(\w+)">[^<]+</a> · [^<]* · ([^<]*)</h3>', text)
+    assert named == [(move["uscc"], shown(move["change_shown"])) for move in moves]
+    for move in moves:
+        totals, ranks = (f"{move[f'{name}_before']} → {move[f'{name}_after']}" for name in ("total", "rank"))
+        assert f"{totals} · 名次 {ranks}" in text
+        cause = move["causes"][0]
+        assert re.search(rf"<p>{cause['indicator']} [^;]* {re.escape(shown(cause['shown']))}", text)
+
+
+def test_the_list_of_who_moves_follows_from_the_published_points_of_both_schemes(replayed: City) -> None:
+    totals, moves = _published_totals(replayed), _moves(_pages(replayed))
+    assert {move["uscc"] for move in moves} == set(totals[SCHEME]) == set(totals[NATIONAL])
+    for move in moves:
+        own = {scheme: held[move["uscc"]] for scheme, held in totals.items()}
+        assert own == {SCHEME: Decimal(move["total_before"]), NATIONAL: Decimal(move["total_after"])}
+        ranks = {scheme: 1 + sum(total > own[scheme] for total in held.values()) for scheme, held in totals.items()}
+        assert ranks == {SCHEME: int(move["rank_before"]), NATIONAL: int(move["rank_after"])}
+        change = Fraction(own[NATIONAL]) / 100 - Fraction(own[SCHEME]) / 1000
+        assert abs(Fraction(move["change"]) - change) <= Fraction(1, 2_000_000)  # rounded at the sixth place
+    changes = [Decimal(move["change"]) for move in moves]
+    assert changes == sorted(changes, reverse=True)
+    text = _pages(replayed).get(f"/scheme/difference?to={NATIONAL}").text
+    gain = sum(totals[NATIONAL][code] * 10 > total for code, total in totals[SCHEME].items())
+    lose = sum(totals[NATIONAL][code] * 10 < total for code, total in totals[SCHEME].items())
+    assert f"<dd>{gain}</dd></div>\n<div><dt>得分降低</dt><dd>{lose}</dd>" in text
+
+
+def test_who_moves_is_told_page_by_page_after_the_rules_and_to_nobody_of_one_district(replayed: City) -> None:
+    browser = _pages(replayed)
+    codes, seen = [move["uscc"] for move in _moves(browser)], []
+    for number in range(1, -(-len(codes) // 20) + 1):
+        text = browser.get(f"/scheme/difference?to={NATIONAL}&size=20&page={number}").text
+        assert ("不同的规则" in text) == (number == 1)
+        seen += re.findall(r"/enterprises/(\w+)", text[text.index("全部企业") :])
+    assert seen == codes
+    for district in (DISTRICT, "320411"):
+        text = _pages(replayed, district).get(f"/scheme/difference?to={NATIONAL}").text
+        assert "不同的规则" in text
+        assert not [code for code in codes if code in text]
+
+
+def test_who_moves_is_worked_out_once_however_many_ask_at_once(replayed: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(*given: Any) -> Any:
+        asked.append(given)
+        return difference(*given)
+
+    monkeypatch.setattr(page, "difference", counted)
+    browser, forms = _pages(replayed), ("", ".csv", "", ".xlsx")
+    with ThreadPoolExecutor(len(forms)) as pool:
+        answers = list(pool.map(browser.get, [f"/scheme/difference{form}?to={NATIONAL}" for form in forms]))
+    assert {answer.status_code for answer in answers} == {200}
+    assert asked == [(SCHEME, NATIONAL, None, AS_OF)]
+
+
+def test_a_night_that_is_lost_is_one_plain_line_on_the_page(
+    replayed: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = shutil.copytree(replayed.home, tmp_path / "lost")
+    monkeypatch.setenv("INNOPOINTS_HOME", str(lost))
+    shutil.rmtree(lost / "lake" / places.measures(DISTRICT, AS_OF))
+    answer = _pages(replayed).get(f"/scheme/difference?to={NATIONAL}")
+    assert answer.status_code == 422
+    assert f"无法给出： measures/{DISTRICT}/as_of={AS_OF}: nothing is committed" in answer.text
+
+
 def test_the_same_scheme_in_a_directory_moves_nobody_and_a_night_that_is_not_stored_is_one_line(
     replayed: City,
 ) -> None:
@@ -248,26 +365,21 @@ def test_what_is_kept_between_accounts_changes_nothing_of_them(replayed: City) -
 
 
 def test_the_pages_tell_the_change_and_the_account_that_the_command_tells(replayed: City) -> None:
-    stores = replayed.stores
     codes = sorted(_read(replayed, SCHEME, AS_OF, "points")["uscc"].to_pylist())
     change, account = explain_change(codes[0], SCHEME, since=DAYS[0]), explain(codes[0], SCHEME, indicator="BAS-01")
 
-    def browser(*districts: str) -> TestClient:
-        reader = Reader("li", frozenset(districts))
-        return TestClient(make_app(stores.engine, stores.lake, lambda: reader, lambda person, conf: ""))
-
-    text = browser(DISTRICT).get(f"/enterprises/{codes[0]}/change?since={DAYS[0]}").text
+    text = _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/change?since={DAYS[0]}").text
     assert f"<dd>{change.total.before}</dd>" in text
     assert f"<dd>{change.total.after}</dd>" in text
     told = {line.indicator for line in change.indicators if f"<td>{line.indicator} " in text}
     assert told == {line.indicator for line in change.indicators if line.value_before != line.value_after}
-    assert browser(DISTRICT).get(f"/enterprises/{codes[0]}/change?since={AS_OF}").status_code == 422
-    text = browser(DISTRICT).get(f"/enterprises/{codes[0]}/BAS-01").text
+    assert _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/change?since={AS_OF}").status_code == 422
+    text = _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/BAS-01").text
     (line,) = account.indicators
     assert line.formula is not None
     assert html.escape(line.formula.with_numbers) in text
     assert all(f'<h3 id="{record.record}">' in text for record in account.records)
     assert account.records
-    assert "unknown indicator" in browser(DISTRICT).get(f"/enterprises/{codes[0]}/BAS-99").text
+    assert "unknown indicator" in _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/BAS-99").text
     for path in ("change", "BAS-01"):
-        assert browser("320411").get(f"/enterprises/{codes[0]}/{path}").status_code == 404
+        assert _pages(replayed, "320411").get(f"/enterprises/{codes[0]}/{path}").status_code == 404

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+PARAMETER = r"{(\w+)(?::path)?}"
+"""In a route; the last one of a path may hold slashes."""
+
 
 class Page(NamedTuple):
     """A page of one of two homes: the paper town, where something waits for a person everywhere, or two real nights."""
@@ -20,8 +23,8 @@ class Page(NamedTuple):
     def address(self, known: Mapping[str, str], lang: str) -> str:
         """With what is known of the home in the places of the route."""
         values = {**known, **self.asked}
-        path = re.sub(r"{(\w+)}", lambda found: quote(values[found[1]], safe=""), self.route)
-        query = {name: value for name, value in self.asked.items() if f"{{{name}}}" not in self.route}
+        path = re.sub(PARAMETER, lambda found: quote(values[found[1]], safe=""), self.route)
+        query = {name: value for name, value in self.asked.items() if name not in re.findall(PARAMETER, self.route)}
         return f"{path}?{urlencode({**query, 'lang': lang})}"
 
 
@@ -38,6 +41,7 @@ PAGES = {
     "honours": Page(NIGHTS, "/honours"),
     "honours_of_year": Page(NIGHTS, "/honours/{year}"),
     "scheme": Page(NIGHTS, "/scheme"),
+    "difference": Page(NIGHTS, "/scheme/difference", {"to": "national_core"}),
     "indicator": Page(NIGHTS, "/scheme/{indicator}"),
     "quarantine": Page(NIGHTS, "/quarantine"),
     "held_back": Page(NIGHTS, "/quarantine/{dataset}/{scope}"),
@@ -50,5 +54,7 @@ PAGES = {
     "snapshot_manifest": Page(NIGHTS, "/snapshots/{dataset}/{scope}/{as_of}/manifest"),
     "snapshot_quarantine": Page(NIGHTS, "/snapshots/{dataset}/{scope}/{as_of}/quarantine"),
     "result_manifest": Page(NIGHTS, "/results/{scope}/{as_of}/manifest", {"scheme": "changzhou_v1"}),
+    "run": Page(NIGHTS, "/runs/{dag}/{run:path}"),
+    "run_of_nothing": Page(TOWN, "/runs/{dag}/{run:path}", {"dag": "other", "run": "manual__1"}),
     "sorry": Page(TOWN, "/enterprises/{uscc}", {"uscc": "nobody"}),
 }

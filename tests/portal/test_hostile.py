@@ -29,6 +29,7 @@ from include.store.lake import Lake
 from include.store.warehouse import create_engine
 from include.validation.waiver import row_id
 from tests.portal.conftest import ANNA, FIRMS, ask_nobody, code, put_roll
+from tests.portal.every_page import PARAMETER
 from tests.portal.test_pages import told
 from tests.steps.test_review import A, B
 from tests.steps.test_waive import FIRST, MISPRINT, VAT
@@ -60,6 +61,8 @@ GOOD = {
     "number": "1",
     "year": "2026",
     "scheme": "changzhou_v1",
+    "dag": "innopoints_320411",
+    "run": "scheduled__2026-11-19T17:00:00+00:00",
     "lang": "en",
     "page": "1",
     "size": "10",
@@ -86,6 +89,8 @@ ELSE = {
     "/release": {"as_of": "2026-11-24"},
     "/results/{scope}/{as_of}/manifest": {"as_of": "2026-11-20"},
     "/rollback": {"reason": "名单有误"},
+    "/scheme/difference": {"to": "national_core"},
+    "/scheme/difference.{ending}": {"to": "national_core"},
 }
 HOSTILE = {
     "long": "x" * 10_000,
@@ -157,7 +162,7 @@ def parameters(route: APIRoute) -> dict[str, set[str]]:
     flat = get_flat_dependant(route.dependant)
     held = {"query": flat.query_params, "body": flat.body_params}
     named = {where: {one.alias for one in fields} for where, fields in held.items()}
-    return {"path": set(re.findall(r"{(\w+)}", route.path)), **named}
+    return {"path": set(re.findall(PARAMETER, route.path)), **named}
 
 
 def ask(browser: TestClient, method: str, route: APIRoute, **replaced: str) -> Response:
@@ -168,7 +173,7 @@ def ask(browser: TestClient, method: str, route: APIRoute, **replaced: str) -> R
     def escaped(name: str) -> str:
         return values[name] if values[name] == NOT_UTF8 else quote(values[name], safe="")
 
-    path = re.sub(r"{(\w+)}", lambda found: escaped(found[1]), route.path)
+    path = re.sub(PARAMETER, lambda found: escaped(found[1]), route.path)
     query = "&".join(f"{name}={escaped(name)}" for name in sorted(held["query"]))
     form = urlencode({name: values[name] for name in held["body"]}).replace(quote(NOT_UTF8), NOT_UTF8)
     headers = {"Content-Type": "application/x-www-form-urlencoded"} if method == "POST" else {}
@@ -212,8 +217,12 @@ def test_with_good_values_it_answers(
 ) -> None:
     """Else what is hostile below would only ever be told from the outside. The forms: tests/portal/test_acts.py."""
     monkeypatch.setenv("INNOPOINTS_HOME", str(place.home))
-    nothing_scored = {"/enterprises/{uscc}/change", "/enterprises/{uscc}/{indicator}"}
-    nothing_scored |= {"/api/points/{uscc}/{indicator}"}
+    of_an_enterprise = {
+        "/enterprises/{uscc}/change",
+        "/enterprises/{uscc}/{indicator}",
+        "/api/points/{uscc}/{indicator}",
+    }
+    nothing_scored = of_an_enterprise | {"/scheme/difference", "/scheme/difference.{ending}"}
     answer = ask(place.door, method, route)
     assert answer.status_code == (422 if route.path in nothing_scored else 200), answer.text
 
@@ -257,9 +266,11 @@ def test_nobody_gets_a_row_of_a_district_that_is_not_theirs(
 
 
 def of_a_generation(route: APIRoute) -> bool:
-    """Whether it can be asked of one generation: not what is kept of a day, whatever is published."""
+    """Whether it can be asked of one generation: not what is kept of a day or of a run, whatever is published."""
     held = parameters(route)
-    return "generation" in held["query"] | held["body"] and not route.path.startswith(("/snapshots/", "/results/"))
+    return "generation" in held["query"] | held["body"] and not route.path.startswith(
+        ("/snapshots/", "/results/", "/runs/")
+    )
 
 
 @each([one for one in ROUTES if of_a_generation(one[1])])

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
-from include.store.ledger import Lease, Ledger, run_publication, run_snapshot
+from include.store.ledger import Lease, Ledger, PublicationRow, RepullRow, run_publication, run_snapshot
 from include.store.warehouse import clock, reading, writing
 
 D22, D23, D24 = date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 24)
@@ -57,7 +57,9 @@ def score(
         ledger.record_scored(result, lease=lease, snapshot_set=members or [MEMBER], enterprises=3, points_sha=sha)
 
 
-def publish(ledger: Ledger, on: date, *, members: list | None = None, scheme: str = "s", id: int = 1) -> None:
+def publish(
+    ledger: Ledger, on: date, *, members: list | None = None, scheme: str = "s", id: int = 1, by: str = "me"
+) -> None:
     """What a publication leaves in the ledger."""
     set_id = ledger.snapshot_set(members or [MEMBER])
     with writing(ledger.engine) as connection:
@@ -69,10 +71,70 @@ def publish(ledger: Ledger, on: date, *, members: list | None = None, scheme: st
                 scheme=scheme,
                 snapshot_set=set_id,
                 content_sha="c",
-                published_by="me",
+                published_by=by,
                 covers_until=clock(),
             )
         )
+
+
+# --- what a run made
+
+NIGHT = "scheduled__2026-11-22T17:00:00+00:00"
+
+
+def land_as(ledger: Ledger, holder: str, key: SnapshotKey = KEY) -> None:
+    with ledger.acquire(f"snapshot/{key}", holder, 60) as lease:
+        land(ledger, key, lease=lease)
+
+
+@pytest.mark.parametrize(
+    ("dag", "run", "holder", "is_its"),
+    [
+        ("city", NIGHT, f"city/{NIGHT}/tax.land/12", True),
+        ("city", "a/b", "city/a/b/land/-1", True),
+        ("city", "50%", "city/50%/land/-1", True),
+        ("city", "夜", "city/夜/land/-1", True),
+        ("city", "a", "city/ab/land/-1", False),
+        ("city", "a", "city/a/b/land/-1", False),
+        ("city", "a", "city/A/land/-1", False),
+        ("city", "a_c", "city/abc/land/-1", False),
+        ("city", "a%", "city/abc/land/-1", False),
+        ("city", "", "city/a/land/-1", False),
+        ("%", "%", "city/a/land/-1", False),
+        ("city", "a", "acity/a/land/-1", False),
+        ("shell", "refresh", "shell/refresh/320411", False),
+    ],
+)
+def test_a_run_has_made_what_its_own_tasks_made(ledger: Ledger, dag: str, run: str, holder: str, is_its: bool) -> None:
+    land_as(ledger, holder)
+    assert [row.key for row in ledger.made_by(dag, run).snapshots] == ([KEY] if is_its else [])
+
+
+def test_what_another_run_has_made_anew_is_not_the_first_ones(ledger: Ledger) -> None:
+    land_as(ledger, "city/first/land/0")
+    land_as(ledger, "city/second/land/0")
+    assert ledger.made_by("city", "first").snapshots == []
+    assert [row.key for row in ledger.made_by("city", "second").snapshots] == [KEY]
+
+
+def test_everything_that_a_run_made_is_told_with_what_became_of_it(ledger: Ledger) -> None:
+    judged, released = KEY, SnapshotKey("TAX_VAT", "320412", D22)
+    land_as(ledger, "city/before/land/0", judged)
+    land_as(ledger, "city/before/land/1", released)
+    with ledger.acquire("r", "city/run/release/-1", 60) as lease:
+        judge(ledger, judged, lease=lease)
+        judge(ledger, released, lease=lease, verdict="rejected")
+        ledger.record_release(released, lease=lease, landing_sha="l1", person="陈工", reason="核实")
+        ledger.record_repull(judged, lease=lease, outcome="same", reason="补报", before_sha="a1")
+        result = ResultKey(D23, "320411", "s")
+        ledger.record_scored(result, lease=lease, snapshot_set=[MEMBER], enterprises=3, points_sha="p1")
+    publish(ledger, D23, by="city/run/publish/0")
+    made = ledger.made_by("city", "run")
+    assert [(row.key, row.verdict, row.accepted) for row in made.snapshots] == [(judged, "accepted", 8)]
+    assert made.repulls == [RepullRow("TAX_CIT", "320411", D23, "same")]
+    assert [(row.dataset, row.scope, row.person) for row in made.releases] == [("TAX_VAT", "320412", "陈工")]
+    assert [(row.result, row.enterprises) for row in made.results] == [(result, 3)]
+    assert made.publications == [PublicationRow(1, D23, "s", None)]  # its generation is not kept any more
 
 
 # --- leases

@@ -1,0 +1,66 @@
+"""The rules of another scheme beside those of the generation, whether or not it can be told who moves. Who moves, on
+real nights: tests/e2e/test_two_nights.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from include.portal import difference as page
+from include.portal.published import Reader
+from include.steps.difference import rule_difference
+from tests.portal.test_runs import rows
+
+LOCAL, NATIONAL = "changzhou_v1", "national_core"
+ADDRESS = f"/points/scheme/difference?to={NATIONAL}"
+
+
+def test_every_rule_that_differs_is_told_in_the_readers_language(browser: TestClient) -> None:
+    rules = rule_difference(LOCAL, NATIONAL)["rules"]
+    assert len(rules) > 121 - 18, "every local indicator that is none of the national ones, and more"
+    text = browser.get(ADDRESS).text
+    told = rows(text)
+    assert [(row[0].split()[0], *row[2:]) for row in told if row[0][0].isupper()] == [
+        (rule["subject"].split()[0], rule["from"] or "", rule["before"] or "-", rule["after"] or "-")
+        for rule in rules
+        if rule["subject"][0].isupper()
+    ]
+    assert len(told) == len(rules)
+    assert [row[1] for row in told if row[1].isascii()] == []
+    assert "<td>weight in start-up</td>" in browser.get(ADDRESS + "&lang=en").text
+
+
+def test_a_scheme_beside_itself_differs_in_nothing(browser: TestClient) -> None:
+    assert "没有不同的规则" in browser.get(f"/points/scheme/difference?to={LOCAL}").text
+
+
+def test_the_page_of_the_scheme_leads_to_every_other_nightly_one(browser: TestClient) -> None:
+    text = browser.get("/points/scheme").text
+    links = re.findall(r'href="/points(/scheme/difference[^"]*)"', text)
+    assert links == [f"/scheme/difference?to={NATIONAL}&amp;generation=1"]
+    assert browser.get("/points" + links[0].replace("&amp;", "&")).status_code == 200
+
+
+def test_where_no_night_is_stored_it_says_so(browser: TestClient) -> None:
+    text = browser.get(ADDRESS).text
+    assert "无法得知谁的得分变动： no measures are stored; refresh a night to see who moves" in text
+    assert "全部企业" not in text
+
+
+@pytest.mark.parametrize("districts", [{"320411"}, set()], ids=["of one district", "of none"])
+def test_who_may_not_see_the_whole_city_is_told_that_and_no_night_is_looked_at(
+    published: Engine, desk: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch, districts: set[str]
+) -> None:
+    monkeypatch.setattr(page, "difference", lambda *_: pytest.fail("who moves was worked out for nobody"))
+    browser = desk(published, Reader("li", frozenset(districts)))
+    text = browser.get(ADDRESS).text
+    assert "只向负责全市的人员显示" in text
+    assert len(rows(text)) == len(rule_difference(LOCAL, NATIONAL)["rules"])
+    for ending in ("csv", "xlsx"):
+        answer = browser.get(f"/points/scheme/difference.{ending}?to={NATIONAL}")
+        assert (answer.status_code, "只向负责全市的人员开放" in answer.text) == (403, True)
