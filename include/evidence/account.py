@@ -97,7 +97,7 @@ class SegmentAccount(_Shape):
 
 
 class NextEdge(_Shape):
-    """What it takes to reach the next edge above, and what it gives."""
+    """What it takes to reach the nearest edge that gives more, above or below, and what it gives."""
 
     at: Decimal
     distance: Decimal

@@ -63,12 +63,12 @@ def weighted(raw_points: Decimal, weight: int) -> Decimal:
 
 
 def next_edge(hit: Hit, value: Decimal, points: Decimal, weight: int) -> NextEdge | None:
-    """What it takes from `value` to the next edge above, and what that gives; None where there is no edge above."""
-    if hit.to_next is None or hit.gain_at_next is None:
+    """What it takes from `value` to the nearest edge that gives more, above or below; None where nothing gives more."""
+    if hit.next_at is None or hit.gain_at_next is None:
         return None
     return NextEdge(
-        at=value + hit.to_next,
-        distance=hit.to_next,
+        at=hit.next_at,
+        distance=abs(hit.next_at - value),
         raw_points_gain=hit.gain_at_next,
         points_gain=weighted(hit.raw_points + hit.gain_at_next, weight) - points,
     )

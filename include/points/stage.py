@@ -36,7 +36,7 @@ def assign(compiled: Staged, measures: pa.Table) -> pa.Table:
     decisions = [(compiled.otherwise, "没有可用的依据，暂列最低阶段")]
     decided: np.ndarray = np.zeros(rows, np.int64)
     for basis in reversed(compiled.bases):  # the first basis with a value is written last
-        readings = [formula.column(columns, rows) for formula in basis.formulas]
+        readings = [formula.on_its_side(columns, rows, basis.lines) for formula in basis.formulas]
         bounds = narrow(np.array(basis.thresholds, object))
         levels = [np.where(r.known, np.searchsorted(bounds, r.values, side="right"), -1) for r in readings]
         highest = np.max(levels, axis=0)

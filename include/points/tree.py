@@ -1,13 +1,13 @@
 """Points under a scheme with a tree: one enterprise in exact fractions, from measures to the root, gates and checks.
 
 Absence is typed here too, and the result says how sure it is: coverage (the share of the weight that has a value) and
-the interval between "what is missing is the worst" and "what is missing is the best".
+an interval that holds the total, what it is now and whatever it may be once all is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from include.kernel.errors import BadInput
@@ -16,9 +16,10 @@ from include.kernel.irrational import TooLarge
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.compile import COVERAGE_DECIMALS, value_name
 from include.schemes.formula import Formula
+from include.schemes.reach import ANY, Reach, reach
 from include.schemes.shapes import Bands, Jumps, form_name
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD, VALUE
-from include.schemes.tree import Round, shown, weights_of
+from include.schemes.tree import NodeRule, Round, shown, weights_of
 from include.schemes.tree_compile import CompiledTree, TreeCondition, TreeLine, TreeNode, points_name
 
 UNROUNDED_DECIMALS = 12
@@ -30,12 +31,15 @@ Facts = Mapping[str, Fraction | None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an indicator or a node came to. `exact`: before its rounding; `points`: what is shown and counted on."""
+    """What an indicator or a node came to. `exact`: before its rounding; `points`: what is shown and counted on.
+    `unrounded`: the value by which conditions are decided.
+    """
 
     status: str
     value: Fraction | None
     exact: Fraction | None
     points: Fraction | None
+    unrounded: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -58,22 +62,21 @@ def score_tree(compiled: CompiledTree, facts: Facts, stage: str, where: str) -> 
     lines = {name: _line(compiled, line, facts, where) for name, line in compiled.lines.items()}
     nodes = _nodes(compiled, lines, facts, stage, where)
     total = nodes[compiled.rule.root]
-    answers = {**facts, **_results(lines, nodes), "total": total.points}
+    exact = {value_name(name): o.unrounded for name, o in lines.items()}
+    answers = {**facts, **_results(lines, nodes), **exact, "total": total.points}
     for check in compiled.checks:
         if _exact(check.formula, answers, f"{where}: {check.condition.id}") is False:
             raise BadInput(
                 f"{check.condition.id}: {check.condition.name}", where=where, kept=_KEPT, todo="correct the measures"
             )
     conditions = {c.condition.id: _answer(c, answers, where) for c in _gates(compiled)}
-    is_open = any(outcome.status == NOT_HELD for outcome in lines.values())
-    ends = [_end(compiled, lines, facts, stage, pick) for pick in (min, max)] if is_open else [total.points]
-    known = [end for end in ends if end is not None]
+    known = [end for end in (total.points, *_ends(compiled, lines, facts, stage)) if end is not None]
     return Scored(
         stage=stage,
         lines=lines,
         nodes=nodes,
         total=total,
-        coverage=_coverage(compiled, lines, stage),
+        coverage=_coverage(compiled, lines, facts, stage),
         total_low=min(known, default=None),
         total_high=max(known, default=None),
         conditions=conditions,
@@ -132,7 +135,7 @@ def _line(compiled: CompiledTree, line: TreeLine, facts: Facts, where: str) -> O
         assert line.curve.chosen_by is not None
         chosen, (low, high) = facts[line.curve.chosen_by], line.shape.at(exact)
         if chosen is None:
-            return Outcome(NOT_HELD, value, None, None)
+            return Outcome(NOT_HELD, value, None, None, exact)
         if not low <= chosen <= high:
             raise BadInput(
                 f"{line.curve.chosen_by} lies outside its band of {shown(low)} to {shown(high)} points",
@@ -140,7 +143,7 @@ def _line(compiled: CompiledTree, line: TreeLine, facts: Facts, where: str) -> O
                 kept=_KEPT,
                 todo="choose inside the band, or correct the figures",
             )
-        return _counted(compiled, value, chosen)
+        return _counted(compiled, value, chosen, exact)
     if form_name(line.curve.form) == "given" and not line.worst <= value <= line.best:
         raise BadInput(
             f"the points given lie outside {shown(line.worst)} to {shown(line.best)}",
@@ -148,7 +151,7 @@ def _line(compiled: CompiledTree, line: TreeLine, facts: Facts, where: str) -> O
             kept=_KEPT,
             todo="give points inside",
         )
-    return _counted(compiled, value, line.shape.at(exact if isinstance(line.shape, Jumps) else value))
+    return _counted(compiled, value, line.shape.at(exact if isinstance(line.shape, Jumps) else value), exact)
 
 
 def _exact(formula: Formula, facts: Facts, where: str) -> Fraction | bool | None:
@@ -159,15 +162,21 @@ def _exact(formula: Formula, facts: Facts, where: str) -> Fraction | bool | None
         raise BadInput(str(error), where=where, kept=_KEPT, todo="correct the figures or the formula") from None
 
 
-def _counted(compiled: CompiledTree, value: Fraction | None, points: Fraction) -> Outcome:
-    return Outcome(VALUE, value, points, rounded(points, compiled.rule.round_indicators))
+def _counted(
+    compiled: CompiledTree, value: Fraction | None, points: Fraction, unrounded: Fraction | None = None
+) -> Outcome:
+    return Outcome(VALUE, value, points, rounded(points, compiled.rule.round_indicators), unrounded)
 
 
 def _own_side(exact: Fraction, decimals: int, line: TreeLine) -> Fraction:
-    """Half up, but never over a line that the scheme draws: what is shown lies on the side that counts."""
+    """Half up, but never over a line that the scheme draws: what is shown lies on the side that counts. A line between
+    two values that can be shown has no such side.
+    """
     unit = Fraction(1, 10**decimals)
     value = ratio_half_up(exact.numerator, exact.denominator, decimals) * unit
     for threshold in line.thresholds:
+        if (threshold.place / unit).denominator != 1:
+            continue
         if threshold.reached(value) != threshold.reached(exact):
             return value - unit if threshold.reached(value) else value + unit
     return value
@@ -186,18 +195,66 @@ def _nodes(
     return nodes
 
 
-def _end(
-    compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str, pick: Callable[..., Fraction]
-) -> Fraction | None:
-    """The total if every value that is not held were the worst (`min`) or the best (`max`); None: it has no result."""
-    supposed = {
-        name: _counted(compiled, None, pick(compiled.lines[name].shape.outcomes)) if o.status == NOT_HELD else o
-        for name, o in lines.items()
-    }
-    try:
-        return _nodes(compiled, supposed, facts, stage, "")[compiled.rule.root].points
-    except BadInput:  # a mean that refuses a zero has no result at that end
-        return None
+def _ends(
+    compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str
+) -> tuple[Fraction | None, Fraction | None]:
+    """The least and the most that the total may be once all is known; None: it has no result there.
+
+    Every node but a formula grows with its members: its ends come from theirs. A formula's lie within what it gives for
+    members between their ends, and within what it declares.
+    """
+    ends = tuple(
+        {
+            name: _counted(compiled, None, pick(compiled.lines[name].shape.outcomes)) if o.status == NOT_HELD else o
+            for name, o in lines.items()
+        }
+        for pick in (min, max)
+    )
+    for name, node in compiled.nodes.items():
+        known = _within(compiled, node, lines, ends, facts)
+        for found, pick in zip(ends, (min, max), strict=True):
+            if all(span.low is not None and span.low == span.high for span in known.values()):
+                found[name] = _nothing_refused(compiled, node, found, facts, stage)
+            else:
+                assert node.formula is not None
+                declared = [node.rule.minimum or Fraction(0), node.rule.maximum or Fraction(0)]
+                span = reach(node.formula.root, known)
+                end = span.low if pick is min else span.high
+                inside = pick(declared) if end is None else min(max(end, declared[0]), declared[1])
+                exact = bounded(node.rule, inside)
+                found[name] = Outcome(VALUE, None, exact, rounded(exact, node.rule.round))
+    low, high = (found[compiled.rule.root].points for found in ends)
+    return low, high
+
+
+def _within(
+    compiled: CompiledTree,
+    node: TreeNode,
+    lines: Mapping[str, Outcome],
+    ends: tuple[Mapping[str, Outcome], ...],
+    facts: Facts,
+) -> dict[str, Reach]:
+    """What each number that a formula node reads lies between; nothing of another node."""
+    if node.formula is None:
+        return {}
+    worst, best = ({**_results({n: o for n, o in end.items() if n in lines}, end)} for end in ends)
+    missing = {value_name(name) for name, o in lines.items() if o.status == NOT_HELD}
+    known = {}
+    for name in node.formula.inputs:
+        low, high = (facts[name], facts[name]) if name in facts else (worst[name], best[name])
+        if name in missing or (name in facts and low is None):
+            known[name] = ANY
+        elif low is not None and high is not None:
+            known[name] = Reach(low, high)
+    return known
+
+
+def _nothing_refused(
+    compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], facts: Facts, stage: str
+) -> Outcome:
+    """A node at one end; where a mean refuses a 0 or gives nothing with one, its points come as near 0 as you like."""
+    rule = node.rule.model_copy(update={"zero": "gives_zero"}) if node.rule.zero else node.rule
+    return _node(compiled, replace(node, rule=rule), found, facts, stage)
 
 
 def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], facts: Facts, stage: str) -> Outcome:
@@ -226,6 +283,8 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
                 results[points_name(name) if name in compiled.lines else name] = Fraction(0)
         answer = node.formula.exact({**facts, **results})
         aggregated = None if answer is None else Fraction(answer)
+        if aggregated is not None:
+            _require_declared(rule, bounded(rule, aggregated))
     else:
         aggregated = aggregate(rule, counted, weights)
     if aggregated is None:
@@ -235,6 +294,17 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
     return Outcome(VALUE if held else nothing.status, None, exact, rounded(exact, rule.round))
 
 
+def _require_declared(rule: NodeRule, points: Fraction) -> None:
+    """A formula's declared ends are what its scheme is checked by."""
+    assert rule.maximum is not None
+    low, high = (bounded(rule, end) for end in (rule.minimum or Fraction(0), rule.maximum))
+    if not low <= points <= high:
+        said = written(points, None)
+        raise ValueError(
+            f"the formula gives {said}, and declares from {shown(low)} to {shown(high)} (`minimum`, `maximum`)"
+        )
+
+
 def _results(lines: Mapping[str, Outcome], nodes: Mapping[str, Outcome]) -> dict[str, Fraction | None]:
     """Results by the names that conditions and formula nodes use."""
     values = {value_name(name): o.value for name, o in lines.items()}
@@ -242,8 +312,10 @@ def _results(lines: Mapping[str, Outcome], nodes: Mapping[str, Outcome]) -> dict
     return {**values, **points, **{name: o.points for name, o in nodes.items() if name not in lines}}
 
 
-def _coverage(compiled: CompiledTree, lines: Mapping[str, Outcome], stage: str) -> Fraction:
-    """The share of the weight that has a value, members first; what does not apply leaves it."""
+def _coverage(compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str) -> Fraction:
+    """The share of the weight that has a value, members first; what does not apply leaves it. To a formula node each
+    member, and each measure that it reads itself, weighs the same.
+    """
     ranges = compiled.ranges[stage]
     covered: dict[str, Fraction | None] = {
         name: None if o.status == NOT_APPLICABLE else Fraction(o.points is not None) for name, o in lines.items()
@@ -251,6 +323,8 @@ def _coverage(compiled: CompiledTree, lines: Mapping[str, Outcome], stage: str) 
     for name, node in compiled.nodes.items():
         weights = weights_of(node.rule, stage)
         known = {m: c for m in node.reads if (c := covered[m]) is not None}
+        if node.formula is not None:
+            known |= {m: Fraction(facts[m] is not None) for m in node.formula.inputs if m in facts}
         if not known:
             covered[name] = None
         elif node.rule.kind == "best_of":

@@ -43,9 +43,7 @@ class Step(NamedTuple):
 
 
 def next_steps(rules: Compiled, found: Portrait) -> list[Step]:
-    """The few next edges that give most points, the most first. Where less is better the next edge above gives nothing
-    and is left out.
-    """
+    """The few next edges that give most points, the most first."""
     steps = []
     for line in found.lines:
         rule = rules.indicators.get(line.indicator)
@@ -53,7 +51,7 @@ def next_steps(rules: Compiled, found: Portrait) -> list[Step]:
             continue
         weight = to_scaled(line.weight, POINT_DECIMALS)
         edge = next_edge(rule.curve.segment_of(line.value), line.value, line.points, weight)
-        if edge and edge.points_gain > 0:
+        if edge and edge.points_gain > 0:  # a weight of 0 gives nothing
             steps.append(Step(line, rule.indicator.unit, edge))
     return sorted(steps, key=lambda step: (-step.edge.points_gain, step.line.indicator))[:MOST_STEPS]
 

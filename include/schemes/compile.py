@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from typing import Protocol, TypeVar
 
 from include.kernel.errors import BadInput
 from include.kernel.exact import to_scaled
+from include.kernel.irrational import decimal_of
 from include.schemes.allocate import weight_faults
 from include.schemes.curves import Curve, CurveError, compile_curve
 from include.schemes.expression import FormulaError, Quantity, parse_unit
@@ -95,6 +97,11 @@ class CompiledBasis:
     basis: Basis
     formulas: tuple[Formula, ...]
     thresholds: tuple[int, ...]
+
+    @property
+    def lines(self) -> tuple[Threshold, ...]:
+        """The bounds as no rounding crosses them."""
+        return tuple(Threshold(Fraction(bound), past=self.basis.edge == "(a,b]") for bound in self.basis.bounds)
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,8 @@ def compile_scheme(scheme: Scheme, as_of: date, measures: Mapping[str, MeasureLi
     maxima = in_force(scheme.identity.maxima, as_of, scheme.where("scheme.yaml"))
     lists = _lists(scheme, as_of, known) if scheme.lists else None
     if lists is not None:
-        indicators = {name: _with_bounds(rule, lists) for name, rule in indicators.items()}
+        file = scheme.where("lists.yaml")
+        indicators = {name: _with_bounds(rule, lists, file) for name, rule in indicators.items()}
     return Compiled(
         scheme=scheme,
         as_of=as_of,
@@ -321,10 +329,18 @@ def _lists(scheme: Scheme, as_of: date, measures: Mapping[str, Quantity]) -> Com
     )
 
 
-def _with_bounds(rule: CompiledIndicator, lists: CompiledLists) -> CompiledIndicator:
-    """The indicator with the bounds that conditions of the lists set to its value."""
-    name = value_name(rule.indicator.id)
+def _with_bounds(rule: CompiledIndicator, lists: CompiledLists, file: str) -> CompiledIndicator:
+    """The indicator with the bounds that conditions of the lists set to its value, as shown: of no more places."""
+    name, unit = value_name(rule.indicator.id), 10**rule.indicator.decimals
     bounds = [bound for question in lists.questions for bound in bounds_on(question.formula, name)]
+    for bound in bounds:
+        if (bound.place * unit).denominator != 1:
+            raise BadInput(
+                f"{name} is held against {decimal_of(bound.place)}, and shown with {rule.indicator.decimals} decimals",
+                where=file,
+                kept=KEPT,
+                todo="write a bound of as many, or give the indicator more",
+            )
     return replace(rule, lines=tuple(dict.fromkeys([*rule.lines, *bounds])))
 
 

@@ -9,7 +9,7 @@ one form serves both edges. A logarithm or a root becomes knots computed once; n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -58,11 +58,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Hit:
-    """Where a value fell: its segment, the raw points, and how far the next edge above is (None: there is none)."""
+    """Where a value fell: its segment, the raw points, and the nearest place above or below it at an edge of the curve
+    that gives more, with what it gives more (None: there is none).
+    """
 
     segment: Segment
     raw_points: Decimal
-    to_next: Decimal | None
+    next_at: Decimal | None
     gain_at_next: Decimal | None
 
 
@@ -94,11 +96,25 @@ class Curve:
         scaled = self._scaled(value)
         segment = next(s for s in self.segments if s.upper is None or scaled < s.upper)
         points = segment.points(scaled)
-        if segment.upper is None:
+        better = [(place, more) for place, more in self._edges(segment) if more > points]
+        if not better:
             return Hit(segment, _points(points), None, None)
-        there = self.segments[segment.number].start
-        distance = from_scaled(segment.upper - scaled, self.decimals)
-        return Hit(segment, _points(points), distance, _points(there - points))
+        place, more = min(better, key=lambda edge: (abs(edge[0] - scaled), edge[0] < scaled))
+        return Hit(segment, _points(points), from_scaled(place, self.decimals), _points(more - points))
+
+    def _edges(self, hit: Segment) -> Iterator[tuple[int, int]]:
+        """Scaled places and their points: where each piece above begins, and below the near end of each flat piece and
+        the far end of each sloped one.
+        """
+        for above in self.segments[hit.number :]:
+            if above.lower is not None:
+                yield above.lower, above.start
+        for piece in self.segments[: hit.number]:
+            if piece.is_flat and piece is not hit and piece.upper is not None:
+                unit = 10 ** (self.decimals - self.value_decimals)
+                yield (piece.upper - 1) // unit * unit, piece.start
+            elif piece.lower is not None:
+                yield piece.lower, piece.start
 
     def points_at(self, value: Decimal) -> Decimal:
         """Raw points of a value; the reference that `hits` must equal."""

@@ -16,6 +16,7 @@ it has no SQL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -64,9 +65,10 @@ from include.schemes.reading import nearest
 from include.schemes.shapes import Threshold
 
 MAX_DECIMALS = 18
-MAX_YEARS = 4
+MAX_YEARS, MAX_EXACT_YEARS = 4, 50
 DEEPEST = 150
 """Levels of a formula; a sum of so many terms has as many. Beyond, walking it would exhaust the stack."""
+_ODD_NUMBER = re.compile(r"(?<![\w.])\d[\d.]*_\w*")
 _FUNCTIONS = ("abs", "case", "cagr", "coalesce", "greatest", "least", "ratio")
 _IRRATIONAL = ("ln", "exp", "sqrt", "power")
 
@@ -124,7 +126,7 @@ class Formula:
         shown = Fraction(ratio_half_up(value.numerator, value.denominator, self.decimals))
         unit = 10**self.decimals
         for line in lines:
-            if line.reached(shown / unit) != line.reached(value):
+            if (line.place * unit).denominator == 1 and line.reached(shown / unit) != line.reached(value):
                 shown += -1 if line.reached(shown / unit) else 1
         return from_scaled(int(shown), self.decimals)
 
@@ -136,6 +138,8 @@ def compile_formula(
 
     With `unit`, the result must be of it (days may become years: 天, 月 and 年 are one dimension).
     """
+    if odd := _ODD_NUMBER.search(text):
+        raise FormulaError(f"not a number: {odd.group()!r:.40}; write its digits alone")
     try:
         root = _Reader(known, decimals, exact).read(sqlglot.parse_one(text, dialect="duckdb"))
         levels = _levels(root)
@@ -164,18 +168,30 @@ def compile_condition(text: str, known: Mapping[str, Quantity], *, decimals: int
 
 
 def bounds_on(formula: Formula, name: str) -> Iterator[Threshold]:
-    """The numbers against which a formula holds one of its inputs: `inp_03 >= 0.05` gives the line 0.05."""
+    """The numbers against which a formula holds one of its inputs: `inp_03 >= 0.05` gives the line 0.05, an equation
+    both sides of its number.
+    """
     for node in walk(formula.root):
-        if isinstance(node, Comparison) and node.sign in _PAST:
-            sides = [(node.left, node.right, node.sign), (node.right, node.left, _MIRRORED[node.sign])]
-            for measure, constant, sign in sides:
-                number = constant.value if isinstance(constant, Constant) else None
-                if isinstance(measure, Measure) and measure.name == name and isinstance(number, Fraction):
-                    yield Threshold(number, _PAST[sign])
+        sides: list[tuple[Node, Node, str]] = []
+        if isinstance(node, Comparison):
+            sides = [(node.left, node.right, node.sign), (node.right, node.left, _MIRRORED.get(node.sign, node.sign))]
+        elif isinstance(node, OneOf):
+            sides = [(node.inner, option, "=") for option in node.options]
+        for measure, other, sign in sides:
+            if isinstance(measure, Measure) and measure.name == name and (number := _number_of(other)) is not None:
+                yield from (Threshold(number, past) for past in _PAST[sign])
 
 
-_PAST = {">=": False, "<": False, ">": True, "<=": True}
+_PAST = {">=": [False], "<": [False], ">": [True], "<=": [True], "=": [False, True], "<>": [False, True]}
 _MIRRORED = {">=": "<=", "<": ">", ">": "<", "<=": ">="}
+
+
+def _number_of(node: Node) -> Fraction | None:
+    """What a part without any measure comes to: -0.05, or 0.02 + 0.03."""
+    if any(isinstance(part, Measure) for part in walk(node)):
+        return None
+    value = node_value(node, {}, exact=True)
+    return value if isinstance(value, Fraction) else None
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -351,8 +367,9 @@ class _Reader:
             end, start, years = (self.number(argument) for argument in arguments)
             _same_unit([end, start], "cagr")
             whole = years.value if isinstance(years, Constant) else None
-            if not isinstance(whole, Fraction) or whole.denominator != 1 or not 1 <= whole <= MAX_YEARS:
-                raise FormulaError(f"cagr: years must be a whole number from 1 to {MAX_YEARS}")
+            most = MAX_EXACT_YEARS if self.is_exact else MAX_YEARS
+            if not isinstance(whole, Fraction) or whole.denominator != 1 or not 1 <= whole <= most:
+                raise FormulaError(f"cagr: years must be a whole number from 1 to {most}")
             return Cagr(Quantity(self.decimals + GUARD, NO_UNIT), end, start, int(whole))
         if name in ("ratio", "cagr"):
             raise FormulaError(f"{name} takes {'2' if name == 'ratio' else '3'} arguments, found {len(arguments)}")

@@ -90,7 +90,7 @@ def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | Non
             return growth(last / first, years, node.quantity.decimals)
         case Irrational(function=function, arguments=arguments):
             known = [number(argument) for argument in arguments]
-            return None if None in known else _irrational(function, [k for k in known if k is not None])
+            return None if None in known else irrational(function, [k for k in known if k is not None])
     raise AssertionError(f"no value for {type(node).__name__}")
 
 
@@ -124,7 +124,7 @@ def _integer_root(number: int, degree: int) -> int:
     return low
 
 
-def _irrational(function: str, arguments: list[Fraction]) -> Fraction | None:
+def irrational(function: str, arguments: list[Fraction]) -> Fraction | None:
     """Outside its domain (ln of 0, a root of a negative number) a function has no value."""
     x = arguments[0]
     match function:

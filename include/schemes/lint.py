@@ -21,8 +21,8 @@ from include.schemes.cases import IndicatorCases, indicator_cases
 from include.schemes.compile import Compiled, CompiledIndicator, MeasureLike, compile_indicator, compile_scheme
 from include.schemes.curves import FULL, Curve, Segment
 from include.schemes.expression import Constant, Ratio
-from include.schemes.model import CASES, Indicator, Scheme, has_tree, load_scheme
-from include.schemes.reach import ZERO_OR_ONE, reach
+from include.schemes.model import CASES, POINT_DECIMALS, Indicator, Scheme, has_tree, load_scheme
+from include.schemes.reach import ZERO_OR_ONE, Reach, may_hold, reach
 from include.schemes.reading import Dated, nearest
 from include.schemes.shapes import form_name
 from include.schemes.status import VALUE
@@ -86,8 +86,28 @@ def lint(scheme: Scheme, measures: Mapping[str, MeasureLike], installed: Iterabl
         sound = [rule for rule in rules if scheme.indicator_where(rule.indicator.id) not in at_fault]
         found.update(_case_findings(scheme, sound))
         found.update(_without_reader(scheme, measures, days, installed))
+        found.update(finding for compiled in days for finding in _never_met(compiled))
     found.update(_heavy(scheme))
     return sorted(found)
+
+
+def _never_met(compiled: Compiled) -> Iterator[Finding]:
+    """Conditions of the lists that no enterprise can meet: they ask for more than there is."""
+    if compiled.lists is None:
+        return
+    where, rules = compiled.scheme.where("lists.yaml"), compiled.lists
+    share, worst = Reach(Fraction(0), Fraction(1)), Fraction(0)
+    for stage in compiled.stage_ids:
+        floors = (rule.curve.floor * compiled.weights[stage][name] for name, rule in compiled.indicators.items())
+        worst = min(worst, Fraction(sum(floors), FULL * 10**POINT_DECIMALS))
+    known = {"total": Reach(worst, Fraction(compiled.total, 10**POINT_DECIMALS))}
+    known |= {"coverage": share, "percentile_stage": share}
+    for question in rules.questions:
+        if not may_hold(question.formula.root, known):
+            yield Finding(where, f"{question.name}: no enterprise can meet {question.formula.text!r}")
+    for name in ("coverage_threshold", "robust_shift"):
+        if not 0 <= getattr(rules, name) <= 1:
+            yield Finding(where, f"{name}: a share lies between 0 and 1")
 
 
 # --- one indicator -----------------------------------------------------------------------------------------------

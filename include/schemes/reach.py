@@ -1,29 +1,36 @@
-"""What a formula can give at all: an interval that holds every value it may take, worked out from its tree alone.
+"""What a formula can give at all: an interval that holds every value it may take, worked out from its tree.
 
-A measure may be anything, a yes/no measure 0 or 1. So `least(x, 3)` never passes 3, and a curve that asks for 5 gives
-nobody its full points. Where nothing can be said the end is open (None).
+A measure may be anything, a yes/no measure 0 or 1, unless more is known of it. So `least(x, 3)` never passes 3, and a
+curve that asks for 5 gives nobody its full points. Where nothing can be said the end is open (None).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
+from include.kernel.irrational import TooLarge
 from include.schemes.expression import (
     BOOLEAN,
     Absolute,
     Arithmetic,
     Case,
     Choice,
+    Comparison,
     Constant,
+    Irrational,
+    Logic,
     Measure,
     Node,
+    OneOf,
     Quantity,
+    Ratio,
     is_null,
     parse_unit,
 )
+from include.schemes.formula_exact import irrational
 
 YES_NO = parse_unit("是否")
 
@@ -40,33 +47,75 @@ ANY = Reach(None, None)
 ZERO_OR_ONE = Reach(Fraction(0), Fraction(1))
 
 
-def reach(node: Node) -> Reach:
-    """An interval that holds every value of the node; not always the narrowest."""
+NOTHING_KNOWN: Mapping[str, Reach] = {}
+
+
+def reach(node: Node, known: Mapping[str, Reach] = NOTHING_KNOWN) -> Reach:
+    """An interval that holds every value of the node, its measures being within what is `known` of them; not always the
+    narrowest, unless every measure stands in it once.
+    """
     if node.kind == BOOLEAN:
         return ZERO_OR_ONE
+
+    def of(part: Node) -> Reach:
+        return reach(part, known)
+
+    def around(parts: Iterable[Node]) -> Reach:
+        """The smallest interval around all of them; NULL is no value."""
+        return _hull([of(part) for part in parts if not is_null(part)])
+
     match node:
         case Constant(value=value) if value is not None:
             return Reach(Fraction(value), Fraction(value))
+        case Measure(name=name) if name in known:
+            return known[name]
         case Measure(kind=Quantity(unit=unit)) if unit == YES_NO:
             return ZERO_OR_ONE
         case Case(whens=whens, otherwise=otherwise):
-            return _around([outcome for _, outcome in whens] + [otherwise])
+            return around([outcome for _, outcome in whens] + [otherwise])
         case Choice(function="coalesce", options=options):
-            return _around(options)
+            return around(options)
         case Choice(function=function, options=options):
-            return _extreme(function, [reach(option) for option in options])
+            return _extreme(function, [of(option) for option in options])
         case Absolute(inner=inner):
-            found = reach(inner)
-            ends = None if found.low is None or found.high is None else max(abs(found.low), abs(found.high))
-            return Reach(Fraction(0), ends)
+            found = of(inner)
+            if found.low is None or found.high is None:
+                return Reach(Fraction(0), None)
+            nearest = Fraction(0) if found.low <= 0 <= found.high else min(abs(found.low), abs(found.high))
+            return Reach(nearest, max(abs(found.low), abs(found.high)))
         case Arithmetic(sign=sign, left=left, right=right):
-            return _ARITHMETIC[sign](reach(left), reach(right))
+            return _ARITHMETIC[sign](of(left), of(right))
+        case Ratio(numerator=numerator, denominator=denominator):
+            return _over(of(numerator), of(denominator))
+        case Irrational(arguments=[base, *exponents]):
+            return _monotone(node, of(base), [of(exponent) for exponent in exponents])
     return ANY
 
 
-def _around(nodes: Iterable[Node]) -> Reach:
-    """The smallest interval around all of them; NULL is no value."""
-    return _hull([reach(node) for node in nodes if not is_null(node)])
+def may_hold(node: Node, known: Mapping[str, Reach] = NOTHING_KNOWN) -> bool:
+    """Whether a condition can be met at all, its measures being within what is `known` of them: a no is sure."""
+    match node:
+        case Constant(value=bool(value)):
+            return value
+        case Logic(word="and", left=left, right=right):
+            return may_hold(left, known) and may_hold(right, known)
+        case Logic(left=left, right=right):
+            return may_hold(left, known) or may_hold(right, known)
+        case Comparison(sign=sign, left=left, right=right):
+            return _may_compare(sign, reach(left, known), reach(right, known))
+        case OneOf(inner=inner, options=options):
+            return any(_may_compare("=", reach(inner, known), reach(option, known)) for option in options)
+    return True
+
+
+def _may_compare(sign: str, left: Reach, right: Reach) -> bool:
+    if sign in ("<", "<="):
+        left, right, sign = right, left, ">" if sign == "<" else ">="
+    above = left.high is None or right.low is None or left.high > right.low
+    equal = above or left.high == right.low
+    if sign == "=":
+        return equal and _may_compare(">=", right, left)
+    return above if sign == ">" else equal if sign == ">=" else True
 
 
 def _hull(found: list[Reach]) -> Reach:
@@ -109,6 +158,29 @@ def _times(left: Reach, right: Reach) -> Reach:
         return ANY
     products = [a * b for a, b in product(ends[:2], ends[2:]) if a is not None and b is not None]
     return Reach(min(products), max(products))
+
+
+def _over(above: Reach, below: Reach) -> Reach:
+    """A quotient; a zero below the line gives no value, and values as large as you like beside it."""
+    if below.low is None or below.high is None or below.low <= 0 <= below.high:
+        return ANY
+    return _times(above, Reach(1 / below.high, 1 / below.low))
+
+
+def _monotone(node: Irrational, base: Reach, exponents: list[Reach]) -> Reach:
+    """ln, exp, sqrt, and a power whose exponent is one number, between their values at both ends of the base."""
+    fixed = [exponent.low for exponent in exponents if exponent.low is not None and exponent.low == exponent.high]
+    if base.low is None or base.high is None or len(fixed) != len(exponents):
+        return ANY
+    if node.function == "power" and base.low < 0:
+        return ANY
+    low = max(base.low, Fraction(0)) if node.function == "sqrt" else base.low
+    try:
+        ends = [irrational(node.function, [end, *fixed]) for end in (low, base.high)]
+    except TooLarge:
+        return ANY
+    known = [end for end in ends if end is not None]
+    return Reach(min(known), max(known)) if len(known) == 2 else ANY
 
 
 _ARITHMETIC: dict[str, Callable[[Reach, Reach], Reach]] = {"+": _plus, "-": _minus, "*": _times}

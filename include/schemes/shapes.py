@@ -2,7 +2,7 @@
 
     linear(a; b)            0 at a, full at b, straight between, flat outside; b below a: less is better
     growth(a; b)            the same, on a growth rate
-    log_linear(a; b)        the same on the logarithm of the value (0 < a < b); sqrt_linear(a; b) on its square root
+    log_linear(a; b)        the same on the logarithm of the value (both above 0); sqrt_linear(a; b) on its square root
     log(s; cap)             full x ln(1 + x/s) / ln(1 + cap/s), from 0 to cap
     piecewise(x:p; …)       straight between the named points, flat outside
     band(a; b; c; d)        0 at a, full from b to c, 0 at d
@@ -204,11 +204,7 @@ def _number(text: str) -> Fraction:
 
 
 def _linear(given: _Arguments) -> Line:
-    a, b = given.numbers("a", "b")
-    if a == b:
-        raise CurveError("a and b must differ")
-    knots = [(a, Fraction(0)), (b, given.full)]
-    return Line(tuple(sorted(knots)))
+    return Line(_rise_or_fall(given))
 
 
 def _growth(given: _Arguments) -> Line:
@@ -218,12 +214,20 @@ def _growth(given: _Arguments) -> Line:
 
 def _stretched(scale: Scale) -> Callable[[_Arguments], Line]:
     def read(given: _Arguments) -> Line:
-        a, b = given.ascending("a", "b")
-        if a < 0 or (scale == "log" and a == 0):
-            raise CurveError("log_linear needs 0 < a" if scale == "log" else "sqrt_linear needs 0 <= a")
-        return Line(((a, Fraction(0)), (b, given.full)), scale)
+        knots = _rise_or_fall(given)
+        if knots[0][0] < 0 or (scale == "log" and knots[0][0] == 0):
+            raise CurveError("log_linear needs a and b above 0" if scale == "log" else "sqrt_linear needs 0 <= a and b")
+        return Line(knots, scale)
 
     return read
+
+
+def _rise_or_fall(given: _Arguments) -> tuple[tuple[Fraction, Fraction], ...]:
+    """Nothing at a, full at b; b may lie below a."""
+    a, b = given.numbers("a", "b")
+    if a == b:
+        raise CurveError("a and b must differ")
+    return tuple(sorted([(a, Fraction(0)), (b, given.full)]))
 
 
 def _log(given: _Arguments) -> Line:

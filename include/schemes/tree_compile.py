@@ -9,11 +9,13 @@ from fractions import Fraction
 from functools import partial
 
 from include.kernel.errors import BadInput
+from include.kernel.exact import ratio_half_up
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.compile import CompiledBasis, compile_basis, located, value_name
-from include.schemes.expression import Quantity, parse_unit
+from include.schemes.expression import Measure, Quantity, parse_unit, walk
 from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula
 from include.schemes.model import NamedCondition
+from include.schemes.reach import Reach, reach
 from include.schemes.reading import KEPT, in_force
 from include.schemes.shapes import Bands, CurveError, Jumps, Shape, Threshold, read_shape
 from include.schemes.tree import NodeRule, RankRule, TreeCurve, TreeIndicator, TreeRule, TreeScheme, shown, weights_of
@@ -253,9 +255,11 @@ def _ranges(
     found = {name: (line.worst, line.best) for name, line in lines.items()}
     for name, node in nodes.items():
         rule, weights = node.rule, weights_of(node.rule, stage)
-        if rule.kind == "formula":
+        if node.formula is not None:
             assert rule.maximum is not None
             ends = [rule.minimum or Fraction(0), rule.maximum]
+            if fault := _beyond_declared(node, found):
+                raise BadInput(f"nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it")
         else:
             if rule.zero == "refused":  # then its points come as near to 0 as you like
                 rule = rule.model_copy(update={"zero": "gives_zero"})
@@ -266,6 +270,31 @@ def _ranges(
         low, high = (bounded(rule, end) for end in ends)
         found[name] = (low, high)
     return found
+
+
+def _beyond_declared(node: TreeNode, found: Mapping[str, tuple[Fraction, Fraction]]) -> str | None:
+    """What a formula surely gives outside its declared ends: it reads points alone, and nothing twice."""
+    rule = node.rule
+    assert node.formula is not None
+    assert rule.maximum is not None
+    least = rule.minimum or Fraction(0)
+    read = [part.name for part in walk(node.formula.root) if isinstance(part, Measure)]
+    points = {points_name(name) if "-" in name else name: Reach(*ends) for name, ends in found.items()}
+    if len(read) != len(set(read)) or not set(read) <= points.keys():
+        return None
+    span, low, high = reach(node.formula.root, points), bounded(rule, least), bounded(rule, rule.maximum)
+    if span.high is not None and bounded(rule, span.high) > high:
+        return f"the formula gives up to {shown(span.high)}, maximum is {shown(rule.maximum)}"
+    if span.low is not None and bounded(rule, span.low) < low:
+        return f"the formula gives down to {shown(span.low)}, minimum is {shown(least)}"
+    return None
+
+
+def _is(most: Fraction, maximum: Fraction) -> bool:
+    """The declared maximum, written out as far as it can be where a root has no end."""
+    places = 10**MOST_DECIMALS
+    cut = Fraction(ratio_half_up(most.numerator, most.denominator, MOST_DECIMALS), places)
+    return most == maximum or ((most * places).denominator != 1 and cut == maximum)
 
 
 def _faults(compiled: CompiledTree) -> Iterator[str]:
@@ -286,7 +315,7 @@ def _faults(compiled: CompiledTree) -> Iterator[str]:
                 if best is not None and best < node.rule.cap:
                     yield f"nodes.{name}: no points reach the cap {shown(node.rule.cap)}; at most {shown(best)}"
         most = ranges[rule.root][1]
-        if most != rule.maximum:
+        if not _is(most, rule.maximum):
             at = f" in {stage}" if len(compiled.ranges) > 1 else ""
             yield f"key tree from {rule.since}: the most points{at} are {shown(most)}, maximum is {shown(rule.maximum)}"
     for scored in compiled.ranks.cascade if compiled.ranks else []:

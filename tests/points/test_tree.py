@@ -275,6 +275,23 @@ def test_gates_are_strict_as_written_and_come_after_rounding(given: str, answers
     assert rows == answers.split()
 
 
+def with_a_ratio(directory: Path, gates: str, expression: str, decimals: str = "6") -> Path:
+    """CCC-01 is a ratio of the measures a and b, whose own points do not matter."""
+    scheme = written(directory, nodes(f"kind: sum, {ALL}"), gates, maximum="300")
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8").replace("expression: c,", f'expression: "{expression}",')
+    text = text.replace("unit: 分", "unit: 比例").replace("decimals: exact", f"decimals: {decimals}")
+    path.write_text(text.replace("given(0; 100)", "linear(0; 1)"), encoding="utf-8")
+    for name in ("AAA-01", "BBB-01"):
+        other = scheme / f"indicators/{name}.yaml"
+        text = other.read_text(encoding="utf-8").replace("given(0; 100)", "linear(0; 100)")
+        other.write_text(text, encoding="utf-8")
+    measures = scheme / "measures.yaml"
+    text = measures.read_text(encoding="utf-8").replace("  c: {unit: 分, decimals: 6, zh: 甲}\n", "")
+    measures.write_text(text, encoding="utf-8")
+    return scheme
+
+
 @pytest.mark.parametrize(
     ("rd", "sales", "answers"),
     [
@@ -295,18 +312,7 @@ gates:
       - {id: from_3, name: at least 3 %, when: ccc_01 >= 0.03}
       - {id: over_3, name: more than 3 %, when: 0.03 < ccc_01}
 """
-    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), gates, maximum="300")
-    path = scheme / "indicators/CCC-01.yaml"
-    text = path.read_text(encoding="utf-8").replace("expression: c,", 'expression: "ratio(a, b)",')
-    text = text.replace("unit: 分", "unit: 比例").replace("decimals: exact", "decimals: 6")
-    path.write_text(text.replace("given(0; 100)", "linear(0; 1)"), encoding="utf-8")
-    for name in ("AAA-01", "BBB-01"):  # the points of a and b do not matter
-        other = scheme / f"indicators/{name}.yaml"
-        text = other.read_text(encoding="utf-8").replace("given(0; 100)", "linear(0; 100)")
-        other.write_text(text, encoding="utf-8")
-    measures = scheme / "measures.yaml"
-    text = measures.read_text(encoding="utf-8").replace("  c: {unit: 分, decimals: 6, zh: 甲}\n", "")
-    measures.write_text(text, encoding="utf-8")
+    scheme = with_a_ratio(tmp_path, gates, "ratio(a, b)")
     found = score(tmp_path, scheme, {"X": {"a": rd, "b": sales}})["X"]
     assert [found["CCC-01"]["value"], found["gate:from_3"]["status"], found["gate:over_3"]["status"]] == answers.split()
 
@@ -515,3 +521,145 @@ def test_what_does_not_apply_is_told_apart_and_leaves_the_coverage(tmp_path: Pat
     assert (found["X"]["total_high"]["points"], found["X"]["coverage"]["value"]) == ("6", "1.000000")
     assert (found["Y"]["CCC-01"]["status"], found["Y"]["total"]["points"]) == ("not_held", "5")
     assert found["Y"]["coverage"]["value"] == "0.666667"
+
+
+BELOW_MINUS_5, MINUS_5 = "189999999.99", "190000000.00"  # of 200,000,000.00
+BELOW_5, PLUS_5 = "209999999.99", "210000000.00"
+
+
+@pytest.mark.parametrize(
+    ("when", "a", "answer"),
+    [
+        ("ccc_01 >= -0.05", BELOW_MINUS_5, "fail"),
+        ("ccc_01 >= -0.05", MINUS_5, "pass"),
+        ("ccc_01 < -0.05", BELOW_MINUS_5, "pass"),
+        ("ccc_01 between -0.05 and 1", BELOW_MINUS_5, "fail"),
+        ("ccc_01 >= 0.02 + 0.03", BELOW_5, "fail"),
+        ("ccc_01 >= 0.02 + 0.03", PLUS_5, "pass"),
+        ("100 * ccc_01 >= 5", BELOW_5, "fail"),
+        ("least(ccc_01, 1) >= 0.05", BELOW_5, "fail"),
+        ("least(ccc_01, 1) >= 0.05", PLUS_5, "pass"),
+        ("ccc_01 <> 0", "200000000.01", "pass"),
+        ("not ccc_01 = 0", "200000000.01", "pass"),
+        ("ccc_01 <> 0", "200000000.00", "fail"),
+        ("ccc_01 in (0, 1)", "200000000.01", "fail"),
+    ],
+)
+def test_a_gate_of_any_form_is_decided_by_the_exact_value(when: str, a: str, answer: str, tmp_path: Path) -> None:
+    """The growth of a over 200,000,000.00, by cross-multiplication; six places would round it onto the line."""
+    gates = f"gates:\n  - {{from: 2024-01-01, reference: ours, pass: [{{id: g, name: g, when: '{when}'}}]}}\n"
+    scheme = with_a_ratio(tmp_path, gates, "ratio(a - b, b)")
+    found = score(tmp_path, scheme, {"X": {"a": a, "b": "200000000.00"}})["X"]
+    assert found["gate:g"]["status"] == answer
+
+
+def test_a_gate_between_two_shown_values_moves_neither_value_nor_points(tmp_path: Path) -> None:
+    """0.45 at no place is 0, with or without a gate at 0.4; the gate looks at 0.45."""
+    gates = "gates:\n  - {from: 2024-01-01, reference: ours, pass: [{id: g, name: g, when: ccc_01 >= 0.4}]}\n"
+    scheme = with_a_ratio(tmp_path, gates, "ratio(a, b)", decimals="0")
+    found = score(tmp_path, scheme, {"X": {"a": "45", "b": "100"}})["X"]
+    assert (found["CCC-01"]["value"], found["CCC-01"]["points"], found["gate:g"]["status"]) == ("0", "0", "pass")
+
+
+@pytest.mark.parametrize(
+    ("edge", "a", "stage"),
+    [
+        ("[a,b)", "299.6", "young"),  # 2.996 is below 3, shown as 3.00
+        ("[a,b)", "300", "grown"),
+        ("(a,b]", "300.4", "grown"),  # 3.004 is above 3
+        ("(a,b]", "300", "young"),
+    ],
+)
+def test_a_stage_bound_is_not_crossed_by_rounding(edge: str, a: str, stage: str, tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(f"kind: mean, {ALL}"))
+    text = STAGES.replace(
+        "highest_of: [c], unit: 分, decimals: 0", "highest_of: ['ratio(a, b)'], unit: 倍, decimals: 2"
+    )
+    text = text.replace('edge: "[a,b)", bounds: [50]', f'edge: "{edge}", bounds: [3]')
+    (scheme / "stages.yaml").write_text(text, encoding="utf-8")
+    for name in ("AAA-01", "BBB-01"):
+        path = scheme / f"indicators/{name}.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("given(0; 100)", "linear(0; 100)"), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": a, "b": "100", "c": "1"}})["X"]
+    assert found["total"]["stage"] == stage
+
+
+def test_a_measure_that_only_a_formula_reads_is_missing_like_any_other(tmp_path: Path) -> None:
+    """20 points and up to 10 more; held are three members of 100 of the 310."""
+    extra = "kind: formula, expression: d, maximum: 10"
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL[:-1]}, extra]", extra=extra), maximum="310")
+    with (scheme / "measures.yaml").open("a", encoding="utf-8") as measures:
+        measures.write("  d: {unit: 分, decimals: 6, zh: 甲}\n")
+    given = {"a": "20", "b": "0", "c": "0"}
+    found = score(tmp_path, scheme, {"X": given, "Y": {**given, "d": "8"}})
+    assert _shown(found["X"], "total", "total_low", "total_high") == ["20", "20", "30"]
+    assert found["X"]["coverage"]["value"] == "0.967742"
+    assert _shown(found["Y"], "total", "total_low", "total_high") == ["28", "28", "28"]
+
+
+def test_the_interval_of_a_formula_that_falls_holds_all_that_it_may_give(tmp_path: Path) -> None:
+    """a - b + c with c = 5 alone: from 0 - 100 + 5 to 100 - 0 + 5. The worst of all and the best of all are 5 both."""
+    total = "kind: formula, expression: 'aaa_01_points - bbb_01_points + ccc_01_points', minimum: -100, maximum: 200"
+    found = score(
+        tmp_path, written(tmp_path, nodes(total), maximum="200"), {"X": {"c": "5"}, "Y": {"a": "7", "c": "5"}}
+    )
+    assert _shown(found["X"], "total_low", "total_high") == ["-95", "105"]
+    assert _shown(found["Y"], "total_low", "total_high") == ["-88", "12"]
+
+
+def test_an_index_of_inequality_keeps_its_declared_ends_where_a_quotient_may_be_anything(tmp_path: Path) -> None:
+    total = "kind: formula, expression: '1 - ratio(least(aaa_01_points, bbb_01_points), ccc_01_points)', maximum: 1"
+    found = score(tmp_path, written(tmp_path, nodes(total), maximum="1"), {"X": {"a": "1", "c": "2"}})["X"]
+    assert _shown(found, "total_low", "total_high") == ["0.5", "1"]  # ratio of at least 0 and at most 1 to 2
+
+
+def test_the_interval_holds_the_total_of_today(tmp_path: Path) -> None:
+    """c gives 5 at the least once it is known, and nothing while it is not."""
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), maximum="210")
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8").replace("given(0; 100)", "step(below:5; >=1:10)")
+    path.write_text(text.replace("decimals: exact", "decimals: exact\nfull: 10"), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": "1", "b": "1"}})["X"]
+    assert _shown(found, "total", "total_low", "total_high") == ["2", "2", "12"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "rest", "said"),
+    [
+        ("aaa_01_points * bbb_01_points + ccc_01_points", "maximum: 100", "gives up to 10100, maximum is 100"),
+        ("aaa_01_points - bbb_01_points + ccc_01_points", "maximum: 200", "gives down to -100, minimum is 0"),
+        ("2 * aaa_01 + 0 * bbb_01 + 0 * ccc_01", "maximum: 100", "the formula gives 120, and declares from 0 to 100"),
+    ],
+)
+def test_a_formula_keeps_to_what_it_declares(expression: str, rest: str, said: str, tmp_path: Path) -> None:
+    maximum = rest.rpartition(" ")[2]
+    scheme = written(tmp_path, nodes(f"kind: formula, expression: '{expression}', {rest}"), maximum=maximum)
+    with pytest.raises(BadInput, match=said):
+        score(tmp_path, scheme, {"X": {"a": "60", "b": "1", "c": "1"}})
+
+
+def test_a_maximum_without_an_end_is_written_to_twelve_places(tmp_path: Path) -> None:
+    """√(20 · 30) = √600 = 24.494897427831780…"""
+    tree = nodes("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.5, CCC-01: 0}")
+    scheme = written(tmp_path, tree, maximum="24.494897427832")
+    for name, full in (("AAA-01", 20), ("BBB-01", 30)):
+        path = scheme / f"indicators/{name}.yaml"
+        text = path.read_text(encoding="utf-8").replace("given(0; 100)", f"given(0; {full})")
+        path.write_text(text.replace("decimals: exact", f"decimals: exact\nfull: {full}"), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": "20", "b": "30", "c": "0"}})["X"]
+    assert found["total"]["points"] == "24.494897427832"
+    wrong = scheme / "scheme.yaml"
+    wrong.write_text(wrong.read_text(encoding="utf-8").replace("427832", "427831"), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"the most points are 24\.4948974278317"):
+        score(tmp_path, scheme, {"X": {"a": "20", "b": "30", "c": "0"}})
+
+
+def _shown(found: dict[str, dict[str, str]], *rows: str) -> list[str]:
+    return [found[row]["points"] for row in rows]
+
+
+def test_a_growth_over_five_years(tmp_path: Path) -> None:
+    """1.1⁵ = 1.61051."""
+    scheme = with_a_ratio(tmp_path, "", "cagr(a, b, 5)", decimals="exact")
+    found = score(tmp_path, scheme, {"X": {"a": "1.61051", "b": "1"}})["X"]
+    assert (found["CCC-01"]["value"], found["CCC-01"]["points"]) == ("0.1", "10")

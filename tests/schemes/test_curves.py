@@ -78,11 +78,29 @@ def test_a_log_curve_stays_close_to_the_logarithm() -> None:
         assert 0 <= exact - curve.points_at(Decimal(value)) < Decimal("0.2")  # chords lie below, at most 0.2 raw points
 
 
-def test_an_explanation_knows_the_distance_to_the_next_edge() -> None:
-    hit = compile_curve("step(1:30; 3:60)", decimals=1).segment_of(Decimal("2.9"))
-    assert (hit.segment.number, hit.raw_points, hit.to_next, hit.gain_at_next) == (2, 30, Decimal("0.1"), 30)
-    last = compile_curve("linear(0; 0.1)", decimals=6).segment_of(Decimal("0.3"))
-    assert (last.raw_points, last.to_next, last.gain_at_next) == (100, None, None)
+@pytest.mark.parametrize(
+    ("form", "value", "points", "at", "gain"),
+    [
+        ("step(1:30; 3:60)", "2.9", 30, "3.0", 30),
+        ("step(1:30; 3:60)", "3.0", 60, None, None),
+        ("linear(0; 0.1)", "0.3", 100, None, None),
+        ("linear(0; 10)", "-3.0", 0, "10.0", 100),  # at 0 it still gives nothing
+        ("linear(10; 0)", "4.0", 60, "0.0", 40),  # less is better
+        ("linear(10; 0)", "12.0", 0, "0.0", 100),
+        ("penalty(1:-30; 2:-60)", "2.0", -60, "1.9", 30),
+        ("penalty(>1:-30)", "1.5", -30, "1.0", 30),
+        ("penalty(1:-30; 2:-60)", "0.0", 0, None, None),
+        ("band(0; 6; 9; 20)", "9.5", 95.455, "9.0", 4.545),  # 10.5/11 of the way down; 6 lies further
+        ("band(0; 6; 9; 20)", "3.0", 50, "6.0", 50),
+        ("band(0; 6; 9; 20)", "7.0", 100, None, None),
+    ],
+)
+def test_the_next_edge_is_the_nearest_that_gives_more_above_or_below(
+    form: str, value: str, points: float, at: str | None, gain: float | None
+) -> None:
+    hit = compile_curve(form, decimals=1).segment_of(Decimal(value))
+    expected = (Decimal(str(points)), at and Decimal(at), None if gain is None else Decimal(str(gain)))
+    assert (hit.raw_points, hit.next_at, hit.gain_at_next) == expected
 
 
 @pytest.mark.parametrize(
@@ -119,7 +137,7 @@ def test_order_is_proved_segment_by_segment(form: str, direction: Any, holds: bo
         ("lookup(1:100)", "ends with otherwise:points"),
         ("lookup(1:100; 1:20; otherwise:0)", "stands twice"),
         ("per_item(0; 100)", "p > 0"),
-        ("log_linear(0; 5)", "0 < a"),
+        ("log_linear(0; 5)", "a and b above 0"),
         ("chosen(1:1-2)", "need a scheme with a tree"),
         ("piecewise(0:-5; 1:5)", "points of both signs"),
         ("step(3:30; 1:60)", "must ascend"),

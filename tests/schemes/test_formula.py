@@ -93,6 +93,7 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
         ("a +", "not an expression"),
         ("'１２'", "text is not allowed"),
         ("1e5 * a", "not a plain decimal"),
+        ("a + 1_000", "not a number: '1_000'"),
         ("a + heads", "unit mismatch: 人 and 元"),
         ("a > heads", "unit mismatch"),
         ("coalesce(a, patents)", "unit mismatch"),

@@ -324,3 +324,28 @@ def test_a_fault_planted_in_a_scheme_with_a_tree_is_the_one_finding(fault: str, 
     assert old in text
     (copy / file).write_text(text.replace(old, new), encoding="utf-8")
     assert found_in(copy) == [finding]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("percentile_stage >= 0.60", "percentile_stage >= 1.5", "no enterprise can meet 'percentile_stage >= 1.5'"),
+        ("when: inp_02 > 0}", "when: total > 1000}", "no enterprise can meet 'total > 1000'"),
+        ("when: inp_02 > 0}", "when: 'inp_02 > 0 and coverage in (2, 3)'}", "no enterprise can meet"),
+        ("value: 0.25", "value: 25", "robust_shift: a share lies between 0 and 1"),
+        ("when: inp_02 > 0}", "when: inp_02 > 0.0000001}", "inp_02 is held against 1E-7, and shown with 6 decimals"),
+    ],
+)
+def test_a_list_that_asks_for_more_than_there_is_is_the_one_finding(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    copy = tmp_path / "changzhou_v1"
+    shutil.copytree(schemes()["changzhou_v1"].directory, copy)
+    file = copy / "lists.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    found = lint(load_scheme(copy), measures(), schemes().values())
+    (finding,) = {str(one) for one in found if not one.warning}
+    assert said in finding
+    assert "changzhou_v1/lists.yaml" in finding
