@@ -67,6 +67,7 @@ class MeasureAccount(_Shape):
     datasets: list[str]
     proof: str = Field(pattern="^(these_records_alone|unknown|nobody_named|constant)$")
     is_minimal: bool
+    held: int = Field(description="how many records of the enterprise these datasets hold; `uses` are enough of them")
     uses: list[Use]
 
 

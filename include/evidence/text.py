@@ -97,12 +97,8 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
     if not measure.uses:
         yield f"    {_WITHOUT_RECORDS[measure.proof]}"
         return
-    fewer = (
-        "measured from this alone it is the same"
-        if measure.is_minimal
-        else "measured from this alone it is the same, though less may do"
-    )
-    yield f"    {len(measure.uses)} record{'s' * (len(measure.uses) > 1)}; {fewer}:"
+    fewer = "measured from this alone it is the same" + ("" if measure.is_minimal else ", though less may do")
+    yield f"    {len(measure.uses)} of the {measure.held} record{'s' * (measure.held > 1)} held; {fewer}:"
     for use in measure.uses[:SHOWN_RECORDS]:
         record = records[use.record]
         fields = {field.column: field for field in record.fields}

@@ -447,6 +447,8 @@ def _measure_account(scored: _Scored, records: _Records, name: str, support: Sup
         proof = "unknown"
     else:
         proof = "nobody_named" if declared.datasets else "constant"
+    read = {ENTERPRISES if dataset == REGISTRY else dataset.lower() for dataset in declared.datasets}
+    read |= {*support.columns, *(table for table, _ in support.rows)}
     return MeasureAccount(
         measure=name,
         zh=declared.zh,
@@ -455,6 +457,7 @@ def _measure_account(scored: _Scored, records: _Records, name: str, support: Sup
         datasets=list(declared.datasets),
         proof=proof,
         is_minimal=support.is_minimal,
+        held=sum(scored.tables[table].num_rows for table in read),
         uses=uses,
     )
 

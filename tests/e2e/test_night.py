@@ -234,13 +234,17 @@ def test_a_dataset_that_is_too_old_stops_the_district_with_one_line(night: City)
 def test_explain_proves_every_point_from_the_source_records(night: City) -> None:
     points = night.gathered("points").sort_by([("total", "descending"), ("uscc", "ascending")]).to_pylist()
     schema = json.loads((DOCS / "reference" / "explain.schema.json").read_text(encoding="utf-8"))
+    months = []
     for row in (points[0], points[len(points) // 2], points[-1]):
         account = explain(row["uscc"], SCHEME)
         assert account.total == row["total"]
         assert len(account.indicators) == 121
         assert sum(line.points for line in account.indicators) == row["total"]
         jsonschema.validate(json.loads(account.model_dump_json()), schema, jsonschema.Draft202012Validator)
-        assert all(measure.is_minimal for line in account.indicators for measure in line.measures)
+        measures = [measure for line in account.indicators for measure in line.measures]
+        assert all(measure.is_minimal and len(measure.uses) <= measure.held for measure in measures)
+        months += [measure.held for measure in measures if measure.measure == "insured_headcount"]
+    assert max(months) > 11, "one month may give the mean of all; that there are more is said"
 
 
 def test_explain_leads_to_the_row_of_the_return_and_shows_the_text_that_landed(night: City) -> None:

@@ -24,8 +24,11 @@ def test_a_record_that_is_the_enterprise_s_by_a_corrected_code_says_so_although_
     )  # fmt: skip
     paid = MeasureUse(
         measure="policy_funds_1y_yuan", zh="近一年兑现金额", unit="元", value=300, datasets=["POL_CASH"],
-        proof="these_records_alone", is_minimal=True, uses=[Use(record=place, columns=["amount_yuan"])], decides=True,
+        proof="these_records_alone", is_minimal=True, held=3, decides=True,
+        uses=[Use(record=place, columns=["amount_yuan"])],
     )  # fmt: skip
-    assert list(_measure(paid, {place: record}))[-1] == (
+    lines = list(_measure(paid, {place: record}))
+    assert lines[1] == "    1 of the 3 records held; measured from this alone it is the same:"
+    assert lines[-1] == (
         "      金额 (JE) 300.00; 统一社会信用代码 (SHXYDM) 91320400YY10007409 (sent as nothing, corrected by cash-code)"
     )
