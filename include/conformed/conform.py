@@ -17,6 +17,7 @@ from include.conformed.register import Links, Register
 from include.conformed.unresolved import Decided, settled, unresolved
 from include.contracts import Contract, Versions
 
+MANY_ROWS = 100_000
 _NOTHING_DECIDED: Decided = MappingProxyType({})
 
 
@@ -246,14 +247,20 @@ def _latest_first(versions: Versions) -> str:
 
 @cache
 def _engine(process: int) -> duckdb.DuckDBPyConnection:
-    """One in-memory engine per process: to start one costs more than most datasets. A forked process starts its own.
-    Each caller's thread does its own query."""
+    """One in-memory engine per process: to start one costs more than most datasets. A forked process starts its own."""
+    return _new_engine()
+
+
+def _new_engine() -> duckdb.DuckDBPyConnection:
+    """Each caller's thread does its own query."""
     return duckdb.connect(config={"threads": 1})
 
 
 def _chosen(narrow: pa.Table, query: str) -> pa.Table:
-    """What a query gives of the narrow table `rows`."""
-    with _engine(os.getpid()).cursor() as connection:
+    """What a query gives of the narrow table `rows`; many are asked of an engine of their own, which gives back what it
+    held."""
+    engine = _engine(os.getpid()).cursor() if narrow.num_rows < MANY_ROWS else _new_engine()
+    with engine as connection:
         connection.register("rows", narrow)
         return connection.sql(query).to_arrow_table()
 
