@@ -380,6 +380,7 @@ def test_the_pages_tell_the_change_and_the_account_that_the_command_tells(replay
     assert html.escape(line.formula.with_numbers) in text
     assert all(f'<h3 id="{record.record}">' in text for record in account.records)
     assert account.records
-    assert "unknown indicator" in _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/BAS-99").text
+    unknown = _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/BAS-99?lang=en")
+    assert (unknown.status_code, "The scheme has no such indicator." in unknown.text) == (404, True)
     for path in ("change", "BAS-01"):
         assert _pages(replayed, "320411").get(f"/enterprises/{codes[0]}/{path}").status_code == 404
