@@ -70,7 +70,8 @@ def score_tree(compiled: CompiledTree, facts: Facts, stage: str, where: str) -> 
                 f"{check.condition.id}: {check.condition.name}", where=where, kept=_KEPT, todo="correct the measures"
             )
     conditions = {c.condition.id: _answer(c, answers, where) for c in _gates(compiled)}
-    known = [end for end in (total.points, *_ends(compiled, lines, facts, stage)) if end is not None]
+    ends = _ends(compiled, lines, facts, stage) if _is_open(compiled, lines, facts) else ()
+    known = [end for end in (total.points, *ends) if end is not None]
     return Scored(
         stage=stage,
         lines=lines,
@@ -195,6 +196,13 @@ def _nodes(
     return nodes
 
 
+def _is_open(compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts) -> bool:
+    """Whether anything that the total stands on is not held: a line, or a measure that a formula node reads itself."""
+    formulas = [node.formula for node in compiled.nodes.values() if node.formula is not None]
+    missing = any(facts.get(name, Fraction(0)) is None for formula in formulas for name in formula.inputs)
+    return missing or any(outcome.status == NOT_HELD for outcome in lines.values())
+
+
 def _ends(
     compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str
 ) -> tuple[Fraction | None, Fraction | None]:
@@ -217,10 +225,9 @@ def _ends(
                 found[name] = _nothing_refused(compiled, node, found, facts, stage)
             else:
                 assert node.formula is not None
-                declared = [node.rule.minimum or Fraction(0), node.rule.maximum or Fraction(0)]
-                span = reach(node.formula.root, known)
+                span, (least, most) = reach(node.formula.root, known), node.rule.declared
                 end = span.low if pick is min else span.high
-                inside = pick(declared) if end is None else min(max(end, declared[0]), declared[1])
+                inside = pick(least, most) if end is None else min(max(end, least), most)
                 exact = bounded(node.rule, inside)
                 found[name] = Outcome(VALUE, None, exact, rounded(exact, node.rule.round))
     low, high = (found[compiled.rule.root].points for found in ends)
@@ -237,7 +244,7 @@ def _within(
     """What each number that a formula node reads lies between; nothing of another node."""
     if node.formula is None:
         return {}
-    worst, best = ({**_results({n: o for n, o in end.items() if n in lines}, end)} for end in ends)
+    worst, best = (_read(compiled, end) for end in ends)
     missing = {value_name(name) for name, o in lines.items() if o.status == NOT_HELD}
     known = {}
     for name in node.formula.inputs:
@@ -277,7 +284,7 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
         if absent.get(name) != "left_out"
     }
     if node.formula is not None:
-        results = _results({n: o for n, o in found.items() if n in compiled.lines}, found)
+        results = _read(compiled, found)
         for name in absent:
             if absent[name] == "no_points":
                 results[points_name(name) if name in compiled.lines else name] = Fraction(0)
@@ -296,13 +303,17 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
 
 def _require_declared(rule: NodeRule, points: Fraction) -> None:
     """A formula's declared ends are what its scheme is checked by."""
-    assert rule.maximum is not None
-    low, high = (bounded(rule, end) for end in (rule.minimum or Fraction(0), rule.maximum))
+    low, high = (bounded(rule, end) for end in rule.declared)
     if not low <= points <= high:
         said = written(points, None)
         raise ValueError(
             f"the formula gives {said}, and declares from {shown(low)} to {shown(high)} (`minimum`, `maximum`)"
         )
+
+
+def _read(compiled: CompiledTree, found: Mapping[str, Outcome]) -> dict[str, Fraction | None]:
+    """What a formula node may read of the members that are worked out so far."""
+    return _results({name: o for name, o in found.items() if name in compiled.lines}, found)
 
 
 def _results(lines: Mapping[str, Outcome], nodes: Mapping[str, Outcome]) -> dict[str, Fraction | None]:

@@ -110,6 +110,11 @@ class Warnings(NamedTuple):
     quarantined: Sequence[Row] = ()
     in_part: bool = True
 
+    @property
+    def any(self) -> bool:
+        """Is there anything to look at?"""
+        return any(self[:-1])
+
 
 def warnings(
     found: Portrait, sources: Sequence[Row], records: Behind | None, rules: Compiled | None, as_of: date

@@ -142,6 +142,11 @@ class NodeRule(Strict):
     not_applicable: Absence | None = None
     at_least: Whole | None = Field(default=None, gt=0)
 
+    @property
+    def declared(self) -> tuple[Fraction, Fraction]:
+        """The least and the most that a formula says it gives, before cap and floor."""
+        return self.minimum or Fraction(0), self.maximum or Fraction(0)
+
     @model_validator(mode="after")
     def _complete(self) -> NodeRule:
         is_formula = self.kind == "formula"

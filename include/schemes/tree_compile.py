@@ -256,8 +256,7 @@ def _ranges(
     for name, node in nodes.items():
         rule, weights = node.rule, weights_of(node.rule, stage)
         if node.formula is not None:
-            assert rule.maximum is not None
-            ends = [rule.minimum or Fraction(0), rule.maximum]
+            ends = list(rule.declared)
             if fault := _beyond_declared(node, found):
                 raise BadInput(f"nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it")
         else:
@@ -276,15 +275,14 @@ def _beyond_declared(node: TreeNode, found: Mapping[str, tuple[Fraction, Fractio
     """What a formula surely gives outside its declared ends: it reads points alone, and nothing twice."""
     rule = node.rule
     assert node.formula is not None
-    assert rule.maximum is not None
-    least = rule.minimum or Fraction(0)
+    least, most = rule.declared
     read = [part.name for part in walk(node.formula.root) if isinstance(part, Measure)]
     points = {points_name(name) if "-" in name else name: Reach(*ends) for name, ends in found.items()}
     if len(read) != len(set(read)) or not set(read) <= points.keys():
         return None
-    span, low, high = reach(node.formula.root, points), bounded(rule, least), bounded(rule, rule.maximum)
+    span, low, high = reach(node.formula.root, points), bounded(rule, least), bounded(rule, most)
     if span.high is not None and bounded(rule, span.high) > high:
-        return f"the formula gives up to {shown(span.high)}, maximum is {shown(rule.maximum)}"
+        return f"the formula gives up to {shown(span.high)}, maximum is {shown(most)}"
     if span.low is not None and bounded(rule, span.low) < low:
         return f"the formula gives down to {shown(span.low)}, minimum is {shown(least)}"
     return None

@@ -623,6 +623,13 @@ def test_the_interval_holds_the_total_of_today(tmp_path: Path) -> None:
     assert _shown(found, "total", "total_low", "total_high") == ["2", "2", "12"]
 
 
+def test_what_has_no_result_and_hides_nothing_has_no_interval(tmp_path: Path) -> None:
+    """A true zero of a: the scheme says that such a mean has no result, and nothing more will come."""
+    scheme = written(tmp_path, nodes(f"kind: geometric_mean, zero: no_result, {ALL}"))
+    found = score(tmp_path, scheme, {"X": {"a": "0", "b": "8", "c": "27"}})["X"]
+    assert _shown(found, "total", "total_low", "total_high") == ["", "", ""]
+
+
 @pytest.mark.parametrize(
     ("expression", "rest", "said"),
     [

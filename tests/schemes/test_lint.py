@@ -315,15 +315,20 @@ def test_a_measure_that_only_an_earlier_rule_reads_has_a_reader(tmp_path: Path) 
     assert not [line for line in found_in(copy) if "has no reader" in line]
 
 
-@pytest.mark.parametrize("fault", TREE_FAULTS)
-def test_a_fault_planted_in_a_scheme_with_a_tree_is_the_one_finding(fault: str, tmp_path: Path) -> None:
-    file, old, new, finding = TREE_FAULTS[fault]
-    copy = tmp_path / "tech_sme_2017"
-    shutil.copytree(tree_schemes()["tech_sme_2017"].directory, copy)
+def planted(scheme: Path, tmp_path: Path, file: str, old: str, new: str) -> Path:
+    """A copy of an installed scheme with a fault in one of its files."""
+    copy = tmp_path / scheme.name
+    shutil.copytree(scheme, copy)
     text = (copy / file).read_text(encoding="utf-8")
     assert old in text
     (copy / file).write_text(text.replace(old, new), encoding="utf-8")
-    assert found_in(copy) == [finding]
+    return copy
+
+
+@pytest.mark.parametrize("fault", TREE_FAULTS)
+def test_a_fault_planted_in_a_scheme_with_a_tree_is_the_one_finding(fault: str, tmp_path: Path) -> None:
+    file, old, new, finding = TREE_FAULTS[fault]
+    assert found_in(planted(tree_schemes()["tech_sme_2017"].directory, tmp_path, file, old, new)) == [finding]
 
 
 @pytest.mark.parametrize(
@@ -339,12 +344,7 @@ def test_a_fault_planted_in_a_scheme_with_a_tree_is_the_one_finding(fault: str, 
 def test_a_list_that_asks_for_more_than_there_is_is_the_one_finding(
     old: str, new: str, said: str, tmp_path: Path
 ) -> None:
-    copy = tmp_path / "changzhou_v1"
-    shutil.copytree(schemes()["changzhou_v1"].directory, copy)
-    file = copy / "lists.yaml"
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    copy = planted(schemes()["changzhou_v1"].directory, tmp_path, "lists.yaml", old, new)
     found = lint(load_scheme(copy), measures(), schemes().values())
     (finding,) = {str(one) for one in found if not one.warning}
     assert said in finding
