@@ -271,13 +271,18 @@ def _ranges(
     return found
 
 
+def spans(ranges: Mapping[str, tuple[Fraction, Fraction]]) -> dict[str, Reach]:
+    """What points lie between, by the names that a formula reads them by."""
+    return {points_name(name) if "-" in name else name: Reach(*ends) for name, ends in ranges.items()}
+
+
 def _beyond_declared(node: TreeNode, found: Mapping[str, tuple[Fraction, Fraction]]) -> str | None:
     """What a formula surely gives outside its declared ends: it reads points alone, and nothing twice."""
     rule = node.rule
     assert node.formula is not None
     least, most = rule.declared
     read = [part.name for part in walk(node.formula.root) if isinstance(part, Measure)]
-    points = {points_name(name) if "-" in name else name: Reach(*ends) for name, ends in found.items()}
+    points = spans(found)
     if len(read) != len(set(read)) or not set(read) <= points.keys():
         return None
     span, low, high = reach(node.formula.root, points), bounded(rule, least), bounded(rule, most)

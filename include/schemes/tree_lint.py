@@ -15,8 +15,9 @@ from include.schemes.model import CASES
 from include.schemes.reach import ZERO_OR_ONE, reach
 from include.schemes.reading import Dated
 from include.schemes.shapes import Bands, Jumps, Line, form_name
+from include.schemes.slope import slope
 from include.schemes.tree import TreeScheme, shown
-from include.schemes.tree_compile import CompiledTree, TreeLine, compile_tree, points_name
+from include.schemes.tree_compile import CompiledTree, TreeLine, compile_tree, points_name, spans
 
 RISING = {"higher_better": 1, "boolean": 1, "lower_better": -1, "penalty": -1}
 STEPS = ("step", "chosen", "penalty")
@@ -41,6 +42,7 @@ def tree_findings(scheme: TreeScheme) -> Iterator[tuple[str, str]]:
         yield from _without_case(scheme, latest)
         yield from _without_edge(scheme, latest)
         yield from _closed_gates(scheme, latest)
+        yield from _silence_that_pays(scheme, latest)
 
 
 def _curve_faults(line: TreeLine) -> Iterator[str]:
@@ -186,6 +188,32 @@ def _closed_gates(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[
                 yield where, f"{at}: no points reach it"
         except TooLarge as error:
             yield where, f"{at}: {error}"
+
+
+def _silence_that_pays(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
+    """A formula that falls as something grows, which counts less for who withholds what it stands on."""
+    where = f"{scheme.where('scheme.yaml')}: tree from {compiled.rule.since}.nodes"
+    silent = {
+        name for name, node in compiled.nodes.items() if (node.rule.absent or compiled.rule.absent) != "no_result"
+    }
+    for name, node in compiled.nodes.items():
+        if node.formula is None:
+            continue
+        root = node.formula.root
+        for member in node.reads:
+            read = points_name(member) if member in compiled.lines else member
+            silently = ", ".join(sorted(silent.intersection([name, *_nodes_below(compiled, member)])))
+            if silently and any(-1 in slope(root, read, spans(ranges)) for ranges in compiled.ranges.values()):
+                gain = f"{name} falls as {read} grows, so who withholds that gains"
+                yield where, f"{gain}: write absent: no_result in {silently}"
+
+
+def _nodes_below(compiled: CompiledTree, name: str) -> Iterator[str]:
+    """The node itself and every node that it stands on; nothing of an indicator."""
+    if name in compiled.nodes:
+        yield name
+        for member in compiled.nodes[name].reads:
+            yield from _nodes_below(compiled, member)
 
 
 def _best(compiled: CompiledTree, stage: str) -> dict[str, Fraction | None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.kernel.errors import BadInput
+from include.schemes.lint import lint_directory
 from include.steps.supplied import score_file
 
 SCHEMES = Path(__file__).parents[1] / "schemes"
@@ -628,6 +629,39 @@ def test_what_has_no_result_and_hides_nothing_has_no_interval(tmp_path: Path) ->
     scheme = written(tmp_path, nodes(f"kind: geometric_mean, zero: no_result, {ALL}"))
     found = score(tmp_path, scheme, {"X": {"a": "0", "b": "8", "c": "27"}})["X"]
     assert _shown(found, "total", "total_low", "total_high") == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("expression", "falls"),
+    [
+        ("aaa_01_points - bbb_01_points", "total falls as bbb_01_points grows@total"),
+        ("100 - (100 - aaa_01_points) + bbb_01_points", None),
+        ("aaa_01_points * bbb_01_points", None),
+        ("aaa_01_points * (bbb_01_points - 200)", "total falls as aaa_01_points grows@total"),
+        ("(aaa_01_points - 101) * (bbb_01_points - 101)", "total falls as aaa_01_points grows@total"),
+        ("ratio(100 * aaa_01_points, 1 + bbb_01_points)", "total falls as bbb_01_points grows@total"),
+        ("ratio(aaa_01_points, bbb_01_points - 101)", "total falls as aaa_01_points grows@total"),
+        ("greatest(aaa_01_points, 0 - bbb_01_points)", "total falls as bbb_01_points grows@total"),
+        ("sqrt(aaa_01_points) + ln(1 + bbb_01_points)", None),
+        ("case when bbb_01_points > 5 then 1 else aaa_01_points end", "total falls as bbb_01_points grows@total"),
+        ("100 - half", "total falls as half grows@half, total"),
+        ("aaa_01 - bbb_01", None),  # values: without one there is no result
+    ],
+)
+def test_lint_finds_where_it_pays_to_withhold(expression: str, falls: str | None, tmp_path: Path) -> None:
+    total = f"kind: formula, expression: '{expression} + 0 * ccc_01_points', minimum: -90000, maximum: 90000"
+    half = {"half": f"kind: mean, {ALL}"} if "half" in expression else {}
+    scheme = written(tmp_path, nodes(total, **half), maximum="90000")
+    expected = []
+    if falls:
+        said, _, at = falls.partition("@")
+        expected = [f"{said}, so who withholds that gains: write absent: no_result in {at}"]
+    assert [f.what for f in lint_directory(scheme, {}) if "withholds" in f.what][:1] == expected
+    silent = scheme / "scheme.yaml"
+    silent.write_text(
+        silent.read_text(encoding="utf-8").replace("    root:", "    absent: no_result\n    root:"), encoding="utf-8"
+    )
+    assert not [f for f in lint_directory(scheme, {}) if "withholds" in f.what]
 
 
 @pytest.mark.parametrize(
