@@ -71,6 +71,12 @@ DEEPEST = 150
 _ODD_NUMBER = re.compile(r"(?<![\w.])\d[\d.]*_\w*")
 _FUNCTIONS = ("abs", "case", "cagr", "coalesce", "greatest", "least", "ratio")
 _IRRATIONAL = ("ln", "exp", "sqrt", "power")
+_MEANT = {"min": "least", "max": "greatest", "log": "ln", "pow": "power", "if": "case"}
+_COMMENT = re.compile(r"--|/\*")
+_QUOTED = re.compile(r"'[^']*'")
+_CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+_WORDS = ("and", "or", "not", "in", "is", "between", "when", "then", "else", "case")
+"""What may stand before a bracket and calls nothing."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +146,17 @@ def compile_formula(
     """
     if odd := _ODD_NUMBER.search(text):
         raise FormulaError(f"not a number: {odd.group()!r:.40}; write its digits alone")
+    unquoted = _QUOTED.sub("''", text)
+    if mark := _COMMENT.search(unquoted):
+        raise FormulaError(f"`{mark.group()}` would hide the rest as a comment; a double negative is a - (-b)")
+    for called in _CALLED.findall(unquoted):
+        if called.lower() not in (*_WORDS, *_FUNCTIONS, *_IRRATIONAL):
+            raise FormulaError(_unknown_function(called, exact))
     try:
         root = _Reader(known, decimals, exact).read(sqlglot.parse_one(text, dialect="duckdb"))
         levels = _levels(root)
     except SqlglotError as error:
-        reason = getattr(error, "errors", None) or [{"description": "unreadable"}]
-        raise FormulaError(f"not an expression: {text!r:.80} ({reason[0]['description']})") from None
+        raise FormulaError(f"not an expression: {text!r:.80} ({_reason(error)})") from None
     except RecursionError:
         levels = DEEPEST + 1
     if levels > DEEPEST:
@@ -157,6 +168,21 @@ def compile_formula(
         raise FormulaError(f"gives a yes/no, the indicator's unit is {unit}")
     inputs = tuple(dict.fromkeys(node.name for node in walk(root) if isinstance(node, Measure)))
     return Formula(text, root, inputs, decimals)
+
+
+def _unknown_function(name: str, exact: bool) -> str:
+    allowed = [*_FUNCTIONS, *(_IRRATIONAL if exact else ())]
+    near = _MEANT.get(name.lower()) or nearest(name, allowed)
+    hint = f" (did you mean {near}?)" if near in allowed else ""
+    return f"unknown function {name!r}{hint}; allowed are {', '.join(allowed)}"
+
+
+def _reason(error: SqlglotError) -> str:
+    """sqlglot's, in words of the formula instead of its classes."""
+    said = str((getattr(error, "errors", None) or [{}])[0].get("description") or "unreadable")
+    if said.startswith("Required keyword"):
+        return "something is missing"
+    return "too many arguments" if said.startswith("The number of provided arguments") else said
 
 
 def compile_condition(text: str, known: Mapping[str, Quantity], *, decimals: int = 6, exact: bool = False) -> Formula:
@@ -232,15 +258,19 @@ class _Reader:
             name = (tree.name if isinstance(tree, exp.Anonymous) else tree.sql_name()).lower()
             if name in _IRRATIONAL and not self.is_exact:
                 return f"{name} needs a scheme with a tree, where formulas are computed in fractions"
-            allowed = [*_FUNCTIONS, *(_IRRATIONAL if self.is_exact else ())]
-            near = nearest(name, allowed)
-            hint = f" (did you mean {near}?)" if near else ""
-            return f"unknown function {name!r}{hint}; allowed are {', '.join(allowed)}"
+            return _unknown_function(name, self.is_exact)
         return f"{type(tree).__name__.lower()} is not allowed: {tree.sql()!r:.60}"
 
     def number(self, tree: exp.Expression) -> Node:
         node = self.read(tree)
         _ = node.quantity
+        return node
+
+    def amount(self, tree: exp.Expression) -> Node:
+        """A number to count with."""
+        node = self.number(tree)
+        if words := node.quantity.words:
+            raise FormulaError(f"a category ({', '.join(words):.60}) is compared with its words, not counted with")
         return node
 
     def alike(self, trees: list[exp.Expression]) -> list[Node]:
@@ -280,12 +310,12 @@ class _Reader:
         return _constant(value)
 
     def negative(self, tree: exp.Neg) -> Node:
-        inner = self.number(tree.this)
+        inner = self.amount(tree.this)
         return self.combined("-", _constant(Decimal(0)), inner)
 
     def arithmetic(self, tree: exp.Binary) -> Node:
         sign = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}[type(tree)]
-        return self.combined(sign, self.number(tree.this), self.number(tree.expression))
+        return self.combined(sign, self.amount(tree.this), self.amount(tree.expression))
 
     def combined(self, sign: str, left: Node, right: Node) -> Node:
         """Arithmetic; over quotients it is computed in fractions and carries a trace of its own."""
@@ -332,7 +362,7 @@ class _Reader:
         if not self.is_exact:
             raise FormulaError(self.refusal(tree))
         arguments = [tree.this, tree.expression] if function == "power" else [tree.this]
-        return Irrational(Quantity(0, NO_UNIT), function, tuple(self.number(argument) for argument in arguments))
+        return Irrational(Quantity(0, NO_UNIT), function, tuple(self.amount(argument) for argument in arguments))
 
     def case(self, tree: exp.Case) -> Node:
         if tree.this is not None:
@@ -353,18 +383,18 @@ class _Reader:
         return Choice(_same_unit(options, function), function, options)
 
     def absolute(self, tree: exp.Abs) -> Node:
-        inner = self.number(tree.this)
+        inner = self.amount(tree.this)
         return Absolute(inner.kind, inner)
 
     def function(self, tree: exp.Anonymous) -> Node:
         name, arguments = tree.name.lower(), tree.expressions
         if name == "ratio" and len(arguments) == 2:
-            numerator, denominator = self.number(arguments[0]), self.number(arguments[1])
+            numerator, denominator = self.amount(arguments[0]), self.amount(arguments[1])
             self.no_growth_in([numerator, denominator])
             unit = unit_product(numerator.quantity.unit, denominator.quantity.unit, -1)
             return Ratio(Quantity(self.decimals + GUARD, unit), numerator, denominator)
         if name == "cagr" and len(arguments) == 3:
-            end, start, years = (self.number(argument) for argument in arguments)
+            end, start, years = (self.amount(argument) for argument in arguments)
             _same_unit([end, start], "cagr")
             whole = years.value if isinstance(years, Constant) else None
             most = MAX_EXACT_YEARS if self.is_exact else MAX_YEARS

@@ -26,6 +26,7 @@ KNOWN = {
     "days": Quantity(0, parse_unit("天")),
     "share": Quantity(6, parse_unit("比例")),
 }
+GRADE = {"grade": Quantity(0, parse_unit("级"), ("A", "B (old)", "C"))}
 
 
 def value(text: str, decimals: int = 6, **measures: Any) -> Any:
@@ -84,7 +85,15 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
         ("a / b", "write ratio(a, b)"),
         ("ratoi(a, b)", "did you mean ratio?"),
         ("sqrt(a)", "sqrt needs a scheme with a tree"),
+        ("random()", "unknown function 'random'"),
         ("random()", "allowed are abs, case, cagr"),
+        ("least(a, min(a, b))", "unknown function 'min' (did you mean least?)"),
+        ("abs()", "not an expression: 'abs()' (something is missing)"),
+        ("abs(a, b)", "(too many arguments)"),
+        ("a -- b", "`--` would hide the rest as a comment"),
+        ("a + /* b + */ a", "`/*` would hide the rest as a comment"),
+        ("grade + 1", "a category (A, B (old), C) is compared with its words, not counted with"),
+        ("ratio(grade, heads)", "a category (A, B (old), C) is compared"),
         ("ratio(a)", "ratio takes 2 arguments, found 1"),
         ("ratio(a, patent)", "did you mean patents?"),
         ("other.a", "name the measure alone"),
@@ -103,7 +112,7 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
         ("cagr(a, b, heads)", "years must be a whole number"),
         ("cagr(a, b, 9)", "years must be a whole number"),
         ("sum(a)", "unknown function 'sum'"),
-        ("a over (order by b)", "not a"),
+        ("a over (order by b)", "unknown function 'over'"),
         ("cast(a as double)", "unknown function 'cast'"),
         ("share * share * share * share", "at most 18 stay exact"),
         ("ratio(A, b)", "unknown measure 'A' (did you mean a?)"),
@@ -114,7 +123,7 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
 )
 def test_refusals_say_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(FormulaError) as refused:
-        compile_formula(text, KNOWN, decimals=6)
+        compile_formula(text, KNOWN | GRADE, decimals=6)
     assert message in str(refused.value)
 
 
