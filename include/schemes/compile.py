@@ -16,7 +16,7 @@ from include.kernel.irrational import decimal_of
 from include.schemes.allocate import weight_faults
 from include.schemes.curves import Curve, CurveError, compile_curve
 from include.schemes.expression import FormulaError, Quantity, parse_unit
-from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula
+from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula, stands_alone
 from include.schemes.model import (
     POINT_DECIMALS,
     Basis,
@@ -332,6 +332,14 @@ def _lists(scheme: Scheme, as_of: date, measures: Mapping[str, Quantity]) -> Com
 def _with_bounds(rule: CompiledIndicator, lists: CompiledLists, file: str) -> CompiledIndicator:
     """The indicator with the bounds that conditions of the lists set to its value, as shown: of no more places."""
     name, unit = value_name(rule.indicator.id), 10**rule.indicator.decimals
+    for question in lists.questions:
+        if not stands_alone(question.formula, name):
+            raise BadInput(
+                f"{question.name}: {name} is counted with, and only what is shown of it is known here",
+                where=file,
+                kept=KEPT,
+                todo="hold it against numbers alone, or count with measures",
+            )
     bounds = [bound for question in lists.questions for bound in bounds_on(question.formula, name)]
     for bound in bounds:
         if (bound.place * unit).denominator != 1:

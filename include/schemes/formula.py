@@ -195,7 +195,7 @@ def compile_condition(text: str, known: Mapping[str, Quantity], *, decimals: int
 
 def bounds_on(formula: Formula, name: str) -> Iterator[Threshold]:
     """The numbers against which a formula holds one of its inputs: `inp_03 >= 0.05` gives the line 0.05, an equation
-    both sides of its number.
+    both sides of its number, a case each of its outcomes.
     """
     for node in walk(formula.root):
         sides: list[tuple[Node, Node, str]] = []
@@ -204,20 +204,39 @@ def bounds_on(formula: Formula, name: str) -> Iterator[Threshold]:
         elif isinstance(node, OneOf):
             sides = [(node.inner, option, "=") for option in node.options]
         for measure, other, sign in sides:
-            if isinstance(measure, Measure) and measure.name == name and (number := _number_of(other)) is not None:
-                yield from (Threshold(number, past) for past in _PAST[sign])
+            if isinstance(measure, Measure) and measure.name == name:
+                yield from (Threshold(number, past) for number in _numbers_of(other) for past in _PAST[sign])
+
+
+def stands_alone(formula: Formula, name: str) -> bool:
+    """Whether the formula only holds this input against numbers, or asks whether it is held at all: then what is shown,
+    on its own side of each of them, answers as the exact value would.
+    """
+    for node in walk(formula.root):
+        parts = list(node.children())
+        if not any(isinstance(part, Measure) and part.name == name for part in parts):
+            continue
+        others = [part for part in parts if not _numbers_of(part)]
+        is_held_against = isinstance(node, Comparison) or (isinstance(node, OneOf) and isinstance(node.inner, Measure))
+        if not isinstance(node, IsNull) and not (is_held_against and len(others) == 1):
+            return False
+    return True
 
 
 _PAST = {">=": [False], "<": [False], ">": [True], "<=": [True], "=": [False, True], "<>": [False, True]}
 _MIRRORED = {">=": "<=", "<": ">", ">": "<", "<=": ">="}
 
 
-def _number_of(node: Node) -> Fraction | None:
-    """What a part without any measure comes to: -0.05, or 0.02 + 0.03."""
+def _numbers_of(node: Node) -> list[Fraction]:
+    """What a part comes to that no measure moves: -0.05, 0.02 + 0.03, or each outcome of a case; else nothing."""
+    if isinstance(node, Case):
+        outcomes = [outcome for _, outcome in node.whens] + [node.otherwise]
+        found = [_numbers_of(outcome) for outcome in outcomes if not is_null(outcome)]
+        return [number for numbers in found for number in numbers] if all(found) else []
     if any(isinstance(part, Measure) for part in walk(node)):
-        return None
+        return []
     value = node_value(node, {}, exact=True)
-    return value if isinstance(value, Fraction) else None
+    return [value] if isinstance(value, Fraction) else []
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

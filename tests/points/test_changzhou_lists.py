@@ -63,6 +63,29 @@ def test_exactly_on_a_bands_line_the_lower_band_holds_in_programme_and_ladder(
         assert condition.formula.evaluate(given) is met
 
 
+@pytest.mark.parametrize(
+    ("revenue", "research", "met"),
+    [  # 5 % of 50 million is 2.5 million, 4 % of 200 million 8 million, 3 % of 300 million 9 million
+        ("50000000.00", "2500000.00", True),
+        ("50000000.00", "2499999.99", False),
+        ("200000000.00", "8000000.00", True),
+        ("200000000.00", "7999999.99", False),
+        ("300000000.00", "9000000.00", True),
+        ("300000000.00", "8999999.99", False),
+    ],
+)
+def test_one_cent_below_the_share_is_below_although_six_places_do_not_show_it(
+    revenue: str, research: str, met: bool
+) -> None:
+    compiled = compile_scheme(require_scheme("changzhou_v1"), SINCE, measures())
+    given = {"operating_revenue_yuan": Decimal(revenue), "rd_expense_deduction_yuan": Decimal(research)}
+    held: Given = {**dict.fromkeys(compiled.read), **given}
+    share = compiled.indicators["INP-03"].value(held)
+    assert isinstance(share, Decimal)
+    (condition,) = [c for c in _lists(SINCE).ladder["高新技术企业"][1] if c.name == "研发费用占比达到高企门槛"]
+    assert condition.formula.evaluate({**held, "inp_03": share}) is met
+
+
 def test_before_the_correction_fifty_million_stood_in_the_upper_band() -> None:
     (condition,) = [c for c in _lists(BEFORE).ladder["高新技术企业"][1] if c.name == "研发费用占比达到高企门槛"]
     given = {"operating_revenue_yuan": Decimal(50000000), "inp_03": Decimal("0.04")}

@@ -338,6 +338,13 @@ def test_a_fault_planted_in_a_scheme_with_a_tree_is_the_one_finding(fault: str, 
         ("when: inp_02 > 0}", "when: total > 1000}", "no enterprise can meet 'total > 1000'"),
         ("when: inp_02 > 0}", "when: 'inp_02 > 0 and coverage in (2, 3)'}", "no enterprise can meet"),
         ("value: 0.25", "value: 25", "robust_shift: a share lies between 0 and 1"),
+        (
+            "when: inp_02 > 0}",
+            "when: 100 * inp_02 > 5}",
+            "inp_02 is counted with, and only what is shown of it is known",
+        ),
+        ("when: inp_02 > 0}", "when: inp_02 > inp_03}", "inp_02 is counted with"),
+        ("when: inp_02 > 0}", "when: 'inp_02 in (1, 2) or inp_02 + 1 > 5'}", "inp_02 is counted with"),
         ("when: inp_02 > 0}", "when: inp_02 > 0.0000001}", "inp_02 is held against 1E-7, and shown with 6 decimals"),
     ],
 )
