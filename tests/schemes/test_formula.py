@@ -213,7 +213,7 @@ EXPRESSIONS = [
     "case when a is not null and a <> b then -a else 0 end",
     "ratio(patents * 100, heads) + ratio(patents, heads * 7)",
     "greatest(least(a, 300), b * 0.5, -2)",
-    "ratio(case when a > 0 then ratio(a, b) else 0 end + greatest(ratio(a, heads), ratio(b, 5), 2), 3)",
+    "ratio(case when a > 0 then ratio(a, b) else 0 end + greatest(ratio(a, 7 * b), share, 2), 3)",
 ]
 MONEY = st.one_of(
     st.none(),
