@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from include.kernel.errors import BadInput
+from include.kernel.areas import areas
+from include.kernel.errors import BadInput, shown
 from include.kernel.periods import SHANGHAI
 
 
@@ -34,6 +35,13 @@ class Settings(BaseSettings):
 
     lineage_url: str = ""
     """Where OpenLineage events go; without it, nowhere."""
+
+    @field_validator("readers")
+    @classmethod
+    def _are_districts(cls, given: dict[str, list[str]]) -> dict[str, list[str]]:
+        if unknown := sorted({code for codes in given.values() for code in codes} - {"*", *areas()}):
+            raise ValueError(f"unknown district {shown(unknown[0])}; write {', '.join(areas())}, or * for the city")
+        return given
 
     @field_validator("lineage_url")
     @classmethod

@@ -105,8 +105,9 @@ def act_routes(desk: Desk, ask_release: AskRelease) -> APIRouter:
         evidence: Reason,
     ) -> Response:
         _require(by, "waive", scope)
-        with _on_seeing(desk, seen) as reading:
+        with desk.reading(seen) as reading:
             source = source_of(reading, by, dataset, scope)
+        with _on_seeing(desk, seen) as reading:
             given, _ = waive.waive(source.dataset, source.scope, source.as_of, row, evidence=evidence, by=by.name)
             _note(by, "waive", f"waiver {given.id} in {given.dataset}")
             return _then(asked.show(reading).link("/waivers"))
@@ -163,10 +164,12 @@ def _require(reader: Reader, act: Act, scope: str = CITY) -> None:
 
 @contextmanager
 def _on_seeing(desk: Desk, generation: int) -> Iterator[Reading]:
-    """The generation that the form was made for, if it is still current. What cannot be done is told in the one line
-    that says why, as a command tells it.
+    """The generation that the form was made for, if it is still current; it is closed, so that what is done has its
+    connection to itself. What cannot be done is told in the one line that says why, as a command tells it.
     """
-    with desk.reading(generation) as reading, in_plain_words("refused"):
+    with desk.reading(generation) as reading:
+        pass
+    with in_plain_words("refused"):
         yield reading
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from include.evidence.account import Account
 from include.portal.city import LONGEST_QUERY, Enterprise
-from include.portal.desk import AskedSpan, Desk, Who, account_of, list_names, listed, portrait_of
+from include.portal.desk import AskedSpan, Desk, Since, Who, account_of, list_names, listed, portrait_of
 from include.portal.honours import DEFAULT_SCHEME, SchemeId, YearNumber, honours_of
 from include.portal.published import LISTS, Reading, whole
 from include.publish.generations import generations as all_generations
@@ -59,6 +59,12 @@ class Line(BaseModel):
     raw_points: Decimal | None
     weight: Decimal
     points: Decimal
+
+
+class PublishedAccount(Account):
+    """The account of a line, and the generation that published it."""
+
+    generation: int
 
 
 class Rung(BaseModel):
@@ -203,13 +209,15 @@ def api_routes(desk: Desk) -> APIRouter:
     def generations(request: Request) -> Response:
         """Every generation that is kept, newest first."""
         with desk.reading() as reading:
-            kept = [Publication.model_validate(one, from_attributes=True) for one in all_generations(desk.engine)]
+            kept = [
+                Publication.model_validate(one, from_attributes=True) for one in all_generations(reading.connection)
+            ]
             return _tagged(request, reading, kept)
 
     @routes.get("/points/{uscc}", response_model=Points)
-    def points(request: Request, reader: Who, uscc: Code) -> Response:
+    def points(request: Request, reader: Who, uscc: Code, generation: Since = None) -> Response:
         """One enterprise from its total down to its indicators."""
-        with desk.reading() as reading:
+        with desk.reading(generation) as reading:
             found = portrait_of(reading, reader, uscc)
             current = reading.generation
             answer = Points(
@@ -226,13 +234,15 @@ def api_routes(desk: Desk) -> APIRouter:
             )
             return _tagged(request, reading, answer)
 
-    @routes.get("/points/{uscc}/{indicator}", response_model=Account)
-    def explanation(request: Request, reader: Who, uscc: Code, indicator: IndicatorId) -> Response:
+    @routes.get("/points/{uscc}/{indicator}", response_model=PublishedAccount)
+    def explanation(
+        request: Request, reader: Who, uscc: Code, indicator: IndicatorId, generation: Since = None
+    ) -> Response:
         """One indicator of one enterprise, derived again from the source records and proved equal to what is published:
         formula with its numbers, segment, distance to the next, measures, records.
         """
-        with desk.reading() as reading:
-            return _tagged(request, reading, account_of(desk, reading, reader, uscc, indicator))
+        reading, found = account_of(desk, generation, reader, uscc, indicator)
+        return _tagged(request, reading, PublishedAccount(**dict(found), generation=reading.generation.id))
 
     @routes.get("/lists", response_model=list[ListTitle])
     def lists(request: Request) -> Response:
@@ -269,7 +279,7 @@ def api_routes(desk: Desk) -> APIRouter:
     def honours(request: Request, reader: Who, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
         """The honours of a year: what froze, or the newest roll and where it stands."""
         with desk.reading() as reading:
-            held = honours_of(desk, reader, year, scheme)
+            held = honours_of(reading, reader, year, scheme)
             listed = {name: [vars(one) for one in getattr(held, name)] for name in ("entries", "errata")}
             return _tagged(request, reading, HonourRoll.model_validate(vars(held.roll) | listed))
 
@@ -301,7 +311,8 @@ def _tagged(request: Request, reading: Reading, answer: Any) -> Response:
     response = JSONResponse(plain)
     tag = f'"{reading.generation.id}-{hashlib.sha256(bytes(response.body)).hexdigest()[:16]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-    if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+    held = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if tag in held or "*" in held:  # RFC 9110, 13.1.2: whoever holds any, and a weak tag is as good as a strong one
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return response

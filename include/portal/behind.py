@@ -12,12 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.kernel.errors import InnopointsError, TerminalError
-from include.portal.published import Portrait
-from include.publish.generations import Generation
-from include.steps.city import stood_on
-from include.store import lake as places
+from include.portal.published import Portrait, Reading
+from include.steps.results import published_result, stood_on
 from include.store.lake import Lake
-from include.store.ledger import Ledger, ResultRow
+from include.store.ledger import Ledger
 
 
 class Behind:
@@ -53,20 +51,10 @@ class Behind:
         return self._read[table]
 
 
-def published_result(lake: Lake, ledger: Ledger, current: Generation, district: str) -> ResultRow | None:
-    """The result of a district that a generation published; None where it was scored anew since, or is not kept."""
-    content = ledger.published_content(current.id)
-    ranked = lake.manifest(places.ranked(current.as_of, current.scheme_id), content) if content else None
-    scored = ledger.last_scored(district, current.scheme_id, current.as_of)
-    if ranked is None or scored is None or ranked.facts["districts"].get(district) != scored.points_sha:
-        return None
-    return scored
-
-
-def behind(lake: Lake, ledger: Ledger, current: Generation, found: Portrait) -> Behind | None:
-    """What the points of a portrait stand on; None where that night is not kept any more, or was scored anew since."""
+def behind(lake: Lake, reading: Reading, found: Portrait) -> Behind | None:
+    """What the points of a portrait stand on; None where that night is not kept any more, or is damaged."""
     try:
-        scored = published_result(lake, ledger, current, found.profile.district)
+        scored = published_result(lake, Ledger(reading.connection), reading.generation, found.profile.district)
         return Behind(lake, found.profile.uscc, stood_on(lake, scored)) if scored else None
     except InnopointsError:
         return None

@@ -156,11 +156,11 @@ def former_names(lake: Lake, ledger: Ledger, as_of: date) -> dict[str, list[str]
     """
     found: dict[str, list[str]] = {}
     for area in areas():
-        night = ledger.last_measured(area, as_of)
+        night = ledger.last_scored(area, None, as_of)
         if night is None:
             continue
         try:
-            held = lake.read(conformed(area, night), "enterprises", ["uscc", "former_names"])
+            held = lake.read(conformed(area, night.result.as_of), "enterprises", ["uscc", "former_names"])
         except InnopointsError:
             continue
         for uscc, names in zip(held["uscc"].to_pylist(), held["former_names"].to_pylist(), strict=True):

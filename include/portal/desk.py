@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from fastapi import Depends, Query, Request
@@ -14,9 +14,8 @@ from sqlalchemy import Engine, Row
 
 from include.evidence.account import Account
 from include.kernel.areas import CITY, areas
-from include.kernel.errors import BadInput, TerminalError
+from include.kernel.errors import BadInput
 from include.kernel.identity import is_code_shape, normal_code
-from include.portal.behind import published_result
 from include.portal.city import LONGEST_QUERY, City, Enterprise, former_names
 from include.portal.difference import Difference, rules_alone, whole_difference
 from include.portal.published import LISTS, Portrait, Reader, Reading, read
@@ -24,16 +23,19 @@ from include.schemes.compile import Compiled
 from include.schemes.model import schemes
 from include.steps.again import Nights
 from include.steps.explain import explain
+from include.steps.results import published_result
 from include.steps.review import QueueRow, queue, queue_rows
 from include.store.decisions import decisions
 from include.store.lake import Lake
-from include.store.ledger import Ledger
+from include.store.ledger import Ledger, Result
 
 NOBODY = "nobody"
 """What a form sends for: whoever is meant is not registered here."""
 PAGE_ROWS, MOST_ROWS, MOST_EXPORTED = 50, 200, 5000
 MOST_KEPT = 512 << 20
 """Bytes of memory for nights that were derived again; the largest district of 2,791 enterprises takes 64 MB."""
+MOST_WAITING = 8
+"""So many wait for an account at once: the other threads of the server, 40 in all, are for those who only read."""
 
 
 def _admitted(request: Request) -> Reader:
@@ -62,10 +64,12 @@ class Sorry(Exception):
 
 @contextmanager
 def in_plain_words(word: str = "cannot_tell") -> Iterator[None]:
-    """What a step refuses is told as its command tells it: the one line that says what, where, what was kept."""
+    """What a step refuses because of what it was asked is told as its command tells it: the one line that says what,
+    where, what was kept. What is the matter with the machine is for the log.
+    """
     try:
         yield
-    except (BadInput, TerminalError) as error:
+    except BadInput as error:
         raise Sorry(422, word, str(error)) from None
 
 
@@ -106,13 +110,16 @@ AskedSpan = Annotated[Span, Depends()]
 class Desk:
     """The warehouse, the lake, and what is worked out once of the current generation: everybody in memory, the rules
     that it was scored by, the queue of names, what another scheme would change.
+
+    A request holds one connection, and none while it waits for what takes long: so as many as come are served by as
+    many connections as there are.
     """
 
     def __init__(self, engine: Engine, lake: Lake) -> None:
         self.engine, self.lake = engine, lake
         self._locks: dict[str, Lock] = {name: Lock() for name in ("city", "queue", "difference")}
         self._made: dict[str, tuple[Any, Any]] = {}
-        self._nights, self._deriving = Nights(MOST_KEPT), Lock()
+        self._nights, self._deriving, self._waiting = Nights(MOST_KEPT), Lock(), BoundedSemaphore(MOST_WAITING)
 
     @contextmanager
     def reading(self, generation: int | None = None) -> Iterator[Reading]:
@@ -126,7 +133,7 @@ class Desk:
 
     def city(self, reading: Reading) -> City:
         def make() -> City:
-            return City.of(reading, former_names(self.lake, Ledger(self.engine), reading.generation.as_of))
+            return City.of(reading, former_names(self.lake, Ledger(reading.connection), reading.generation.as_of))
 
         return self._once("city", reading.generation, make)
 
@@ -141,45 +148,58 @@ class Desk:
     @contextmanager
     def deriving(self) -> Iterator[Nights]:
         """One account at a time is derived again from the snapshots: the first of a district takes seconds, and what it
-        has in common with the next is kept for that.
+        has in common with the next is kept for that. Some wait for it; more are asked to come again.
         """
-        with self._deriving:
-            yield self._nights
+        if not self._waiting.acquire(blocking=False):
+            raise Sorry(503, "busy")
+        try:
+            with self._deriving:
+                yield self._nights
+        finally:
+            self._waiting.release()
 
-    def require_published(self, reading: Reading, district: str) -> None:
-        """What was derived again is what is published only while a district was not scored anew since."""
-        if published_result(self.lake, Ledger(self.engine), reading.generation, district) is None:
-            raise Sorry(409, "scored_anew")
+    def published(self, reading: Reading, district: str) -> Result | None:
+        """The very result of a district that the generation published, whatever was scored since."""
+        return published_result(self.lake, Ledger(reading.connection), reading.generation, district)
 
-    def waiting(self, reading: Reading, reader: Reader) -> list[QueueRow]:
+    def waiting(self, generation: int | None, reader: Reader) -> tuple[Reading, list[QueueRow]]:
         """The names that wait for a decision. Candidates are of every district: who may not see the city sees none."""
+        with self.reading(generation) as reading:
+            current, taken = reading.generation, len(decisions(reading.connection))
         if not reader.may_see(CITY):
             raise Sorry(403, "whole_city")
 
         def make() -> list[QueueRow]:
             with in_plain_words():
-                _, waiting, names = queue(reading.generation.as_of)
+                _, waiting, names = queue(current.as_of)
             return queue_rows(waiting, names)
 
-        return self._once("queue", (reading.generation, len(decisions(self.engine))), make)
+        return reading, self._once("queue", (current, taken), make)
 
-    def difference(self, reading: Reading, reader: Reader, to: str) -> Difference:
-        """Another installed scheme beside that of the generation. Who moves is for those who may see the whole city: it
-        takes seconds, for one after the other, and the last is kept.
+    def difference(self, generation: int | None, reader: Reader, to: str) -> tuple[Reading, Difference]:
+        """Another installed scheme beside that of the generation, on what its points stand on. Who moves is for those
+        who may see the whole city: it takes seconds, for one after the other, and the last is kept.
         """
-        current = reading.generation
+        with self.reading(generation) as reading:
+            current = reading.generation
         if to not in schemes():
             raise Sorry(404, "no_such_scheme", to)
-        if not reader.may_see(CITY):
-            with in_plain_words():
-                return rules_alone(current.scheme_id, to)
 
         def make() -> Difference:
-            names = {one.uscc: one.name for one in self.city(reading).enterprises}
-            with in_plain_words():
-                return whole_difference(current.scheme_id, to, current.as_of, names)
+            with self.reading(current.id) as reading:
+                names = {one.uscc: one.name for one in self.city(reading).enterprises}
+                districts = sorted({one.district for one in self.city(reading).enterprises})
+                results = [self.published(reading, district) for district in districts]
+            kept = [one for one in results if one is not None]
+            if len(kept) < len(districts):
+                gone = [district for district, one in zip(districts, results, strict=True) if one is None]
+                return rules_alone(current.scheme_id, to, not_kept=gone)
+            return whole_difference(current.scheme_id, to, self.lake, kept, names)
 
-        return self._once("difference", (current, to), make)
+        with in_plain_words():
+            if not reader.may_see(CITY):
+                return reading, rules_alone(current.scheme_id, to)
+            return reading, self._once("difference", (current, to), make)
 
     def _once(self, what: str, of: Any, make: Callable[[], Made]) -> Made:
         with self._locks[what]:
@@ -197,16 +217,20 @@ def portrait_of(reading: Reading, reader: Reader, uscc: str) -> Portrait:
     return found
 
 
-def account_of(desk: Desk, reading: Reading, reader: Reader, uscc: str, indicator: str) -> Account:
+def account_of(
+    desk: Desk, generation: int | None, reader: Reader, uscc: str, indicator: str
+) -> tuple[Reading, Account]:
     """One indicator of an enterprise down to its records, derived again and proved equal to what is published."""
-    published, current = portrait_of(reading, reader, uscc), reading.generation
-    if indicator not in (line.indicator for line in published.lines):
-        raise Sorry(404, "unknown_indicator")
-    code, district = published.profile.uscc, published.profile.district
+    with desk.reading(generation) as reading:
+        published = portrait_of(reading, reader, uscc)
+        if indicator not in (line.indicator for line in published.lines):
+            raise Sorry(404, "unknown_indicator")
+        scored = desk.published(reading, published.profile.district)
+    if scored is None:
+        raise Sorry(404, "not_kept")
+    code, scheme = published.profile.uscc, reading.generation.scheme_id
     with in_plain_words(), desk.deriving() as nights:
-        found = explain(code, current.scheme_id, indicator=indicator, as_of=current.as_of, nights=nights)
-        desk.require_published(reading, district)
-        return found
+        return reading, explain(code, scheme, indicator=indicator, as_of=scored, nights=nights)
 
 
 def ranked(city: City, reader: Reader, stage: str, district: str) -> list[Enterprise]:

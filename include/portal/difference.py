@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from include.steps.difference import difference, rule_difference
+from include.steps.difference import difference_on, rule_difference
+from include.store.lake import Lake
+from include.store.ledger import Result
 
 
 class Moved(NamedTuple):
@@ -35,10 +36,13 @@ class Moved(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """What the step tells, and every enterprise of it, the largest gain first."""
+    """What the step tells, and every enterprise of it, the largest gain first; or the districts whose night, as it was
+    published, is not kept any more, so that nobody can tell.
+    """
 
     told: dict[str, Any]
     moves: Sequence[Moved] = ()
+    not_kept: Sequence[str] = ()
 
     @property
     def movement(self) -> dict[str, Any] | None:
@@ -55,14 +59,16 @@ class Difference:
         return "0" if not value else f"{value:+,.3f}" if self.is_in_points else f"{100 * value:+.4f} %"
 
 
-def rules_alone(before: str, after: str) -> Difference:
-    """For whoever may not see the enterprises of the whole city."""
-    return Difference(rule_difference(before, after))
+def rules_alone(before: str, after: str, not_kept: Sequence[str] = ()) -> Difference:
+    """For whoever may not see the enterprises of the whole city, and where it cannot be told who moves."""
+    return Difference(rule_difference(before, after), not_kept=not_kept)
 
 
-def whole_difference(before: str, after: str, as_of: date, names: Mapping[str, str]) -> Difference:
-    """Rules, and who moves on the newest night of each district not after a date."""
-    told = difference(before, after, None, as_of)
+def whole_difference(
+    before: str, after: str, lake: Lake, results: Sequence[Result], names: Mapping[str, str]
+) -> Difference:
+    """Rules, and who moves on these results of districts."""
+    told = difference_on(before, after, lambda: (lake, results))
     moved = told["movement"]
     if moved is None:
         return Difference(told)

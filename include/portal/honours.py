@@ -24,9 +24,9 @@ SchemeId = Annotated[str, Query(alias="scheme", max_length=LONGEST_QUERY, descri
 DEFAULT_SCHEME = "changzhou_v1"
 
 
-def honours_of(desk: Desk, reader: Reader, year: int, scheme: str) -> Year:
+def honours_of(reading: Reading, reader: Reader, year: int, scheme: str) -> Year:
     """The honours of a year in the reader's districts."""
-    found = store.year_of(desk.engine, year, scheme)
+    found = store.year_of(reading.connection, year, scheme)
     if found is None:
         raise Sorry(404, "unknown_year")
     entries = [one for one in found.entries if reader.may_see(one.district)]
@@ -65,13 +65,13 @@ def awarded(held: Year) -> list[Awarded]:
     return found
 
 
-def came_and_went(desk: Desk, reading: Reading, reader: Reader, held: Year) -> dict[str, dict[str, Moved]]:
+def came_and_went(reading: Reading, reader: Reader, held: Year) -> dict[str, dict[str, Moved]]:
     """Word → who is new on the roll and who is gone, per honour: since what froze of the year before, and beside the
     list that is published now. What is not there, and what is of another scheme, is not compared with.
     """
     roll = held.roll
     lists: dict[str, list[Mapping[str, Any]]] = {
-        "since_last_year": [vars(one) for one in store.frozen(desk.engine, roll.year - 1, roll.scheme_id)]
+        "since_last_year": [vars(one) for one in store.frozen(reading.connection, roll.year - 1, roll.scheme_id)]
     }
     if reading.generation.scheme_id == roll.scheme_id:
         published = (row for name in reading.list_names("honours") for row in reading.listed("honours", name))
@@ -95,7 +95,7 @@ def honour_routes(desk: Desk) -> APIRouter:
     @routes.get("/honours/{year}.{ending}")
     def year_list(asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
         with desk.reading(asked.generation) as reading:
-            held, show = honours_of(desk, asked.reader, year, scheme), asked.show(reading)
+            held, show = honours_of(reading, asked.reader, year, scheme), asked.show(reading)
             roll = held.roll
             named = f"{show.say('honours_of_year')} {roll.year} {roll.scheme_id}"
             about = " · ".join((named, stands(show, roll), show.stamp(roll.generation_id, roll.as_of)))
@@ -104,15 +104,15 @@ def honour_routes(desk: Desk) -> APIRouter:
     @routes.get("/honours/{year}")
     def year(asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
         with desk.reading(asked.generation) as reading:
-            held = honours_of(desk, asked.reader, year, scheme)
+            held = honours_of(reading, asked.reader, year, scheme)
             return asked.page(
                 reading,
                 "honours_of_year",
                 held=held,
                 in_force=held.in_force(),
                 stands=stands(asked.show(reading), held.roll),
-                compared=came_and_went(desk, reading, asked.reader, held),
-                years=store.years(desk.engine),
+                compared=came_and_went(reading, asked.reader, held),
+                years=store.years(reading.connection),
             )
 
     return routes

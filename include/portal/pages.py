@@ -72,9 +72,9 @@ def page_routes(desk: Desk) -> APIRouter:
                 "tonight",
                 sources=reading.sources(asked.reader),
                 stages=reading.stages(asked.reader),
-                blocked=[row for row in Ledger(desk.engine).blocked() if asked.reader.may_see(row.scope)],
+                blocked=[row for row in Ledger(reading.connection).blocked() if asked.reader.may_see(row.scope)],
                 asked_for=asked_for,
-                publications=generations(desk.engine)[:PUBLICATIONS],
+                publications=generations(reading.connection)[:PUBLICATIONS],
             )
 
     @routes.get("/tonight.{ending}")
@@ -101,7 +101,7 @@ def page_routes(desk: Desk) -> APIRouter:
     def portrait(asked: AskedFor, uscc: str) -> Response:
         with desk.reading(asked.generation) as reading:
             found, current, rules = portrait_of(reading, asked.reader, uscc), reading.generation, desk.rules(reading)
-            records = behind(desk.lake, Ledger(desk.engine), current, found)
+            records = behind(desk.lake, reading, found)
             warned = warnings(found, reading.sources(asked.reader), records, rules, current.as_of)
             return asked.show(reading).portrait(
                 found,
@@ -109,26 +109,25 @@ def page_routes(desk: Desk) -> APIRouter:
                 steps=next_steps(rules, found) if rules else [],
                 warnings=warned,
                 held=rows_of_it(desk.lake, asked.reader, warned.quarantined, found),
-                since=before(current, generations(desk.engine)),
+                since=before(current, generations(reading.connection)),
             )
 
     @routes.get("/enterprises/{uscc}/change")
     def change(asked: AskedFor, uscc: str, since: date | None = None) -> Response:
-        with desk.reading(asked.generation) as reading, in_plain_words():
+        with desk.reading(asked.generation) as reading:
             profile, current = portrait_of(reading, asked.reader, uscc).profile, reading.generation
-            earlier = since or before(current, generations(desk.engine))
-            with desk.deriving() as nights:
-                found = explain_change(
-                    profile.uscc, current.scheme_id, since=earlier, as_of=current.as_of, nights=nights
-                )
-            desk.require_published(reading, profile.district)
-            return asked.show(reading).change(found, earlier)
+            earlier = since or before(current, generations(reading.connection))
+            scored = desk.published(reading, profile.district)
+        if scored is None:
+            raise Sorry(404, "not_kept")
+        with in_plain_words(), desk.deriving() as nights:
+            found = explain_change(profile.uscc, current.scheme_id, since=earlier, as_of=scored, nights=nights)
+        return asked.show(reading).change(found, earlier)
 
     @routes.get("/enterprises/{uscc}/{indicator}")
     def account(asked: AskedFor, uscc: str, indicator: str) -> Response:
-        with desk.reading(asked.generation) as reading:
-            found = account_of(desk, reading, asked.reader, uscc, indicator)
-            return asked.page(reading, "account", found=found, line=found.indicators[0])
+        reading, found = account_of(desk, asked.generation, asked.reader, uscc, indicator)
+        return asked.page(reading, "account", found=found, line=found.indicators[0])
 
     @routes.get("/rankings")
     @routes.get("/rankings.{ending}")
@@ -153,7 +152,7 @@ def page_routes(desk: Desk) -> APIRouter:
             names = list_names(reading)
             chosen = name or next(iter(names), "")
             table, rows = listed(reading, asked.reader, chosen) if chosen else ("honours", [])
-            known = {"list": chosen, "all_lists": list(names), "years": years(desk.engine)}
+            known = {"list": chosen, "all_lists": list(names), "years": years(reading.connection)}
             return asked.sheet(reading, "honours", rows, LIST_COLUMNS[table], **known)
 
     @routes.get("/scheme")
@@ -164,11 +163,12 @@ def page_routes(desk: Desk) -> APIRouter:
     @routes.get("/scheme/difference")
     @routes.get("/scheme/difference.{ending}")
     def difference(asked: AskedFor, to: Text) -> Response:
-        with desk.reading(asked.generation) as reading:
-            if asked.ending and not asked.reader.may_see(CITY):
-                raise Sorry(403, "whole_city")
-            found = desk.difference(reading, asked.reader, to)
-            return asked.sheet(reading, "difference", found.moves, columns_of(Moved), found=found)
+        reading, found = desk.difference(asked.generation, asked.reader, to)
+        if asked.ending and not asked.reader.may_see(CITY):
+            raise Sorry(403, "whole_city")
+        if asked.ending and found.not_kept:
+            raise Sorry(404, "not_kept", ", ".join(found.not_kept))
+        return asked.sheet(reading, "difference", found.moves, columns_of(Moved), found=found)
 
     @routes.get("/scheme/{indicator}")
     def indicator(asked: AskedFor, indicator: str) -> Response:
@@ -211,23 +211,23 @@ def page_routes(desk: Desk) -> APIRouter:
     @routes.get("/waivers.{ending}")
     def all_waivers(asked: AskedFor) -> Response:
         with desk.reading(asked.generation) as reading:
-            given, reader = waivers(desk.engine), asked.reader
+            given, reader = waivers(reading.connection), asked.reader
             seen = [one for one in given[::-1] if reader.may_see(CITY) or one.decided_by == reader.name]
             return asked.sheet(reading, "waivers", seen, columns_of(Waiver), standing=standing(given))
 
     @routes.get("/review")
     @routes.get("/review.{ending}")
     def review(asked: AskedFor) -> Response:
-        with desk.reading(asked.generation) as reading:
-            return asked.sheet(reading, "review", desk.waiting(reading, asked.reader), columns_of(QueueRow))
+        reading, rows = desk.waiting(asked.generation, asked.reader)
+        return asked.sheet(reading, "review", rows, columns_of(QueueRow))
 
     @routes.get("/review/one")
     def review_one(asked: AskedFor, dataset: Text, code: Text = "", name: Text = "") -> Response:
-        with desk.reading(asked.generation) as reading:
-            for one in desk.waiting(reading, asked.reader):
-                if (one.dataset, one.code, one.name) == (dataset, code, name):
-                    return asked.page(reading, "review_one", one=one, nobody=NOBODY)
-            raise Sorry(404, "nothing_waits")
+        reading, rows = desk.waiting(asked.generation, asked.reader)
+        for one in rows:
+            if (one.dataset, one.code, one.name) == (dataset, code, name):
+                return asked.page(reading, "review_one", one=one, nobody=NOBODY)
+        raise Sorry(404, "nothing_waits")
 
     @routes.get("/decisions")
     @routes.get("/decisions.{ending}")
@@ -235,7 +235,7 @@ def page_routes(desk: Desk) -> APIRouter:
         with desk.reading(asked.generation) as reading:
             if not asked.reader.may_see(CITY):
                 raise Sorry(403, "whole_city")
-            taken = decisions(desk.engine)
+            taken = decisions(reading.connection)
             return asked.sheet(reading, "decisions", taken[::-1], columns_of(NameDecision), standing=standing(taken))
 
     return routes
@@ -251,18 +251,19 @@ def rows_held_back(
     return asked.sheet(reading, "held_back", rows, columns_of(HeldBack), **about)
 
 
-def rows_of_it(lake: Lake, reader: Reader, sources: Sequence[Row], found: Portrait) -> list[tuple[Row, HeldBack]]:
-    """The rows of an enterprise in these quarantines, as far as its reader may open them and they can be read."""
-    uscc, name = found.profile.uscc, found.profile.name
-    try:
-        return [
-            (source, one)
-            for source in sources
-            if reader.may_see(source.scope)
-            for one in rows_of(lake, source, uscc, name)
-        ]
-    except InnopointsError:
-        return []
+def rows_of_it(
+    lake: Lake, reader: Reader, sources: Sequence[Row], found: Portrait
+) -> list[tuple[Row, HeldBack | None]]:
+    """The rows of an enterprise in these quarantines, as far as its reader may open them; None for a quarantine that
+    is damaged.
+    """
+    rows: list[tuple[Row, HeldBack | None]] = []
+    for source in (one for one in sources if reader.may_see(one.scope)):
+        try:
+            rows += [(source, one) for one in rows_of(lake, source, found.profile.uscc, found.profile.name)]
+        except InnopointsError:
+            rows.append((source, None))
+    return rows
 
 
 def before(current: Generation, kept: list[Generation]) -> date:

@@ -81,14 +81,17 @@ class Portrait(NamedTuple):
 
 
 class Reading:
-    """One transaction over the generation that is current; every figure of a page comes from it."""
+    """One transaction over the generation that is current; every figure of a page comes from it. Whatever else a
+    request reads of the warehouse it reads through the same connection. When it is closed, it still says of which
+    generation it was.
+    """
 
     def __init__(self, connection: Connection, current: Generation) -> None:
         self.generation = current
-        self._connection = connection
+        self.connection = connection
 
     def rows(self, query: sa.Select) -> Sequence[Row]:
-        return self._connection.execute(query).all()
+        return self.connection.execute(query).all()
 
     def sources(self, reader: Reader) -> Sequence[Row]:
         """How each dataset arrived for the city and for the reader's districts."""

@@ -19,5 +19,5 @@ def search(text: str) -> list[Enterprise]:
     with read(engine) as reading:
         if reading is None:
             raise TerminalError("nothing has been published yet", todo="innopoints refresh")
-        former = former_names(lake, Ledger(engine), reading.generation.as_of)
+        former = former_names(lake, Ledger(reading.connection), reading.generation.as_of)
         return City.of(reading, former).find(text, Reader("shell"))

@@ -6,6 +6,7 @@ whatever goes wrong is one plain answer.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
-from include.kernel.errors import InnopointsError
+from include.kernel.errors import InnopointsError, TransientError
 from include.portal.acts import AskRelease, act_routes
 from include.portal.api import api_routes
 from include.portal.desk import Desk, Sorry
@@ -26,6 +27,8 @@ from include.portal.runs import run_routes
 from include.portal.show import Show
 from include.portal.snapshots import snapshot_routes
 from include.store.lake import Lake
+
+log = logging.getLogger(__name__)
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -102,8 +105,10 @@ def _plain_answers(app: FastAPI) -> None:
         return page
 
     @app.exception_handler(InnopointsError)
-    def no_warehouse(request: Request, error: InnopointsError) -> Response:
-        return answer(request, 503, "warehouse")
+    def out_of_order(request: Request, error: InnopointsError) -> Response:
+        """What and where is for who keeps the machine; whoever asked is told whether to come again."""
+        log.error("%s", error)
+        return answer(request, 503, "warehouse" if isinstance(error, TransientError) else "damaged")
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> Response:

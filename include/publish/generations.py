@@ -16,7 +16,7 @@ from include.publish.audit import findings
 from include.publish.tables import conforming
 from include.store.bulk import fill
 from include.store.ledger import Lease, run_publication, run_rollback
-from include.store.warehouse import PUBLISHED, clock, generation, pointer, reading, writing
+from include.store.warehouse import PUBLISHED, Warehouse, clock, generation, pointer, reading, writing
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,9 @@ def rollback(engine: Engine, to: int, *, by: str, reason: str = "", leaving: int
         return _generation(connection, to)
 
 
-def generations(engine: Engine) -> list[Generation]:
+def generations(warehouse: Warehouse) -> list[Generation]:
     """Every generation that is kept, newest first."""
-    with reading(engine) as connection:
+    with reading(warehouse) as connection:
         rows = connection.execute(sa.select(generation).order_by(generation.c.generation_id.desc())).all()
     return [Generation(*row) for row in rows]
 

@@ -21,7 +21,7 @@ from include.sources.declaration import REGISTRY
 from include.steps.conforming import Frozen, Registries, conformed, decided
 from include.steps.district import compiled
 from include.steps.stores import Stores
-from include.store.ledger import ResultRow
+from include.store.ledger import Result
 
 MOST_RULES, MOST_ENTERPRISES = 8, 32
 Made = TypeVar("Made")
@@ -44,7 +44,7 @@ class ConformedNight:
         return sum(table.nbytes for table in (*self.tables.values(), self.held_back))
 
 
-def conformed_again(stores: Stores, row: ResultRow) -> ConformedNight:
+def conformed_again(stores: Stores, row: Result) -> ConformedNight:
     """A night from its frozen snapshots alone: what was conformed then is not looked at."""
     members, district, as_of = [Frozen.of(member) for member in row.members], row.result.district, row.result.as_of
     known = Registries.read(stores, (m for m in members if m.key.dataset == REGISTRY), as_of)
@@ -70,7 +70,7 @@ class Nights:
         self._enterprises: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
         self.rules: Callable[[str, date], Compiled] = lru_cache(MOST_RULES)(compiled)
 
-    def enterprise(self, row: ResultRow, code: str, make: Callable[[], Made]) -> Made:
+    def enterprise(self, row: Result, code: str, make: Callable[[], Made]) -> Made:
         """What `make` works out of an enterprise on a night, once for all that is asked about it in a row."""
         key = (row.points_sha, row.snapshot_set, code)
         found = self._enterprises.pop(key) if key in self._enterprises else make()
@@ -79,7 +79,7 @@ class Nights:
             self._enterprises.popitem(last=False)
         return found
 
-    def conformed(self, stores: Stores, row: ResultRow) -> ConformedNight:
+    def conformed(self, stores: Stores, row: Result) -> ConformedNight:
         """A night; of those that take too much together, that which was asked about longest ago is forgotten first."""
         key = (row.points_sha, row.snapshot_set)
         night = self._nights.pop(key, None) or conformed_again(stores, row)

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from include.contracts import contracts
 from include.kernel.areas import CITY, areas
@@ -15,9 +14,9 @@ from include.kernel.references import SnapshotKey
 from include.schemes.paper_form import paper_form
 from include.steps.district import compiled
 from include.steps.lineage import publishing_work, traced
+from include.steps.results import gatherer, moved_away
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
-from include.store.lake import Lake
 from include.store.ledger import ResultRow
 
 if TYPE_CHECKING:
@@ -44,17 +43,8 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     stores, rules = open_stores(), compiled(scheme, as_of)
     results = _results(stores, as_of, scheme)
 
-    moved = _moved(stores, results)
-    behind = [stood_on(stores.lake, row) for row in results]
-
-    def gather(room: str, table: str) -> pa.Table:
-        parts = []
-        for row, rooms in zip(results, behind, strict=True):
-            place, version = rooms[room]
-            part = stores.lake.read(place, table, version=version)
-            parts.append(part.filter(pc.invert(pc.is_in(part["uscc"], moved[row.result.district]))))
-        return pa.concat_tables(parts)
-
+    moved = moved_away(stores.lake, results)
+    gather = gatherer(stores.lake, results, moved)
     profile, ledger = gather("points", "profile"), gather("points", "ledger")
     points = rank_points(gather("points", "points"), profile)
     values, measures = gather("values", "values"), gather("measures", "measures")
@@ -168,22 +158,6 @@ def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
     return results
 
 
-def stood_on(lake: Lake, row: ResultRow) -> dict[str, tuple[str, str]]:
-    """Room → the place and the very version that a result came through, read off its manifests from the points down."""
-    result = row.result
-    found = {"points": (places.points(result), row.points_sha)}
-    steps = (
-        ("values", places.values(result)),
-        ("measures", places.measures(result.district, result.as_of)),
-        ("conformed", places.conformed(result.district, result.as_of)),
-    )
-    place, version = found["points"]
-    for room, before in steps:
-        place, version = before, lake.require(place, version).facts[room]
-        found[room] = (place, version)
-    return found
-
-
 def _behind(results: list[ResultRow], as_of: date) -> dict[str, str]:
     """Of the districts scored for the date, those that took an older snapshot of the city's than another did.
 
@@ -205,22 +179,6 @@ def _behind(results: list[ResultRow], as_of: date) -> dict[str, str]:
         if older:
             behind[row.result.district] = ", ".join(older)
     return behind
-
-
-def _moved(stores: Stores, results: list[ResultRow]) -> dict[str, pa.Array]:
-    """Per district the enterprises that a newer result of another district has: they moved after its last good night.
-
-    Results of one night never share an enterprise for long; should they, the later district of the area table has it.
-    """
-    seen: set[str] = set()
-    moved: dict[str, pa.Array] = {}
-    newest_first = sorted(enumerate(results), key=lambda placed: (placed[1].result.as_of, placed[0]), reverse=True)
-    for _, row in newest_first:
-        table = stores.lake.read(places.points(row.result), "points", ["uscc"], version=row.points_sha)
-        held = set(table["uscc"].to_pylist())
-        moved[row.result.district] = pa.array(sorted(held & seen), pa.string())
-        seen |= held
-    return moved
 
 
 def _stale(results: list[ResultRow], as_of: date) -> pa.Table:

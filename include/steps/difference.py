@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from include.kernel.areas import areas
 from include.kernel.errors import BadInput
@@ -19,35 +16,50 @@ from include.schemes.compile import Compiled, compile_scheme
 from include.schemes.difference import Change, differences, tree_differences
 from include.schemes.model import POINT_DECIMALS, Scheme, has_tree, load_scheme, require_scheme
 from include.schemes.tree import TreeScheme, load_tree, tree_schemes
-from include.steps.stores import Stores, open_stores
-from include.store import lake as places
+from include.steps.results import gatherer, moved_away
+from include.steps.stores import open_stores
+from include.store.lake import Lake
+from include.store.ledger import Result
 
 TOP = 10
 CAUSES = 3
 SHARE_DECIMALS = 6
+NO_MEASURES = "no measures are stored; refresh a night to see who moves"
 
 
 def difference(before: str, after: str, as_of: date | None, today: date) -> dict[str, Any]:
-    """Two installed schemes or directories: their rules and, where measures are stored, every enterprise's move."""
+    """Two installed schemes or directories: their rules and, where measures are stored, every enterprise's move on the
+    last night of each district.
+    """
+
+    def last() -> tuple[Lake, list[Result]]:
+        stores = open_stores()
+        found = [stores.ledger.last_scored(district, None, as_of or today) for district in areas()]
+        return stores.lake, [row for row in found if row is not None]
+
+    found = difference_on(before, after, last)
+    if as_of is not None and found.get("why_no_movement") == NO_MEASURES:
+        raise BadInput(
+            "no measures are stored",
+            where=f"as of {as_of}",
+            kept="nothing was changed",
+            todo="refresh a night first, or leave --as-of out to compare the rules alone",
+        )
+    return found
+
+
+def difference_on(before: str, after: str, stored: Callable[[], tuple[Lake, Sequence[Result]]]) -> dict[str, Any]:
+    """The same on the very results that `stored` gives, if it is asked for them, with the lake that keeps them."""
     old, new = _scheme(before), _scheme(after)
     found = _rules(old, new)
     if isinstance(old, TreeScheme) or isinstance(new, TreeScheme):
         return found | {"why_no_movement": "schemes with a tree score supplied measures only"}
     if own := [scheme.id for scheme in (old, new) if scheme.measures]:
         return found | {"why_no_movement": f"{own[0]} brings measures of its own, which no night stores"}
-    stores = open_stores()
-    nights = {district: stores.ledger.last_measured(district, as_of or today) for district in areas()}
-    stored = {district: night for district, night in nights.items() if night is not None}
-    if not stored:
-        if as_of is not None:
-            raise BadInput(
-                "no measures are stored",
-                where=f"as of {as_of}",
-                kept="nothing was changed",
-                todo="refresh a night first, or leave --as-of out to compare the rules alone",
-            )
-        return found | {"why_no_movement": "no measures are stored; refresh a night to see who moves"}
-    return found | {"movement": _movement(stores, old, new, stored)}
+    lake, results = stored()
+    if not results:
+        return found | {"why_no_movement": NO_MEASURES}
+    return found | {"movement": _movement(lake, old, new, results)}
 
 
 def rule_difference(before: str, after: str) -> dict[str, Any]:
@@ -92,31 +104,22 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _movement(stores: Stores, old: Scheme, new: Scheme, stored: dict[str, date]) -> dict[str, Any]:
+def _movement(lake: Lake, old: Scheme, new: Scheme, results: Sequence[Result]) -> dict[str, Any]:
     from include.indicators.evaluate import evaluate
     from include.points.movement import movement
 
-    night = max(stored.values())
-    tables: dict[str, list[pa.Table]] = {"measures": [], "quarantined": [], "enterprises": []}
-    seen: set[str] = set()
-    for district, on in sorted(stored.items(), key=lambda item: item[1], reverse=True):
-        measures = stores.lake.read(places.measures(district, on), "measures")
-        own = pa.array([uscc for uscc in measures["uscc"].to_pylist() if uscc not in seen], pa.string())
-        seen.update(own.to_pylist())  # who moved between districts counts once, where the newer night has them
-        for name, rows in (
-            ("measures", measures),
-            ("quarantined", stores.lake.read(places.conformed(district, on), "quarantined")),
-            ("enterprises", stores.lake.read(places.conformed(district, on), "enterprises")),
-        ):
-            tables[name].append(rows.filter(pc.is_in(rows["uscc"], own)))
-    measures, quarantined, enterprises = (pa.concat_tables(parts) for parts in tables.values())
+    nights = {row.result.district: row.result.as_of for row in results}
+    night = max(nights.values())
+    gather = gatherer(lake, results, moved_away(lake, results))
+    measures = gather("measures", "measures")
+    quarantined, enterprises = gather("conformed", "quarantined"), gather("conformed", "enterprises")
     before, after = _in_force(old, night), _in_force(new, night)
     values = evaluate(before, measures, quarantined), evaluate(after, measures, quarantined)
     moved = movement(before, after, values, measures, enterprises)
     show = _Shown(moved.maxima)
     return {
         "as_of": night.isoformat(),
-        "older_districts": {district: on.isoformat() for district, on in stored.items() if on != night},
+        "older_districts": {district: on.isoformat() for district, on in nights.items() if on != night},
         "rules_of": {"before": before.as_of.isoformat(), "after": after.as_of.isoformat()},
         "unit": show.unit,
         "maxima": show.maxima,

@@ -56,7 +56,7 @@ from include.steps.conforming import Frozen
 from include.steps.stores import Stores, open_stores
 from include.store import decisions, waivers
 from include.store import lake as places
-from include.store.ledger import ResultRow
+from include.store.ledger import Result
 from include.store.waivers import Waiver
 from include.validation.waiver import row_id
 
@@ -78,7 +78,7 @@ PROVED_OF_CHANGE = [
 class _Scored:
     """One enterprise in one scored result, measured again."""
 
-    row: ResultRow
+    row: Result
     rules: Compiled
     snapshots: dict[str, Frozen]
     tables: dict[str, pa.Table]
@@ -95,11 +95,11 @@ def explain(
     scheme: str,
     *,
     indicator: str | None = None,
-    as_of: date | None = None,
+    as_of: date | Result | None = None,
     nights: Nights | None = None,
 ) -> Account:
-    """The whole account of one enterprise, as of the last scored date or the last one not after `as_of`. `nights` keeps
-    what many accounts of the same night have in common.
+    """The whole account of one enterprise, as of the last scored date or the last one not after `as_of`, or in that
+    very result. `nights` keeps what many accounts of the same night have in common.
 
     Raises when a re-derived figure differs from the ledger: then either a snapshot or the code is not what it was.
     """
@@ -149,13 +149,13 @@ def explain_change(
     scheme: str,
     *,
     since: date,
-    as_of: date | None = None,
+    as_of: date | Result | None = None,
     since_scheme: str | None = None,
     nights: Nights | None = None,
 ) -> Change:
     """Why the enterprise's points differ from those of the last night not after `since` (perhaps under another scheme).
 
-    `since` and `as_of` name the last scored results not after them, as `explain` does.
+    `since` and `as_of` name results as `explain` does.
     """
     stores, code = open_stores(), normal_code(uscc)
     for asked in (scheme, since_scheme or scheme):
@@ -163,7 +163,7 @@ def explain_change(
     nights = nights or Nights()
     before = _scored(stores, code, since_scheme or scheme, since, nights)
     after = _scored(stores, code, scheme, as_of, nights)
-    if (before.row.result, before.row.points_sha) == (after.row.result, after.row.points_sha):
+    if before.row.result == after.row.result:
         raise BadInput(
             f"both nights are the result of {after.row.result.as_of}",
             todo="choose an earlier --since: a night that was scored, or another scheme",
@@ -195,9 +195,9 @@ def explain_change(
 
 
 def _scored(
-    stores: Stores, code: str, scheme: str, as_of: date | None, nights: Nights, indicator: str | None = None
+    stores: Stores, code: str, scheme: str, as_of: date | Result | None, nights: Nights, indicator: str | None = None
 ) -> _Scored:
-    row = _result_of(stores, code, scheme, as_of)
+    row = as_of if isinstance(as_of, Result) else _result_of(stores, code, scheme, as_of)
     rules = nights.rules(scheme, row.result.as_of)
     if indicator is not None and indicator not in rules.indicators:
         near = nearest(indicator, list(rules.indicators))
@@ -208,7 +208,7 @@ def _scored(
     return nights.enterprise(row, code, lambda: _scored_again(stores, row, rules, code, nights))
 
 
-def _scored_again(stores: Stores, row: ResultRow, rules: Compiled, code: str, nights: Nights) -> _Scored:
+def _scored_again(stores: Stores, row: Result, rules: Compiled, code: str, nights: Nights) -> _Scored:
     from include.measures.run import measure
 
     snapshots = {member[0]: Frozen.of(member) for member in row.own_members}
@@ -234,7 +234,7 @@ def _scored_again(stores: Stores, row: ResultRow, rules: Compiled, code: str, ni
     return scored
 
 
-def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> ResultRow:
+def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> Result:
     """The newest result that has the enterprise: after a move its old district may still show it for a night."""
     rows = [stores.ledger.last_scored(district, scheme, as_of or date.max) for district in areas()]
     for row in sorted((row for row in rows if row), key=lambda row: row.result.as_of, reverse=True):
@@ -252,7 +252,7 @@ def _result_of(stores: Stores, code: str, scheme: str, as_of: date | None) -> Re
     )
 
 
-def _only(stores: Stores, row: ResultRow, table: str, code: str) -> list[dict[str, Any]]:
+def _only(stores: Stores, row: Result, table: str, code: str) -> list[dict[str, Any]]:
     found = stores.lake.read(places.points(row.result), table, version=row.points_sha)
     return found.filter(pc.equal(found["uscc"].cast(pa.string()), code)).to_pylist()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from include.contracts import Contract, require_contract
 from include.kernel.areas import CITY, require_area
-from include.kernel.errors import BadInput, TerminalError, one_line
+from include.kernel.errors import BadInput, one_line
 from include.kernel.references import SnapshotKey
 from include.steps.snapshots import validate
 from include.steps.stores import lock_of, open_stores
@@ -30,7 +30,7 @@ def require_blocked(dataset: str, scope: str, as_of: date) -> SnapshotRow:
         found = "nothing has landed" if held is None else f"it is {held.verdict or 'not judged yet'}"
         raise BadInput(f"{found}, not blocked", where=str(key), kept=_KEPT, todo="look at `innopoints blocked`")
     if any(check["id"] == NOBODY_RELEASES and not check["passed"] for check in held.checks):
-        raise TerminalError(
+        raise BadInput(
             "an empty delivery is not released", where=str(key), kept=_KEPT, todo="ask the department to deliver again"
         )
     return held

@@ -141,7 +141,7 @@ def _open(as_of: date, dataset: str | None) -> tuple[Stores, date, list[Waiting]
     if dataset is not None:
         require_contract(dataset)
     stores = open_stores()
-    nights = [night for area in areas() if (night := stores.ledger.last_measured(area, as_of))]
+    nights = [row.result.as_of for area in areas() if (row := stores.ledger.last_scored(area, None, as_of))]
     if not nights:
         raise BadInput(f"nothing is conformed as of {as_of} or before", kept=_KEPT, todo="run a refresh first")
     night = max(nights)

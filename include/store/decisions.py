@@ -16,7 +16,7 @@ from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Table
 from sqlalchemy.types import Integer, Text
 
 from include.kernel.errors import BadInput, one_line
-from include.store.warehouse import Moment, clock, metadata, reading, writing
+from include.store.warehouse import Moment, Warehouse, clock, metadata, reading, writing
 
 run_name_decision = Table(
     "run_name_decision",
@@ -62,9 +62,9 @@ class _Revocable(Protocol):
 Entry = TypeVar("Entry", bound=_Revocable)
 
 
-def decisions(engine: Engine, before: datetime | None = None) -> list[NameDecision]:
+def decisions(warehouse: Warehouse, before: datetime | None = None) -> list[NameDecision]:
     """All that were taken, or those taken before a moment, in their order."""
-    return [NameDecision(**row) for row in added(engine, run_name_decision, before)]
+    return [NameDecision(**row) for row in added(warehouse, run_name_decision, before)]
 
 
 def in_force(taken: list[NameDecision]) -> dict[str, dict[tuple[str, str], NameDecision]]:
@@ -93,12 +93,12 @@ def revoke(engine: Engine, number: int, *, evidence: str, by: str) -> NameDecisi
     return _add(engine, row | {"evidence": evidence, "decided_by": by})
 
 
-def added(engine: Engine, table: Table, before: datetime | None) -> list[dict[str, Any]]:
+def added(warehouse: Warehouse, table: Table, before: datetime | None) -> list[dict[str, Any]]:
     """The rows of such a table in their order, all or those added before a moment."""
     query = sa.select(table).order_by(table.c.id)
     if before is not None:
         query = query.where(table.c.decided_at < before)
-    with reading(engine) as connection:
+    with reading(warehouse) as connection:
         return [dict(row._mapping) for row in connection.execute(query)]
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.types import Boolean, Date, Integer, Text
 
 from include.store.decisions import add
 from include.store.ledger import Lease
-from include.store.warehouse import SCHEMA, Moment, clock, metadata, reading, writing
+from include.store.warehouse import SCHEMA, Moment, Warehouse, clock, metadata, reading, writing
 
 PROPOSED, NOTICE, FROZEN, SUPERSEDED = "proposed", "notice", "frozen", "superseded"
 UPHELD, DISMISSED = "upheld", "dismissed"
@@ -211,61 +211,61 @@ class Year:
         return holding
 
 
-def years(engine: Engine) -> list[Roll]:
+def years(warehouse: Warehouse) -> list[Roll]:
     """Of every year and scheme the roll that counts, newest year first: the frozen one, else the newest."""
     found: dict[tuple[int, str], Roll] = {}
-    for roll in rolls(engine):
+    for roll in rolls(warehouse):
         key = roll.year, roll.scheme_id
         if key not in found or roll.status == FROZEN:
             found[key] = roll
     return [found[key] for key in sorted(found, key=lambda key: (-key[0], key[1]))]
 
 
-def year_of(engine: Engine, year: int, scheme_id: str) -> Year | None:
+def year_of(warehouse: Warehouse, year: int, scheme_id: str) -> Year | None:
     """The honours of a year; None where none were ever proposed."""
-    for roll in years(engine):
+    for roll in years(warehouse):
         if (roll.year, roll.scheme_id) == (year, scheme_id):
             if roll.status == FROZEN:
-                return Year(roll, frozen(engine, year, scheme_id), errata(engine, year, scheme_id))
-            return Year(roll, candidates(engine, roll.roll_id), [])
+                return Year(roll, frozen(warehouse, year, scheme_id), errata(warehouse, year, scheme_id))
+            return Year(roll, candidates(warehouse, roll.roll_id), [])
     return None
 
 
-def rolls(engine: Engine, year: int | None = None, scheme_id: str | None = None) -> list[Roll]:
+def rolls(warehouse: Warehouse, year: int | None = None, scheme_id: str | None = None) -> list[Roll]:
     """Every roll, or those of a year or a scheme; newest first."""
     query = sa.select(honour_roll).order_by(honour_roll.c.roll_id.desc())
     if year is not None:
         query = query.where(honour_roll.c.year == year)
     if scheme_id is not None:
         query = query.where(honour_roll.c.scheme_id == scheme_id)
-    with reading(engine) as connection:
+    with reading(warehouse) as connection:
         return [Roll(**row._mapping) for row in connection.execute(query)]
 
 
-def candidates(engine: Engine, roll_id: int) -> list[Entry]:
+def candidates(warehouse: Warehouse, roll_id: int) -> list[Entry]:
     """Who is on a roll, in the order of honour and place."""
-    return _entries(engine, honour_candidate, honour_candidate.c.roll_id == roll_id)
+    return _entries(warehouse, honour_candidate, honour_candidate.c.roll_id == roll_id)
 
 
-def frozen(engine: Engine, year: int, scheme_id: str) -> list[Entry]:
+def frozen(warehouse: Warehouse, year: int, scheme_id: str) -> list[Entry]:
     """What froze of a year, in the order of honour and place. Errata stand beside it."""
     held = frozen_honours.c
-    return _entries(engine, frozen_honours, held.year == year, held.scheme_id == scheme_id)
+    return _entries(warehouse, frozen_honours, held.year == year, held.scheme_id == scheme_id)
 
 
-def errata(engine: Engine, year: int, scheme_id: str) -> list[Erratum]:
+def errata(warehouse: Warehouse, year: int, scheme_id: str) -> list[Erratum]:
     """The corrections of a year's frozen honours, in their order."""
     held = honour_erratum.c
     query = sa.select(honour_erratum).where(held.year == year, held.scheme_id == scheme_id).order_by(held.id)
-    with reading(engine) as connection:
+    with reading(warehouse) as connection:
         return [Erratum(**row._mapping) for row in connection.execute(query)]
 
 
-def objections(engine: Engine, roll_id: int) -> list[Objection]:
+def objections(warehouse: Warehouse, roll_id: int) -> list[Objection]:
     """What was objected against a roll and how it was settled, in its order."""
     held = run_honour_objection.c
     query = sa.select(run_honour_objection).where(held.roll_id == roll_id).order_by(held.id)
-    with reading(engine) as connection:
+    with reading(warehouse) as connection:
         return [Objection(**row._mapping) for row in connection.execute(query)]
 
 
@@ -331,10 +331,10 @@ def correct(engine: Engine, said: dict[str, Any]) -> Erratum:
     return Erratum(**add(engine, honour_erratum, said, kept=_KEPT))
 
 
-def _entries(engine: Engine, table: Table, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
+def _entries(warehouse: Warehouse, table: Table, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
     columns = [table.c[name] for name in Entry.__dataclass_fields__]
     query = sa.select(*columns).where(*conditions).order_by(table.c.honour, table.c.place, table.c.stage, table.c.uscc)
-    with reading(engine) as connection:
+    with reading(warehouse) as connection:
         return [Entry(**row._mapping) for row in connection.execute(query)]
 
 

@@ -25,7 +25,7 @@ from include.kernel.areas import CITY
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.periods import SHANGHAI
 from include.kernel.references import ResultKey, SnapshotKey
-from include.store.warehouse import Moment, clock, generation, metadata, reading, writing
+from include.store.warehouse import Moment, Warehouse, clock, generation, metadata, reading, writing
 
 log = logging.getLogger("innopoints")
 
@@ -218,21 +218,31 @@ class PublicationRow:
 
 
 @dataclass(frozen=True)
-class ResultRow:
-    """The scored points of one district, and the accepted snapshots they stand on."""
+class Result:
+    """The scored points of one district by their digest, and the accepted snapshots they stand on."""
 
     result: ResultKey
-    snapshot_set: str
-    members: list[Member]
-    enterprises: int
     points_sha: str
-    scored_at: datetime
+    members: list[Member]
+
+    @property
+    def snapshot_set(self) -> str:
+        """The id of these snapshots."""
+        return _set_id(self.members)
 
     @property
     def own_members(self) -> list[Member]:
         """The district's own snapshots and the city's: without the registries of other districts, by which it knows
         who is registered elsewhere."""
         return [member for member in self.members if member[1] in (CITY, self.result.district)]
+
+
+@dataclass(frozen=True)
+class ResultRow(Result):
+    """The result that a district has now: what was scored last of its date under its scheme."""
+
+    enterprises: int
+    scored_at: datetime
 
 
 @dataclass(frozen=True)
@@ -295,10 +305,10 @@ class Lease:
 
 
 class Ledger:
-    """Reads and writes the ledger in the warehouse's database."""
+    """Reads and writes the ledger in the warehouse's database; what it writes is a transaction of its own always."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse, self.engine = warehouse, warehouse.engine
 
     def acquire(self, name: str, holder: str, seconds: float) -> Lease:
         """Take the lock `name`; as a context manager the lease releases it.
@@ -448,7 +458,7 @@ class Ledger:
     def release_of(self, key: SnapshotKey, landing_sha: str) -> ReleaseRow | None:
         """The release of exactly this landing."""
         wanted = _matches(run_release, _identity(key) | {"landing_sha": landing_sha})
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             row = connection.execute(sa.select(run_release).where(*wanted)).one_or_none()
         return ReleaseRow(**row._mapping) if row else None
 
@@ -470,7 +480,7 @@ class Ledger:
             .where(run_snapshot.c.verdict == "rejected", ~replaced)
             .order_by(run_snapshot.c.as_of, run_snapshot.c.dataset, run_snapshot.c.scope)
         )
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             return [SnapshotRow(**row._mapping) for row in connection.execute(query)]
 
     def snapshot(self, key: SnapshotKey) -> SnapshotRow | None:
@@ -484,7 +494,7 @@ class Ledger:
             .where(run_snapshot.c.as_of.between(first, last))
             .order_by(run_snapshot.c.as_of, run_snapshot.c.dataset, run_snapshot.c.scope)
         )
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             return [SnapshotRow(**row._mapping) for row in connection.execute(query)]
 
     def last_accepted(self, dataset: str, scope: str, on_or_before: date) -> SnapshotRow | None:
@@ -508,7 +518,7 @@ class Ledger:
 
     def members(self, set_id: str) -> list[Member]:
         """The accepted snapshots of a set."""
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             members = connection.scalar(sa.select(run_snapshot_set.c.members).where(run_snapshot_set.c.id == set_id))
         if members is None:
             raise TerminalError(f"snapshot set {set_id:.16} is not known", todo="choose a generation of this warehouse")
@@ -539,20 +549,13 @@ class Ledger:
         """The scored points of one district as of exactly this date."""
         return next(iter(self._results(*_matches(run_result, _identity(result)))), None)
 
-    def last_scored(self, district: str, scheme: str, on_or_before: date) -> ResultRow | None:
-        """The newest scored result of a district with a business date not after `on_or_before`."""
-        found = self._results(
-            run_result.c.district == district,
-            run_result.c.scheme == scheme,
-            run_result.c.as_of <= on_or_before,
-            newest=True,
-        )
-        return found[0] if found else None
-
-    def last_measured(self, district: str, on_or_before: date) -> date | None:
-        """The newest business date, not after `on_or_before`, on which a district was scored under any scheme."""
-        found = self._results(run_result.c.district == district, run_result.c.as_of <= on_or_before, newest=True)
-        return found[0].result.as_of if found else None
+    def last_scored(self, district: str, scheme: str | None, on_or_before: date) -> ResultRow | None:
+        """The newest scored result of a district, under a scheme or any (None), with a business date not after
+        `on_or_before`.
+        """
+        of_scheme = [] if scheme is None else [run_result.c.scheme == scheme]
+        within = (run_result.c.district == district, run_result.c.as_of <= on_or_before)
+        return next(iter(self._results(*within, *of_scheme, newest=True)), None)
 
     def results_reading_otherwise(self, key: SnapshotKey, accepted_sha: str) -> list[ResultRow]:
         """The results as of the key's date or later that stand on another snapshot of its dataset and scope than one
@@ -572,7 +575,7 @@ class Ledger:
         query = sa.select(sa.literal(1)).where(
             run_result.c.district == district, run_result.c.as_of >= first, run_result.c.scored_at > moment
         )
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             return connection.execute(query.limit(1)).one_or_none() is not None
 
     def snapshots_before(self, limit: date) -> list[SnapshotKey]:
@@ -580,7 +583,7 @@ class Ledger:
         named = sa.select(run_snapshot.c.dataset, run_snapshot.c.scope, run_snapshot.c.as_of).where(
             run_snapshot.c.as_of < limit, run_snapshot.c.landed_at < _midnight(limit)
         )
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             return [SnapshotKey(*row) for row in connection.execute(named)]
 
     def results(self, *, before: date | None = None) -> list[ResultRow]:
@@ -594,13 +597,13 @@ class Ledger:
         sets = sa.select(run_snapshot_set.c.members).where(
             run_snapshot_set.c.id.in_(sa.select(generation.c.snapshot_set))
         )
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             return [member for row in connection.execute(sets) for member in row.members]
 
     def published_content(self, generation_id: int) -> str | None:
         """The digest of what a generation published, as the lake knows it; None for one that no publication made."""
         query = sa.select(run_publication.c.content_sha).where(run_publication.c.generation_id == generation_id)
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             return connection.scalar(query)
 
     def forget(self, key: SnapshotKey | ResultKey, *, lease: Lease) -> None:
@@ -636,7 +639,7 @@ class Ledger:
             .order_by(run_publication.c.generation_id)
         )
         results = self._results(_is_task_of(run, run_result.c.scored_by))
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             return Made(
                 [SnapshotRow(**row._mapping) for row in connection.execute(snapshots)],
                 [RepullRow(**row._mapping) for row in connection.execute(repulls)],
@@ -669,12 +672,12 @@ class Ledger:
             .join(run_snapshot_set)
             .order_by(run_publication.c.covers_until, run_publication.c.generation_id)
         )
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             rows = connection.execute(publications).all()
         return {(row.as_of, row.scheme): (row.covers_until, set(map(tuple, row.members))) for row in rows}
 
     def _snapshot(self, query: sa.Select) -> SnapshotRow | None:
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             row = connection.execute(query).one_or_none()
         return SnapshotRow(**row._mapping) if row else None
 
@@ -683,15 +686,14 @@ class Ledger:
         order = (run_result.c.as_of, run_result.c.district, run_result.c.scheme)
         query = sa.select(run_result, run_snapshot_set.c.members).join(run_snapshot_set).where(*conditions)
         query = query.order_by(*(one.desc() for one in order)).limit(1) if newest else query.order_by(*order)
-        with reading(self.engine) as connection:
+        with reading(self._warehouse) as connection:
             rows = connection.execute(query).all()
         return [
             ResultRow(
                 ResultKey(row.as_of, row.district, row.scheme),
-                row.snapshot_set,
+                row.points_sha,
                 row.members,
                 row.enterprises,
-                row.points_sha,
                 row.scored_at,
             )
             for row in rows
@@ -726,9 +728,13 @@ def _is_task_of(run: str, holder: Column) -> sa.ColumnElement[bool]:
     return sa.and_(own == f"{run}/", slashes == 1)
 
 
+def _set_id(members: list[Member]) -> str:
+    return hashlib.sha256(json.dumps(sorted(members), ensure_ascii=False).encode("utf-8")).hexdigest()[:16]
+
+
 def _keep_set(connection: Connection, members: list[Member]) -> str:
     ordered = sorted(list(member) for member in members)
-    set_id = hashlib.sha256(json.dumps(ordered, ensure_ascii=False).encode("utf-8")).hexdigest()[:16]
+    set_id = _set_id(ordered)
     insert_missing(connection, run_snapshot_set, {"id": set_id, "members": ordered})
     return set_id
 

@@ -14,7 +14,7 @@ from sqlalchemy import JSON, CheckConstraint, Column, Engine, ForeignKey, Table
 from sqlalchemy.types import Integer, Text
 
 from include.store.decisions import add, added, revocable, standing
-from include.store.warehouse import Moment, metadata
+from include.store.warehouse import Moment, Warehouse, metadata
 
 run_waiver = Table(
     "run_waiver",
@@ -48,9 +48,9 @@ class Waiver:
     decided_at: datetime
 
 
-def waivers(engine: Engine, before: datetime | None = None) -> list[Waiver]:
+def waivers(warehouse: Warehouse, before: datetime | None = None) -> list[Waiver]:
     """All that were given, or those given before a moment, in their order."""
-    return [Waiver(**row) for row in added(engine, run_waiver, before)]
+    return [Waiver(**row) for row in added(warehouse, run_waiver, before)]
 
 
 def in_force(given: list[Waiver]) -> dict[str, dict[str, Waiver]]:

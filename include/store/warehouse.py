@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Connection, Engine, ForeignKey, MetaData, Table, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, StatementError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.types import (
     JSON,
     Boolean,
@@ -38,6 +39,8 @@ from include.kernel.errors import BadInput, InnopointsError, TerminalError, Tran
 from include.kernel.exact import to_scaled
 
 SCHEMA = "publish"
+Warehouse = Engine | Connection
+"""Where to read: in a transaction of its own, or within one that is open, which so holds one connection for all."""
 # SQLite keeps a decimal as a 64-bit float; up to this many significant digits the way there and back is exact.
 SQLITE_DIGITS = 15
 BUSY_SECONDS = 30
@@ -376,18 +379,23 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
             crash_point("about to commit")
         crash_point("committed")
-    except (StatementError, psycopg.Error) as error:  # COPY raises the driver's own
+    except (StatementError, NoConnectionLeft, psycopg.Error) as error:  # COPY raises the driver's own
         raise _in_one_line(error) from None
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that sees one state of the database, however many statements it runs: never two generations."""
-    options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+def reading(warehouse: Warehouse) -> Iterator[Connection]:
+    """One transaction that sees one state of the database, however many statements it runs: never two generations. A
+    reading within another is part of it.
+    """
+    if isinstance(warehouse, Connection):
+        yield warehouse
+        return
+    options = {} if warehouse.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     try:
-        with engine.connect().execution_options(**options) as connection, connection.begin():
+        with warehouse.connect().execution_options(**options) as connection, connection.begin():
             yield connection
-    except StatementError as error:
+    except (StatementError, NoConnectionLeft) as error:
         raise _in_one_line(error) from None
 
 
@@ -399,7 +407,8 @@ def _in_one_line(error: Exception) -> InnopointsError:
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or type(cause).__name__
     what, kept = f"the warehouse did not carry out a statement ({code})", "what was published; nothing of this work"
     kinds = {base.__name__ for base in type(cause).__mro__}  # the DB-API's names, the same in each driver
-    if kinds & {"OperationalError", "InterfaceError", "InternalError"} and code not in _NEEDS_A_PERSON:
+    passing = {"OperationalError", "InterfaceError", "InternalError", NoConnectionLeft.__name__}
+    if kinds & passing and code not in _NEEDS_A_PERSON:
         return TransientError(what, kept=kept, todo="retry")
     return TerminalError(what, kept=kept, todo="look the code up in the manual of the database, mend it, and retry")
 

@@ -31,7 +31,7 @@ from include.portal.web import make_app
 from include.schemes.model import require_scheme
 from include.sources.declaration import of_district, shared
 from include.steps.again import Nights
-from include.steps.difference import difference, render
+from include.steps.difference import difference, difference_on, render
 from include.steps.explain import explain, explain_change
 from include.steps.refresh import refresh
 from include.store import lake as places
@@ -244,15 +244,15 @@ def test_who_moves_is_worked_out_once_however_many_ask_at_once(replayed: City, m
     asked = []
 
     def counted(*given: Any) -> Any:
-        asked.append(given)
-        return difference(*given)
+        asked.append(given[:2])
+        return difference_on(*given)
 
-    monkeypatch.setattr(page, "difference", counted)
+    monkeypatch.setattr(page, "difference_on", counted)
     browser, forms = _pages(replayed), ("", ".csv", "", ".xlsx")
     with ThreadPoolExecutor(len(forms)) as pool:
         answers = list(pool.map(browser.get, [f"/scheme/difference{form}?to={NATIONAL}" for form in forms]))
     assert {answer.status_code for answer in answers} == {200}
-    assert asked == [(SCHEME, NATIONAL, None, AS_OF)]
+    assert asked == [(SCHEME, NATIONAL)]
 
 
 def test_a_night_that_is_lost_is_one_plain_line_on_the_page(
@@ -261,9 +261,8 @@ def test_a_night_that_is_lost_is_one_plain_line_on_the_page(
     lost = shutil.copytree(replayed.home, tmp_path / "lost")
     monkeypatch.setenv("INNOPOINTS_HOME", str(lost))
     shutil.rmtree(lost / "lake" / places.measures(DISTRICT, AS_OF))
-    answer = _pages(replayed).get(f"/scheme/difference?to={NATIONAL}")
-    assert answer.status_code == 422
-    assert f"无法给出： measures/{DISTRICT}/as_of={AS_OF}: nothing is committed" in answer.text
+    answer = _pages(replayed.moved_to(lost)).get(f"/scheme/difference?to={NATIONAL}")
+    assert (answer.status_code, "此处所依据的文件或数据无法读取" in answer.text) == (503, True)
 
 
 def test_the_same_scheme_in_a_directory_moves_nobody_and_a_night_that_is_not_stored_is_one_line(

@@ -77,7 +77,9 @@ def test_an_answer_that_the_caller_holds_is_not_sent_again(browser: TestClient, 
     tag = browser.get("/points" + path).headers["etag"]
     again = browser.get("/points" + path, headers={"If-None-Match": f'"other", {tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
-    assert browser.get("/points" + path, headers={"If-None-Match": '"other"'}).status_code == 200
+    for held in (f"W/{tag}", f'"other",W/{tag}', "*"):  # RFC 9110, 13.1.2
+        assert browser.get("/points" + path, headers={"If-None-Match": held}).status_code == 304, held
+    assert browser.get("/points" + path, headers={"If-None-Match": '"other", W/"other"'}).status_code == 200
 
 
 def test_the_tag_changes_with_the_generation(empty: Engine, desk: Callable[..., TestClient]) -> None:
@@ -105,6 +107,8 @@ def test_the_tag_changes_with_the_generation(empty: Engine, desk: Callable[..., 
         ("/api/lists/标兵企业?page=one", 422, "bad_request"),
         ("/api/lists/标兵企业?size=1000", 422, "bad_request"),
         ("/api/lists/标兵企业?generation=7", 409, "stale"),
+        (f"/api/points/{code(0)}?generation=7", 409, "stale"),
+        (f"/api/points/{code(0)}/INP-03?generation=7", 409, "stale"),
         ("/api/search", 422, "bad_request"),
         ("/api/search?q=", 422, "bad_request"),
         ("/api/nothing", 404, "no_such_page"),

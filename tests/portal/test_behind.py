@@ -4,21 +4,34 @@ both only as long as they speak of what is published.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
+from time import monotonic, sleep
 from typing import Any
 
 import jsonschema
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from include.kernel.references import SnapshotKey
+from include.kernel.references import ResultKey, SnapshotKey
+from include.portal.desk import MOST_WAITING, Desk, Sorry
 from include.portal.published import Reader
+from include.publish.generations import rollback
+from include.schemes.model import require_scheme
+from include.steps import compute, publish, rank, score
+from include.steps import difference as steps_difference
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.warehouse import PUBLISHED, reading
@@ -26,6 +39,8 @@ from tests.portal.conftest import Nights
 
 AS_OF, SCHEME, DISTRICT = date(2026, 11, 20), "changzhou_v1", "320411"
 DOCS = Path(__file__).parents[2] / "docs"
+POOL = 15
+"""Connections that a process may hold at once: SQLAlchemy's five, and ten more when they are needed."""
 IN_PART = "The records of that night are not at hand"
 Open = Callable[..., TestClient]
 
@@ -64,17 +79,24 @@ def somebody(stores: Stores) -> str:
     return str(published(stores, "enterprise_profile", district=DISTRICT)[0].uscc)
 
 
-def score_anew(stores: Stores) -> None:
-    """The district's same points are kept and told to the ledger as made anew: another result than was published."""
-    held = stores.ledger.last_scored(DISTRICT, SCHEME, AS_OF)
-    assert held is not None
-    place = places.points(held.result)
-    points = stores.lake.require(place, held.points_sha)
-    tables = {name: stores.lake.read(place, name, version=held.points_sha) for name in points.tables}
-    anew = stores.lake.commit(place, tables, {**points.facts, "anew": True})
-    about = {"snapshot_set": held.members, "enterprises": held.enterprises, "points_sha": anew.sha256}
-    with stores.lease("test", "test") as lease:
-        stores.ledger.record_scored(held.result, lease=lease, **about)
+def score_anew(stores: Stores, uscc: str) -> None:
+    """The district is scored anew on other measures: nothing is held of one enterprise any more."""
+    place = places.measures(DISTRICT, AS_OF)
+    facts, table = stores.lake.require(place).facts, stores.lake.read(place, "measures")
+    spoilt = pc.equal(table["uscc"].cast(pa.string()), uscc)
+    for at, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type):
+            table = table.set_column(at, field, pc.if_else(spoilt, pa.scalar(None, field.type), table[field.name]))
+    stores.lake.commit(place, {"measures": table}, facts)
+    compute(DISTRICT, AS_OF, SCHEME, holder="test")
+    score(DISTRICT, AS_OF, SCHEME, holder="test")
+
+
+def publish_and_roll_back(stores: Stores) -> None:
+    rank(AS_OF, SCHEME, holder="test")
+    made = publish(AS_OF, SCHEME, holder="test", drift_accepted_by="test")
+    assert (made["generation"], made["status"]) == (3, "current")
+    rollback(stores.engine, 2, by="test", reason="test")
 
 
 def test_a_certificate_that_ends_soon_is_warned_of_with_its_number_and_day(stores: Stores, desk: Open) -> None:
@@ -124,6 +146,7 @@ def test_an_account_for_programs_is_that_of_the_published_line(stores: Stores, n
     found = answer.json()
     (told,) = found["indicators"]
     assert (told["points"], found["total"], found["as_of"]) == (str(line.points), str(total.total), str(AS_OF))
+    assert found.pop("generation") == 2
     jsonschema.validate(found, json.loads((DOCS / "reference" / "explain.schema.json").read_text(encoding="utf-8")))
     again = desk(stores.engine, Reader("officer"), stores.lake).get(
         f"/points/api/points/{uscc}/{indicator}", headers={"If-None-Match": answer.headers["etag"]}
@@ -154,22 +177,82 @@ def test_an_account_of_another_district_is_like_one_that_is_not_there(
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown_enterprise")
 
 
-def test_what_was_scored_anew_is_not_shown_behind_the_older_points(own: Stores, desk: Open) -> None:
+@pytest.mark.parametrize("is_rolled_back", [False, True], ids=["scored anew", "published and rolled back"])
+def test_what_is_published_is_explained_whatever_was_scored_since(
+    own: Stores, desk: Open, is_rolled_back: bool
+) -> None:
     uscc = somebody(own)
-    assert IN_PART not in get(desk, own, f"/enterprises/{uscc}?lang=en").text
-    score_anew(own)
-    shown = get(desk, own, f"/enterprises/{uscc}?lang=en")
-    assert (shown.status_code, IN_PART in shown.text) == (200, True)
-    elsewhere = published(own, "enterprise_profile", district="320412")[0].uscc
-    assert IN_PART not in get(desk, own, f"/enterprises/{elsewhere}?lang=en").text
+    indicator = next(line.indicator for line in published(own, "points_ledger", uscc=uscc) if line.points > 0)
+    pages = {path: f"/enterprises/{uscc}{path}?lang=en" for path in ("", f"/{indicator}", "/change")}
+    before = {path: get(desk, own, address).text for path, address in pages.items()}
+    score_anew(own, uscc)
+    (total,) = published(own, "enterprise_points", uscc=uscc)
+    scored = own.ledger.last_scored(DISTRICT, SCHEME, AS_OF)
+    assert scored is not None
+    points = own.lake.read(places.points(scored.result), "points", version=scored.points_sha)
+    assert points.filter(pc.equal(points["uscc"], uscc))["total"].to_pylist() != [total.total]
+    if is_rolled_back:
+        publish_and_roll_back(own)
+    assert {path: get(desk, own, address).text for path, address in pages.items()} == before
+    assert IN_PART not in before[""]
+    account = get(desk, own, f"/api/points/{uscc}/{indicator}").json()
+    (line,) = published(own, "points_ledger", uscc=uscc, indicator=indicator)
+    told = account["indicators"][0]
+    assert (account["generation"], account["total"], told["points"]) == (2, str(total.total), str(line.points))
+    text = get(desk, own, "/scheme/difference.csv?to=national_core").content.decode("utf-8-sig")
+    compared = {row["uscc"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert {code: (Decimal(row["total_before"]), int(row["rank_before"])) for code, row in compared.items()} == {
+        row.uscc: (row.total, row.rank_all) for row in published(own, "enterprise_points")
+    }
+
+
+def test_a_scheme_that_is_not_valid_on_the_night_is_compared_by_the_rules_of_a_day_that_is_told(
+    stores: Stores, desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "/scheme/difference?to=national_core"
+    assert "不在有效期内" not in get(desk, stores, address).text
+    national = require_scheme("national_core")
+    later = national.identity.valid.model_copy(update={"since": date(2027, 1, 1)})
+    next_year = national.model_copy(update={"identity": national.identity.model_copy(update={"valid": later})})
+    monkeypatch.setattr(
+        steps_difference, "require_scheme", lambda name: {"national_core": next_year}.get(name) or require_scheme(name)
+    )
+    text = get(desk, stores, address).text
+    assert "<code>national_core</code> 该方案在这一夜不在有效期内，所用规则取自 2027-01-01" in text
+    assert f"<dd>{AS_OF}</dd>" in text
 
 
 @pytest.mark.parametrize("path", ["/api/points/{}/INP-03", "/enterprises/{}/INP-03", "/enterprises/{}/change"])
-def test_an_account_waits_for_the_publication_of_what_was_scored_anew(own: Stores, desk: Open, path: str) -> None:
+def test_what_is_not_kept_any_more_cannot_be_explained(own: Stores, desk: Open, path: str) -> None:
     uscc = somebody(own)
-    score_anew(own)
+    own.lake.erase(places.points(ResultKey(AS_OF, DISTRICT, SCHEME)))
     answer = get(desk, own, path.format(uscc) + "?lang=en")
-    assert (answer.status_code, "scored anew after this publication" in answer.text) == (409, True)
+    assert (answer.status_code, "are not kept any more" in answer.text) == (404, True)
+    shown = get(desk, own, "/scheme/difference?to=national_core").text
+    assert "所依据的记录已不再保存；已发布的结果不受影响。 新北区" in shown
+    answer = get(desk, own, "/scheme/difference.csv?to=national_core")
+    assert (answer.status_code, f"不受影响。 {DISTRICT}</p>" in answer.text) == (404, True)
+
+
+def test_so_many_wait_for_an_account_and_the_others_are_asked_to_come_again(stores: Stores) -> None:
+    desk, too_many = Desk(stores.engine, stores.lake), 5
+
+    def derive() -> str:
+        try:
+            with desk.deriving():
+                return "derived"
+        except Sorry as sorry:
+            return f"{sorry.status} {sorry.word}"
+
+    with ThreadPoolExecutor(MOST_WAITING + too_many) as people:
+        with desk.deriving():
+            others = [people.submit(derive) for _ in range(MOST_WAITING - 1 + too_many)]
+            last = monotonic() + 20
+            while sum(one.done() for one in others) < too_many and monotonic() < last:
+                sleep(0.01)
+        told = Counter(one.result() for one in others)
+    assert told == {"derived": MOST_WAITING - 1, "503 busy": too_many}
+    assert derive() == "derived"
 
 
 @pytest.mark.parametrize("place", ["conformed", "measures"])
@@ -179,3 +262,22 @@ def test_a_damaged_file_behind_the_points_costs_the_warnings_only(own: Stores, d
         file.write_bytes(file.read_bytes()[:-8])
     shown = get(desk, own, f"/enterprises/{uscc}?lang=en")
     assert (shown.status_code, IN_PART in shown.text) == (200, True)
+
+
+def test_more_people_at_once_than_there_are_connections_are_all_answered(stores: Stores, desk: Open) -> None:
+    path = f"/enterprises/{somebody(stores)}"
+    assert get(desk, stores, path).status_code == 200
+    together, first = Barrier(POOL), iter(range(POOL))
+
+    def until_none_is_left(*_: object) -> None:
+        if next(first, None) is not None:
+            together.wait(20)
+
+    browser = desk(stores.engine, Reader("officer"), stores.lake)
+    sa.event.listen(stores.engine, "checkout", until_none_is_left)
+    try:
+        with ThreadPoolExecutor(POOL + 5) as people:
+            answers = list(people.map(browser.get, ["/points" + path] * (POOL + 5)))
+    finally:
+        sa.event.remove(stores.engine, "checkout", until_none_is_left)
+    assert [answer.status_code for answer in answers] == [200] * (POOL + 5)

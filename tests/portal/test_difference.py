@@ -48,7 +48,9 @@ def test_the_page_of_the_scheme_leads_to_every_other_nightly_one(browser: TestCl
 
 def test_where_no_night_is_stored_it_says_so(browser: TestClient) -> None:
     text = browser.get(ADDRESS).text
-    assert "无法得知谁的得分变动： no measures are stored; refresh a night to see who moves" in text
+    assert (
+        "无法得知谁的得分变动： 已发布结果所依据的记录已不再保存；已发布的结果不受影响。 钟楼区 新北区 武进区" in text
+    )
     assert "全部企业" not in text
 
 
@@ -56,7 +58,7 @@ def test_where_no_night_is_stored_it_says_so(browser: TestClient) -> None:
 def test_who_may_not_see_the_whole_city_is_told_that_and_no_night_is_looked_at(
     published: Engine, desk: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch, districts: set[str]
 ) -> None:
-    monkeypatch.setattr(page, "difference", lambda *_: pytest.fail("who moves was worked out for nobody"))
+    monkeypatch.setattr(page, "difference_on", lambda *_: pytest.fail("who moves was worked out for nobody"))
     browser = desk(published, Reader("li", frozenset(districts)))
     text = browser.get(ADDRESS).text
     assert "只向负责全市的人员显示" in text

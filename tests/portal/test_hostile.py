@@ -17,7 +17,7 @@ from fastapi import FastAPI, HTTPException
 from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 from httpx import Response
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Pool, event
 from starlette.testclient import TestClient
 
 from include.portal.published import Reader
@@ -28,7 +28,7 @@ from include.steps.waive import waive
 from include.store.lake import Lake
 from include.store.warehouse import create_engine
 from include.validation.waiver import row_id
-from tests.portal.conftest import ANNA, FIRMS, ask_nobody, code, put_roll
+from tests.portal.conftest import ANNA, FIRMS, Nights, ask_nobody, code, put_roll
 from tests.portal.every_page import PARAMETER
 from tests.portal.test_pages import told
 from tests.steps.test_review import A, B
@@ -183,10 +183,10 @@ def ask(browser: TestClient, method: str, route: APIRoute, **replaced: str) -> R
     )
 
 
-def is_plain(answer: Response, home: Path) -> bool:
+def is_plain(answer: Response, home: Path, *also: int) -> bool:
     """Says what is the matter in a few words; nothing of the machinery, and nothing that runs."""
     text, asked = answer.text, str(answer.request.url)
-    assert answer.status_code in (200, 303, 400, 403, 404, 405, 409, 413, 422), text[:500]
+    assert answer.status_code in (200, 303, 400, 403, 404, 405, 409, 413, 422, *also), text[:500]
     said = [
         "Traceback",
         "sqlalchemy",
@@ -222,9 +222,9 @@ def test_with_good_values_it_answers(
         "/enterprises/{uscc}/{indicator}",
         "/api/points/{uscc}/{indicator}",
     }
-    nothing_scored = of_an_enterprise | {"/scheme/difference", "/scheme/difference.{ending}"}
+    not_kept = of_an_enterprise | {"/scheme/difference.{ending}"}
     answer = ask(place.door, method, route)
-    assert answer.status_code == (422 if route.path in nothing_scored else 200), answer.text
+    assert answer.status_code == (404 if route.path in not_kept else 200), answer.text
 
 
 @every_route
@@ -235,6 +235,78 @@ def test_whatever_is_asked_the_answer_is_plain(
     for name in sorted({name for names in parameters(route).values() for name in names}):
         for value in (*HOSTILE.values(), NOT_UTF8):
             assert is_plain(ask(attacked.door, method, route, **{name: value}), attacked.home), (name, value)
+
+
+@pytest.fixture(scope="module")
+def scored(
+    nights: Nights, desk: Callable[..., TestClient], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Place, dict[str, str]]]:
+    """Two real nights, so that there is something behind every page; and what is known of them for addresses."""
+    home = shutil.copytree(nights.home, tmp_path_factory.mktemp("scored") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        stores = open_stores()
+        yield Place(home, {None: desk(stores.engine, ANNA, stores.lake)}), nights.known | {"since": "2026-10-20"}
+        stores.engine.dispose()
+
+
+@every_route
+def test_a_request_holds_one_connection_at_a_time(
+    scored: tuple[Place, dict[str, str]],
+    attacked: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    route: APIRoute,
+) -> None:
+    """Else as many at once as there are connections wait for each other: each holds one, and wants a second."""
+    place, known = scored if method == "GET" else (attacked, {})
+    monkeypatch.setenv("INNOPOINTS_HOME", str(place.home))
+    held, most = 0, 0
+
+    def taken(*_: object) -> None:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+
+    def given_back(*_: object) -> None:
+        nonlocal held
+        held -= 1
+
+    event.listen(Pool, "checkout", taken)
+    event.listen(Pool, "checkin", given_back)
+    try:
+        answer = ask(place.door, method, route, **known)
+    finally:
+        event.remove(Pool, "checkout", taken)
+        event.remove(Pool, "checkin", given_back)
+    assert (most <= 1, held) == (True, 0), answer.text[:500]
+
+
+@pytest.mark.parametrize("file", ["*.json", "*.parquet"])
+def test_damage_is_told_plainly_and_where_it_is_stands_in_the_log_alone(
+    scored: tuple[Place, dict[str, str]],
+    tmp_path: Path,
+    desk: Callable[..., TestClient],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    file: str,
+) -> None:
+    home = shutil.copytree(scored[0].home, tmp_path / "home")
+    monkeypatch.setenv("INNOPOINTS_HOME", str(home))
+    for damaged in (home / "lake").rglob(file):
+        damaged.write_bytes(damaged.read_bytes()[:-8])
+    stores = open_stores()
+    door = desk(stores.engine, ANNA, stores.lake)
+    answers = {
+        one.path: ask(door, method, one, **scored[1]) for method, one in ROUTES if method == "GET"
+    }  # all of them, on what was read by nobody yet
+    stores.engine.dispose()
+    for path, answer in answers.items():
+        assert is_plain(answer, home, 503), path
+    out_of_order = {path for path, answer in answers.items() if answer.status_code == 503}
+    assert out_of_order >= {"/enterprises/{uscc}/change", "/api/points/{uscc}/{indicator}", "/scheme/difference"}
+    assert not [path for path in out_of_order if "Tell your administrator" not in answers[path].text]
+    assert str(home / "lake") in caplog.text
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -53,7 +53,6 @@ EXPORTS = [
         ("/rankings", ""),
         ("/honours", "?list=标兵企业"),
         ("/honours/2026", ""),
-        ("/scheme/difference", "?to=national_core"),
         ("/quarantine", ""),
         ("/quarantine/TAX_CIT/320411", ""),
         ("/waivers", ""),
@@ -221,8 +220,9 @@ def test_there_is_no_other_form_than_csv_and_xlsx(browser: TestClient) -> None:
         ("/quarantine/TAX_CIT/320411/0123456789abcdef", 404, "隔离区中没有这一行"),
         ("/quarantine/TAX_CIT/320411?q=" + "x" * 10_000, 422, "无法理解的参数： q"),
         ("/review/one?dataset=IP_PAT&name=x", 422, "无法给出： nothing is conformed as of 2026-11-23"),
-        (f"/enterprises/{code(2)}/change", 422, "is scored under changzhou_v1"),
-        (f"/enterprises/{code(2)}/INP-03", 422, "is scored under changzhou_v1"),
+        (f"/enterprises/{code(2)}/change", 404, "所依据的记录已不再保存"),
+        (f"/enterprises/{code(2)}/INP-03", 404, "所依据的记录已不再保存"),
+        ("/scheme/difference.csv?to=national_core", 404, "所依据的记录已不再保存"),
         (f"/enterprises/{code(2)}/change?since=yesterday", 422, "无法理解的参数： since"),
         ("/enterprises/91320400MA00000099/change", 404, "没有这个代码的企业"),
         ("/rankings?stage=%3Cscript%3E", 422, "无法理解的参数： stage"),
@@ -291,7 +291,7 @@ def test_a_warehouse_that_does_not_answer_is_one_plain_page(
 
     monkeypatch.setattr(published_module, "reading", down)
     answer = desk(published).get("/points/")
-    assert (answer.status_code, "数据仓库或快照没有应答" in answer.text, "08006" in answer.text) == (503, True, False)
+    assert (answer.status_code, "数据仓库没有应答" in answer.text, "08006" in answer.text) == (503, True, False)
 
 
 def test_what_nobody_foresaw_shows_no_trace(

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Engine
 
+from include.kernel.errors import BadInput
 from include.kernel.settings import settings
 from include.portal.published import Reader, read
 from tests.portal.conftest import GROWTH, START_UP, code, put, town
@@ -70,6 +71,14 @@ def test_whoever_is_not_named_sees_no_enterprise_once_readers_are_named(
 ) -> None:
     monkeypatch.setenv("INNOPOINTS_READERS", setting)
     assert [one for one in ("320411", "320412") if Reader.named(name).may_see(one)] == sees
+
+
+@pytest.mark.parametrize("codes", ['["320114"]', '["320411", "city"]', '[""]'])
+def test_a_district_that_there_is_not_stops_everything_in_one_line(monkeypatch: pytest.MonkeyPatch, codes: str) -> None:
+    """Else who mistypes a code sees nobody, and is not told; and `city` is no district but a scope of datasets."""
+    monkeypatch.setenv("INNOPOINTS_READERS", f'{{"wang": ["320411"], "li": {codes}}}')
+    with pytest.raises(BadInput, match=r"INNOPOINTS_READERS is not usable: .*unknown district '.*320402, .* or \* for"):
+        settings()
 
 
 def test_readers_that_are_no_json_stop_everything_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

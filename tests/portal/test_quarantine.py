@@ -49,4 +49,4 @@ def test_the_rows_of_another_district_and_of_the_city_are_not_shown(
 
 def test_a_snapshot_that_is_not_in_the_lake_is_a_plain_page(browser: TestClient) -> None:
     answer = browser.get("/points/quarantine/TAX_CIT/320412")
-    assert (answer.status_code, "快照没有应答" in answer.text) == (503, True)
+    assert (answer.status_code, "所依据的文件或数据无法读取" in answer.text) == (503, True)

@@ -2,13 +2,12 @@
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, cast
 
 import pyarrow as pa
 
 from include.kernel.references import ResultKey
-from include.steps.city import _behind, _moved
-from include.steps.stores import Stores
+from include.steps.city import _behind
+from include.steps.results import moved_away
 from include.store import lake as places
 from include.store.ledger import ResultRow
 
@@ -19,10 +18,10 @@ def test_an_enterprise_that_moved_is_taken_from_the_district_with_the_newer_resu
     def scored(district: str, day: int, codes: list[str]) -> ResultRow:
         result = ResultKey(date(2026, 11, day), district, "changzhou_v1")
         sha = lake.commit(places.points(result), {"points": pa.table({"uscc": codes})}, {}).sha256
-        return ResultRow(result, "set", [], len(codes), sha, datetime(2026, 11, day, tzinfo=UTC))
+        return ResultRow(result, sha, [], len(codes), datetime(2026, 11, day, tzinfo=UTC))
 
     results = [scored("320402", 19, ["A", "MOVED"]), scored("320411", 20, ["B", "MOVED"]), scored("320412", 20, ["C"])]
-    moved = _moved(Stores(lake, cast(Any, None), cast(Any, None)), results)
+    moved = moved_away(lake, results)
     assert {district: left.to_pylist() for district, left in moved.items()} == {
         "320402": ["MOVED"],
         "320411": [],
@@ -34,7 +33,7 @@ def test_a_district_on_an_older_snapshot_of_the_citys_than_another_is_named() ->
     def scored(district: str, patents_of: str, day: int = 20) -> ResultRow:
         members = [["IP_PAT", "city", patents_of, "sha"], ["TAX_CIT", district, "2026-11-18", "sha"]]
         result = ResultKey(date(2026, 11, day), district, "changzhou_v1")
-        return ResultRow(result, "set", members, 1, "sha", datetime(2026, 11, day, tzinfo=UTC))
+        return ResultRow(result, "sha", members, 1, datetime(2026, 11, day, tzinfo=UTC))
 
     tonight = date(2026, 11, 20)
     behind = _behind([scored("320402", "2026-11-19"), scored("320404", "2026-11-20")], tonight)

@@ -144,6 +144,6 @@ def test_only_what_is_blocked_can_be_released_and_an_empty_delivery_never(stores
     land(stores, NIGHTS[1], "0", rows=0)
     with pytest.raises(TerminalError, match=r"snapshot\.min_rows"):
         judge(NIGHTS[1])
-    with pytest.raises(TerminalError, match="an empty delivery is not released"):
+    with pytest.raises(BadInput, match="an empty delivery is not released"):
         release(NIGHTS[1])
     assert in_use(stores, NIGHTS[1]) == NIGHTS[0]

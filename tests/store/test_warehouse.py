@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -265,6 +268,27 @@ def test_database_errors_are_one_line_and_show_no_value(warehouse: Engine) -> No
     assert "CANARY" not in str(error.value)
     with reading(warehouse) as connection:
         assert connection.execute(sa.select(PUBLISHED["stage_distribution"])).all() == []
+
+
+@pytest.mark.parametrize("open_it", [reading, writing])
+def test_a_process_whose_connections_are_all_in_use_is_told_to_retry(
+    warehouse: Engine, monkeypatch: pytest.MonkeyPatch, open_it: Callable[[Engine], AbstractContextManager[Any]]
+) -> None:
+    monkeypatch.setattr(warehouse.pool, "_timeout", 0.05)
+    with ExitStack() as others:
+        for _ in range(15):  # SQLAlchemy's five, and ten more
+            others.enter_context(warehouse.connect())
+        with pytest.raises(TransientError, match="TimeoutError"), open_it(warehouse):
+            pass
+    with open_it(warehouse) as connection:
+        assert connection.scalar(sa.text("SELECT 1")) == 1
+
+
+def test_a_reading_within_another_is_part_of_it(warehouse: Engine) -> None:
+    with reading(warehouse) as whole:
+        with reading(whole) as part:
+            assert part is whole
+        assert whole.scalar(sa.text("SELECT 1")) == 1
 
 
 def test_a_warehouse_that_does_not_answer_is_worth_a_retry(tmp_path: Path) -> None:
