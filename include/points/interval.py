@@ -100,7 +100,9 @@ def _node_span(
         changing = {name for name in node.formula.inputs if name in facts and facts[name] is None}
         changing |= {name if name in compiled.nodes else points_name(name) for name in open_members}
         changing |= {value_name(name) for name in open_members & compiled.lines.keys()}
-        if is_decided(node.formula.root, read, changing):
+        reasons = {reason for name in open_members for reason in (outcomes[name].status, *spans[name].absences)}
+        waits = any(handling.get(reason) == "no_result" for reason in reasons)
+        if not waits and is_decided(node.formula.root, read, changing):
             return _final(outcomes[node.id])
         known = {name: Reach(value, value) for name, value in read.items() if value is not None}
         known |= {name: _measure(compiled, name, facts) for name in changing & facts.keys()}
