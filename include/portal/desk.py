@@ -158,9 +158,12 @@ class Desk:
         finally:
             self._waiting.release()
 
-    def published(self, reading: Reading, district: str) -> Result | None:
+    def published(self, reading: Reading, district: str) -> Result:
         """The very result of a district that the generation published, whatever was scored since."""
-        return published_result(self.lake, Ledger(reading.connection), reading.generation, district)
+        found = published_result(self.lake, Ledger(reading.connection), reading.generation, district)
+        if found is None:
+            raise Sorry(404, "not_kept")
+        return found
 
     def waiting(self, generation: int | None, reader: Reader) -> tuple[Reading, list[QueueRow]]:
         """The names that wait for a decision. Candidates are of every district: who may not see the city sees none."""
@@ -187,13 +190,12 @@ class Desk:
 
         def make() -> Difference:
             with self.reading(current.id) as reading:
-                names = {one.uscc: one.name for one in self.city(reading).enterprises}
-                districts = sorted({one.district for one in self.city(reading).enterprises})
-                results = [self.published(reading, district) for district in districts]
-            kept = [one for one in results if one is not None]
-            if len(kept) < len(districts):
-                gone = [district for district, one in zip(districts, results, strict=True) if one is None]
+                everybody, ledger = self.city(reading).enterprises, Ledger(reading.connection)
+                districts = sorted({one.district for one in everybody})
+                results = {one: published_result(self.lake, ledger, current, one) for one in districts}
+            if gone := [district for district, one in results.items() if one is None]:
                 return rules_alone(current.scheme_id, to, not_kept=gone)
+            kept, names = [one for one in results.values() if one], {one.uscc: one.name for one in everybody}
             return whole_difference(current.scheme_id, to, self.lake, kept, names)
 
         with in_plain_words():
@@ -226,8 +228,6 @@ def account_of(
         if indicator not in (line.indicator for line in published.lines):
             raise Sorry(404, "unknown_indicator")
         scored = desk.published(reading, published.profile.district)
-    if scored is None:
-        raise Sorry(404, "not_kept")
     code, scheme = published.profile.uscc, reading.generation.scheme_id
     with in_plain_words(), desk.deriving() as nights:
         return reading, explain(code, scheme, indicator=indicator, as_of=scored, nights=nights)

@@ -118,8 +118,6 @@ def page_routes(desk: Desk) -> APIRouter:
             profile, current = portrait_of(reading, asked.reader, uscc).profile, reading.generation
             earlier = since or before(current, generations(reading.connection))
             scored = desk.published(reading, profile.district)
-        if scored is None:
-            raise Sorry(404, "not_kept")
         with in_plain_words(), desk.deriving() as nights:
             found = explain_change(profile.uscc, current.scheme_id, since=earlier, as_of=scored, nights=nights)
         return asked.show(reading).change(found, earlier)
