@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from include.kernel.errors import BadInput
 from include.kernel.exact import ratio_half_up
-from include.kernel.irrational import TooLarge
+from include.kernel.irrational import TooLarge, recognised
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.compile import COVERAGE_DECIMALS, value_name
 from include.schemes.formula import Formula
@@ -294,6 +294,8 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
             _require_declared(rule, bounded(rule, aggregated))
     else:
         aggregated = aggregate(rule, counted, weights)
+        if node.computed and aggregated is not None:
+            aggregated = recognised(aggregated)
     if aggregated is None:
         return nothing
     exact = bounded(rule, aggregated)

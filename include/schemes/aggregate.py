@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from include.kernel.irrational import DIGITS, decimal_of, kept
+from include.kernel.irrational import DIGITS, decimal_of, kept, recognised
 from include.schemes.tree import NodeRule
 
 
@@ -36,7 +36,7 @@ def aggregate(rule: NodeRule, points: Mapping[str, Fraction], weights: Mapping[s
     exponent = next(terms)
     for term in terms:
         exponent = DIGITS.add(exponent, term)
-    return kept(DIGITS.exp(exponent))
+    return recognised(kept(DIGITS.exp(exponent)))
 
 
 def bounded(rule: NodeRule, points: Fraction) -> Fraction:

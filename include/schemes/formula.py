@@ -17,7 +17,7 @@ it has no SQL.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -27,6 +27,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up
+from include.kernel.irrational import recognised
 from include.kernel.whole import Column
 from include.schemes.expression import (
     BOOLEAN,
@@ -81,12 +82,16 @@ _WORDS = ("and", "or", "not", "in", "is", "between", "when", "then", "else", "ca
 
 @dataclass(frozen=True)
 class Formula:
-    """A checked expression: its tree, the measures it reads, and the decimals of its result (0 for a yes/no)."""
+    """A checked expression: its tree, the measures it reads, and the decimals of its result (0 for a yes/no).
+
+    `computed`: there are logarithms or roots in it, or in what it reads.
+    """
 
     text: str
     root: Node
     inputs: tuple[str, ...]
     decimals: int
+    computed: bool = False
 
     @property
     def is_condition(self) -> bool:
@@ -119,8 +124,13 @@ class Formula:
         return shown
 
     def exact(self, measures: Mapping[str, Fraction | None]) -> Value:
-        """The value of an `exact` formula, rounded nowhere."""
-        return node_value(self.root, measures, exact=True)
+        """The value of an `exact` formula, rounded nowhere; what logarithms and roots come to is `recognised`."""
+        value = node_value(self.root, measures, exact=True, computed=self.computed)
+        return recognised(value) if self.computed and isinstance(value, Fraction) else value
+
+    def reading(self, computed: Set[str]) -> Formula:
+        """The formula, knowing which of the results that it may read are computed."""
+        return replace(self, computed=self.computed or not computed.isdisjoint(self.inputs))
 
     def evaluate(
         self, measures: Mapping[str, Decimal | int | None], lines: Iterable[Threshold] = ()
@@ -167,7 +177,8 @@ def compile_formula(
     elif unit not in (None, "是否"):
         raise FormulaError(f"gives a yes/no, the indicator's unit is {unit}")
     inputs = tuple(dict.fromkeys(node.name for node in walk(root) if isinstance(node, Measure)))
-    return Formula(text, root, inputs, decimals)
+    computed = any(isinstance(node, Irrational | Cagr) for node in walk(root))
+    return Formula(text, root, inputs, decimals, computed)
 
 
 def _unknown_function(name: str, exact: bool) -> str:
@@ -235,8 +246,8 @@ def _numbers_of(node: Node) -> list[Fraction]:
         return [number for numbers in found for number in numbers] if all(found) else []
     if any(isinstance(part, Measure) for part in walk(node)):
         return []
-    value = node_value(node, {}, exact=True)
-    return [value] if isinstance(value, Fraction) else []
+    value = node_value(node, {}, exact=True, computed=True)
+    return [recognised(value)] if isinstance(value, Fraction) else []
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

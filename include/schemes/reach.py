@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
-from include.kernel.irrational import TooLarge
+from include.kernel.irrational import TooLarge, recognised
 from include.schemes.expression import (
     BOOLEAN,
     Absolute,
@@ -84,11 +84,11 @@ def reach(node: Node, known: Mapping[str, Reach] = NOTHING_KNOWN) -> Reach:
             nearest = Fraction(0) if found.low <= 0 <= found.high else min(abs(found.low), abs(found.high))
             return Reach(nearest, max(abs(found.low), abs(found.high)))
         case Arithmetic(sign=sign, left=left, right=right):
-            return _ARITHMETIC[sign](of(left), of(right))
+            return _recognised(_ARITHMETIC[sign](of(left), of(right)))
         case Ratio(numerator=numerator, denominator=denominator):
-            return _over(of(numerator), of(denominator))
+            return _recognised(_over(of(numerator), of(denominator)))
         case Irrational(arguments=[base, *exponents]):
-            return _monotone(node, of(base), [of(exponent) for exponent in exponents])
+            return _recognised(_monotone(node, of(base), [of(exponent) for exponent in exponents]))
     return ANY
 
 
@@ -116,6 +116,11 @@ def _may_compare(sign: str, left: Reach, right: Reach) -> bool:
     if sign == "=":
         return equal and _may_compare(">=", right, left)
     return above if sign == ">" else equal if sign == ">=" else True
+
+
+def _recognised(found: Reach) -> Reach:
+    """Without the noise of logarithms and roots, which no value has either."""
+    return Reach(*(None if end is None else recognised(end) for end in (found.low, found.high)))
 
 
 def _hull(found: list[Reach]) -> Reach:

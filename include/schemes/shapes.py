@@ -29,7 +29,7 @@ from itertools import pairwise
 from typing import Literal
 
 from include.kernel.exact import parse_decimal
-from include.kernel.irrational import DIGITS, decimal_of, kept
+from include.kernel.irrational import DIGITS, decimal_of, kept, recognised
 from include.schemes.model import Edge
 from include.schemes.reading import nearest
 
@@ -98,7 +98,7 @@ class Line:
         if value == right:
             return Fraction(1)
         low, here, high = (_stretch(place + self.shift, self.scale) for place in (left, value, right))
-        return kept(DIGITS.divide(DIGITS.subtract(here, low), DIGITS.subtract(high, low)))
+        return recognised(kept(DIGITS.divide(DIGITS.subtract(here, low), DIGITS.subtract(high, low))))
 
 
 @lru_cache(maxsize=1024)  # the ends of a curve are asked for with every value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
@@ -17,7 +17,7 @@ from include.schemes.formula import Formula, bounds_on, compile_condition, compi
 from include.schemes.model import NamedCondition
 from include.schemes.reach import Reach, reach
 from include.schemes.reading import KEPT, in_force
-from include.schemes.shapes import Bands, CurveError, Jumps, Shape, Threshold, read_shape
+from include.schemes.shapes import Bands, CurveError, Jumps, Line, Shape, Threshold, read_shape
 from include.schemes.tree import NodeRule, RankRule, TreeCurve, TreeIndicator, TreeRule, TreeScheme, shown, weights_of
 
 MOST_DECIMALS = 12
@@ -46,6 +46,11 @@ class TreeLine:
         return None if self.indicator.decimals == "exact" else int(self.indicator.decimals)
 
     @property
+    def is_computed(self) -> bool:
+        """Whether its points come of a logarithm or a root."""
+        return self.formula.computed or (isinstance(self.shape, Line) and self.shape.scale != "linear")
+
+    @property
     def best(self) -> Fraction:
         return max(self.shape.outcomes)
 
@@ -68,12 +73,15 @@ class TreeLine:
 
 @dataclass(frozen=True)
 class TreeNode:
-    """One node; `reads` are the members or, of a formula, the indicators and nodes it names."""
+    """One node; `reads` are the members or, of a formula, the indicators and nodes it names. `computed`: there are
+    logarithms or roots in what it stands on.
+    """
 
     id: str
     rule: NodeRule
     reads: tuple[str, ...]
     formula: Formula | None
+    computed: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,9 +132,9 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
         if name in known:
             raise BadInput(f"measure {name!r} has the name of a result", where=scheme.where("measures.yaml"), kept=KEPT)
     known_now = {**known, **results}
-    nodes = _in_order(scheme, rule, known_now)
+    nodes, computed = _computed(lines, _in_order(scheme, rule, known_now), rule.root)
     gates = in_force(scheme.identity.gates, as_of, f"{file}: gates") if scheme.identity.gates else None
-    ask = partial(_conditions, known=known_now)
+    ask = partial(_conditions, known=known_now, computed=computed)
     checks = ask(scheme.checks, where=f"{scheme.where('measures.yaml')}: checks")
     entry = ask(gates.entry, where=f"{file}: gates.entry") if gates else ()
     passing = ask(gates.passing, where=f"{file}: gates.pass") if gates else ()
@@ -248,6 +256,23 @@ def _in_order(scheme: TreeScheme, rule: TreeRule, known: Mapping[str, Quantity])
     return done
 
 
+def _computed(
+    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], root: str
+) -> tuple[dict[str, TreeNode], set[str]]:
+    """The nodes, knowing whether they stand on logarithms or roots; and what does, by the names that conditions use."""
+    computed = {value_name(name) for name, line in lines.items() if line.formula.computed}
+    computed |= {points_name(name) for name, line in lines.items() if line.is_computed}
+    found: dict[str, TreeNode] = {}
+    for name, node in nodes.items():
+        members = {points_name(member) if member in lines else member for member in node.reads}
+        formula = node.formula and node.formula.reading(computed)
+        is_computed = formula.computed if formula else node.rule.kind == "geometric_mean" or bool(members & computed)
+        found[name] = replace(node, formula=formula, computed=is_computed)
+        if is_computed:
+            computed |= {name, "total"} if name == root else {name}
+    return found, computed
+
+
 def _ranges(
     lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], stage: str, file: str
 ) -> dict[str, tuple[Fraction, Fraction]]:
@@ -327,12 +352,12 @@ def _faults(compiled: CompiledTree) -> Iterator[str]:
 
 
 def _conditions(
-    conditions: list[NamedCondition], *, known: Mapping[str, Quantity], where: str
+    conditions: list[NamedCondition], *, known: Mapping[str, Quantity], computed: Set[str], where: str
 ) -> tuple[TreeCondition, ...]:
-    return tuple(
-        TreeCondition(c, located(f"{where}: {c.id}", partial(compile_condition, c.when, known, exact=True)))
-        for c in conditions
-    )
+    found = [
+        (c, located(f"{where}: {c.id}", partial(compile_condition, c.when, known, exact=True))) for c in conditions
+    ]
+    return tuple(TreeCondition(condition, formula.reading(computed)) for condition, formula in found)
 
 
 def _bases(scheme: TreeScheme, as_of: date, known: Mapping[str, Quantity]) -> tuple[CompiledBasis, ...]:

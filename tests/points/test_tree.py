@@ -389,6 +389,84 @@ def test_a_power_too_large_is_refused_with_its_place(formula: str, c: str, funct
     assert expected in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("formula", "c", "value"),
+    [
+        ("ratio(ln(c), ln(2))", "8", "3"),
+        ("ratio(ln(c), ln(10))", "1000", "3"),
+        ("sqrt(c) * sqrt(c)", "3", "3"),
+        ("power(power(c, ratio(1, 3)), 3)", "5", "5"),
+        ("exp(ln(c))", "7", "7"),
+        ("exp(ln(c))", "12345678901234567890.123456", "12345678901234567890.123456"),
+        ("3 + ln(c) - 3 * ln(2)", "8", "3"),
+        ("coalesce(ratio(c, ln(c) - 3 * ln(2)), 4)", "8", "4"),  # nothing below the line
+        ("coalesce(ln(3 * ln(2) - ln(c)), 4)", "8", "4"),
+        ("power(0 - c, ratio(ln(8), ln(2)))", "-2", "8"),
+        ("case when ln(c) = 3 * ln(2) then 1 else 0 end", "8", "1"),
+        ("case when sqrt(c) * sqrt(c) in (3) then 1 else 0 end", "3", "1"),
+        ("3 * power(ratio(c, 27), ratio(1, 3))", "1", "1"),
+    ],
+)
+@pytest.mark.parametrize("decimals", ["exact", "6"])
+def test_logarithms_and_roots_that_come_out_even_lie_on_the_line(
+    formula: str, c: str, value: str, decimals: str, tmp_path: Path
+) -> None:
+    """log2 8 = 3, ∛5³ = 5: at the line, not a hair above or below it; so in the points, the gate and what is shown."""
+    gates = f"gates:\n  - {{from: 2024-01-01, reference: ours, pass: [{{id: g, name: g, when: ccc_01 = {value}}}]}}\n"
+    scheme = _with_formula(tmp_path, formula)
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8").replace("decimals: exact", f"decimals: {decimals}")
+    path.write_text(text.replace("linear(0; 100)", f"step(>={value}:50; >{value}:100)"), encoding="utf-8")
+    with (scheme / "scheme.yaml").open("a", encoding="utf-8") as file:
+        file.write(gates)
+    found = score(tmp_path, scheme, {"X": {"a": "1", "b": "1", "c": c}})["X"]
+    assert (found["CCC-01"]["points"], found["gate:g"]["status"]) == ("50", "pass")
+    assert Decimal(found["CCC-01"]["value"]) == Decimal(value)
+
+
+GEOMETRIC = "kind: geometric_mean, zero: gives_zero"
+PRODUCT = {"half": "kind: formula, maximum: 10000, expression: 'aaa_01_points * bbb_01_points'"}
+ROOTS = {
+    "half": "kind: formula, maximum: 1000, expression: 'aaa_01_points * sqrt(bbb_01_points) * sqrt(bbb_01_points)'"
+}
+THRICE = {"half": "kind: sum, of: {mean: 3}", "mean": GEOMETRIC + ", of: {AAA-01: 1/3, BBB-01: 2/3}"}
+
+
+@pytest.mark.parametrize(
+    ("others", "most", "curve", "a", "b", "points"),
+    [
+        (ROOTS, "1100", "given(0; 100)", "10", "3", "30"),
+        (PRODUCT, "10100", "sqrt_linear(0; 10000)", "2", "8", "4"),  # √2 · √8
+        (THRICE, "400", "log_linear(1; 1000)", "10", "10", "100"),  # ln 10 / ln 1000 = 1/3
+    ],
+)
+def test_a_node_on_logarithms_and_roots_that_comes_out_even_meets_its_gate(
+    others: dict[str, str], most: str, curve: str, a: str, b: str, points: str, tmp_path: Path
+) -> None:
+    gates = f"""gates:
+  - from: 2024-01-01
+    reference: ours
+    pass: [{{id: at, name: g, when: half >= {points}}}, {{id: past, name: g, when: total > {points}}}]
+"""
+    scheme = written(tmp_path, nodes("kind: sum, of: [half, CCC-01]", **others), gates, maximum=most)
+    for name in ("AAA-01", "BBB-01"):
+        path = scheme / f"indicators/{name}.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("given(0; 100)", curve), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": a, "b": b, "c": "0"}})["X"]
+    assert [found[gate]["status"] for gate in ("gate:at", "gate:past")] == ["pass", "fail"]
+    assert found["total"]["points"] == points
+
+
+def test_equal_totals_share_a_rank_by_whatever_logarithms_they_came(tmp_path: Path) -> None:
+    """ln 1 + ln 6 and ln 2 + ln 3."""
+    ranks = "ranks: [{from: 2024-01-01, reference: ours, ranked: exact, ties: competition}]\n"
+    half = "kind: formula, maximum: 10, expression: 'ln(aaa_01_points) + ln(bbb_01_points)'"
+    scheme = written(tmp_path, nodes("kind: sum, of: [half, CCC-01]", half=half), ranks, maximum="110")
+    given = {f"X{one}": {"a": str(a), "b": str(b), "c": "0"} for one, (a, b) in enumerate([(1, 6), (2, 3), (3, 4)])}
+    found = score(tmp_path, scheme, given)
+    assert [found[one]["rank"]["value"] for one in given] == ["2", "2", "1"]
+
+
 def _with_formula(directory: Path, formula: str) -> Path:
     """CCC-01 is a formula of c, whose points are 0 up to 0 and 100 from 100 on."""
     scheme = written(directory, nodes(f"kind: sum, {ALL}"), maximum="300")
