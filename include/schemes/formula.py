@@ -64,17 +64,15 @@ from include.schemes.formula_columns import Columns, node_column, scaled_column
 from include.schemes.formula_exact import node_value
 from include.schemes.reading import nearest
 from include.schemes.shapes import Threshold
+from include.schemes.spelling import spelling_fault, unquoted
 
 MAX_DECIMALS = 18
 MAX_YEARS, MAX_EXACT_YEARS = 4, 50
 DEEPEST = 150
 """Levels of a formula; a sum of so many terms has as many. Beyond, walking it would exhaust the stack."""
-_ODD_NUMBER = re.compile(r"(?<![\w.])\d[\d.]*_\w*")
 _FUNCTIONS = ("abs", "case", "cagr", "coalesce", "greatest", "least", "ratio")
 _IRRATIONAL = ("ln", "exp", "sqrt", "power")
 _MEANT = {"min": "least", "max": "greatest", "log": "ln", "pow": "power", "if": "case"}
-_COMMENT = re.compile(r"--|/\*")
-_QUOTED = re.compile(r"'[^']*'")
 _CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 _WORDS = ("and", "or", "not", "in", "is", "between", "when", "then", "else", "case")
 """What may stand before a bracket and calls nothing."""
@@ -154,12 +152,9 @@ def compile_formula(
 
     With `unit`, the result must be of it (days may become years: 天, 月 and 年 are one dimension).
     """
-    if odd := _ODD_NUMBER.search(text):
-        raise FormulaError(f"not a number: {odd.group()!r:.40}; write its digits alone")
-    unquoted = _QUOTED.sub("''", text)
-    if mark := _COMMENT.search(unquoted):
-        raise FormulaError(f"`{mark.group()}` would hide the rest as a comment; a double negative is a - (-b)")
-    for called in _CALLED.findall(unquoted):
+    if fault := spelling_fault(text, known):
+        raise FormulaError(fault)
+    for called in _CALLED.findall(unquoted(text)):
         if called.lower() not in (*_WORDS, *_FUNCTIONS, *_IRRATIONAL):
             raise FormulaError(_unknown_function(called, exact))
     try:

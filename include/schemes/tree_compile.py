@@ -18,9 +18,18 @@ from include.schemes.model import NamedCondition
 from include.schemes.reach import Reach, reach
 from include.schemes.reading import KEPT, in_force
 from include.schemes.shapes import Bands, CurveError, Jumps, Line, Shape, Threshold, read_shape
-from include.schemes.tree import NodeRule, RankRule, TreeCurve, TreeIndicator, TreeRule, TreeScheme, shown, weights_of
+from include.schemes.tree import (
+    MOST_DECIMALS,
+    NodeRule,
+    RankRule,
+    TreeCurve,
+    TreeIndicator,
+    TreeRule,
+    TreeScheme,
+    shown,
+    weights_of,
+)
 
-MOST_DECIMALS = 12
 POINTS = Quantity(0, None)
 """Points of an indicator or a node in a condition: exact, and beside any unit."""
 
@@ -171,8 +180,6 @@ def compile_line(scheme: TreeScheme, indicator: TreeIndicator, as_of: date, know
     rule = in_force(indicator.formula, as_of, f"{where}: formula")
     curve = in_force(indicator.curve, as_of, f"{where}: curve")
     at = f"{where}: formula from {rule.since}"
-    if indicator.decimals != "exact" and not 0 <= int(indicator.decimals) <= MOST_DECIMALS:
-        raise BadInput(f"key decimals: from 0 to {MOST_DECIMALS}, or exact", where=where, kept=KEPT)
     formula = located(at, lambda: compile_formula(rule.expression, known, decimals=0, unit=indicator.unit, exact=True))
     question, applicable = rule.applicable_when, None
     if question is not None:

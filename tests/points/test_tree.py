@@ -457,6 +457,31 @@ def test_a_node_on_logarithms_and_roots_that_comes_out_even_meets_its_gate(
     assert found["total"]["points"] == points
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("decimals: exact", "decimals: 1.5", "key decimals: from 0 to 12, or exact, found '1.5'"),
+        ("decimals: exact", "decimals: 13", "key decimals: from 0 to 12, or exact, found '13'"),
+        ("decimals: exact", "decimals: exact\nfull: 0", "key full: Input should be greater than 0, found '0'"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused_with_what_can(old: str, new: str, said: str, tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), maximum="300")
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        score(tmp_path, scheme, {"X": {"a": "1"}})
+    assert said in str(refused.value)
+
+
+def test_a_gate_that_names_an_indicator_by_its_id_is_told_its_name(tmp_path: Path) -> None:
+    gates = "gates:\n  - {from: 2024-01-01, reference: ours, pass: [{id: g, name: g, when: AAA-01 > 1}]}\n"
+    with pytest.raises(BadInput, match="AAA-01 is aaa_01 in a formula, its points aaa_01_points"):
+        score(tmp_path, written(tmp_path, nodes(f"kind: sum, {ALL}"), gates, maximum="300"), {"X": {"a": "1"}})
+
+
 def test_equal_totals_share_a_rank_by_whatever_logarithms_they_came(tmp_path: Path) -> None:
     """ln 1 + ln 6 and ln 2 + ln 3."""
     ranks = "ranks: [{from: 2024-01-01, reference: ours, ranked: exact, ties: competition}]\n"
