@@ -220,6 +220,7 @@ def _value(rule, columns: dict[str, Pair], rows: int) -> Pair:  # type: ignore[n
     status = np.where(known, _CODES[VALUE], _CODES[NOT_HELD]).astype(np.int8)
     if rule.applicable is not None:
         yes, answered = _walk(rule.applicable.root, columns, rows)
+        status[~answered] = _CODES[NOT_HELD]
         status[answered & ~yes] = _CODES[NOT_APPLICABLE]
     return number, status
 
@@ -306,16 +307,18 @@ def _walk(node: tree.Node, columns: dict[str, Pair], rows: int) -> Pair:
             for when, then in reversed(whens):
                 yes, answered = _walk(when, columns, rows)
                 taken, (a, i) = yes.astype(bool) & answered, branch(then)
-                number, known = np.where(taken, a, number), np.where(taken, i, known)
+                number, known = np.where(taken, a, number), np.where(taken, i, known & answered)
             return number, known
         case tree.Choice(function=function, options=options):
-            number, known = branch(options[0])
-            for option in options[1:]:
-                a, i = branch(option)
+            read = {option: branch(option) for option in options}
+            number, known = read[options[0]]
+            for a, i in [read[option] for option in options[1:]]:
                 better = (
                     ~known if function == "coalesce" else ~known | (a < number if function == "least" else a > number)
                 )
                 number, known = np.where(better & i, a, number), known | i
+            if function != "coalesce":  # a number among the options bounds what is held
+                known = np.any([read[option][1] for option in tree.held_options(node)], axis=0)
             return number, known
         case tree.Absolute(inner=inner):
             a, i = _walk(inner, columns, rows)

@@ -176,6 +176,15 @@ def combines_quotients(node: Node) -> bool:
     return isinstance(node, Arithmetic | Ratio) and any(holds_quotient(part) for part in node.children())
 
 
+def held_options(choice: Choice) -> list[Node]:
+    """The options of `least` or `greatest` of which one must be held: a number among them bounds what is held, and
+    never stands in for it.
+    """
+    return [option for option in choice.options if any(isinstance(part, Measure) for part in walk(option))] or list(
+        choice.options
+    )
+
+
 def is_null(node: Node) -> bool:
     return isinstance(node, Constant) and node.value is None
 

@@ -5,10 +5,12 @@ The text is parsed by sqlglot into a tree of our own (`expression.py`). Two back
 plain Python, the reference for explanations and tests.
 
 Allowed: numbers, measures, `+ - *`, comparisons, `between`, `and or not`, `is [not] null`, `in`, `case when`,
-`coalesce`, `least`, `greatest` (both skip NULL), `abs`, `ratio(a, b)` and `cagr(end, start, years)`. `/` is refused: a
-quotient must say what a zero below the line means, and `ratio` does: a NULL or zero denominator gives NULL (not held);
-a formula that wants another outcome says so with `case`. `cagr` needs start > 0 and end >= 0, else NULL. The result is
-rounded once, half up to the indicator's decimals; on which side of a line a quotient lies is decided before that.
+`coalesce`, `least`, `greatest` (both skip NULL; a number beside a measure bounds it and never stands in for it), `abs`,
+`ratio(a, b)` and `cagr(end, start, years)`. A `case` whose next condition is unknown is unknown: `else` is no answer to
+what nobody knows (ADR 9). `/` is refused: a quotient must say what a zero below the line means, and `ratio` does: a
+NULL or zero denominator gives NULL (not held); a formula that wants another outcome says so with `case`. `cagr` needs
+start > 0 and end >= 0, else NULL. The result is rounded once, half up to the indicator's decimals; on which side of a
+line a quotient lies is decided before that.
 
 A formula of a scheme with a tree is `exact`: nothing in it is rounded, and `ln`, `exp`, `sqrt` and `power` are allowed;
 it has no SQL.

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -29,6 +29,7 @@ from include.schemes.expression import (
     OneOf,
     Ratio,
     combines_quotients,
+    held_options,
     holds_quotient,
     is_null,
     walk,
@@ -100,7 +101,8 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
         case Case(whens=whens):
             return _case(node, [(of(when), _as(node, then, columns, rows)) for when, then in whens], columns, rows)
         case Choice(function=function, options=options):
-            return _choice(function, [_as(node, option, columns, rows) for option in options])
+            chosen = _choice(function, [_as(node, option, columns, rows) for option in options])
+            return Column(chosen.values, chosen.known & _is_held(node, lambda option: of(option).known))
         case Absolute(inner=inner):
             a = of(inner)
             return Column(np.abs(a.values), a.known)
@@ -176,7 +178,8 @@ def _fractions(node: Node, columns: Columns, rows: int) -> _Fractions:
         case Case(whens=whens, otherwise=otherwise):
             result = of(otherwise)
             for when, then in reversed(whens):
-                result = _either(node_column(when, columns, rows).values, of(then), result)
+                asked = node_column(when, columns, rows)
+                result = _either(asked.values, of(then), replace(result, known=result.known & asked.known))
             return result
         case Choice(function=function, options=options):
             result = of(options[0])
@@ -186,7 +189,7 @@ def _fractions(node: Node, columns: Columns, rows: int) -> _Fractions:
                     new, old = product(option.above, result.below), product(result.above, option.below)
                     taken |= option.known & (new < old if function == "least" else new > old).astype(bool)
                 result = _either(taken, option, result)
-            return result
+            return replace(result, known=result.known & _is_held(node, lambda option: of(option).known))
         case Absolute(inner=inner):
             a = of(inner)
             return _Fractions(np.abs(a.above), a.below, a.known)
@@ -217,12 +220,20 @@ def _as(parent: Node, child: Node, columns: Columns, rows: int) -> Column:
 
 
 def _case(node: Case, branches: Sequence[tuple[Column, Column]], columns: Columns, rows: int) -> Column:
-    """The last branch first, so that the first that holds is written last."""
+    """The last branch first, so that the first that holds is written last. A condition that is unknown leaves what is
+    behind it unknown.
+    """
     result = _as(node, node.otherwise, columns, rows)
     for when, then in reversed(branches):
         values = np.where(when.values, then.values, result.values)
-        result = Column(values, np.where(when.values, then.known, result.known))
+        result = Column(values, np.where(when.values, then.known, result.known & when.known))
     return result
+
+
+def _is_held(node: Choice, known: Callable[[Node], np.ndarray]) -> np.ndarray:
+    """Where an option is held: a number beside it only bounds it. To `coalesce` a number is what stands in."""
+    options = node.options if node.function == "coalesce" else held_options(node)
+    return np.logical_or.reduce([known(option) for option in options])
 
 
 def _choice(function: str, options: Sequence[Column]) -> Column:

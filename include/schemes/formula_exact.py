@@ -24,6 +24,7 @@ from include.schemes.expression import (
     OneOf,
     Ratio,
     Value,
+    held_options,
 )
 
 
@@ -82,14 +83,17 @@ def node_value(
             return True if True in found else None if None in found else False
         case Case(whens=whens, otherwise=otherwise):
             for when, then in whens:
-                if read(when) is True:
-                    return read(then)
+                answer = read(when)
+                if answer is not False:
+                    return read(then) if answer else None
             return read(otherwise)
         case Choice(function="coalesce", options=options):
             return next((v for v in (read(option) for option in options) if v is not None), None)
         case Choice(function=function, options=options):
             present = [v for v in (number(option) for option in options) if v is not None]
-            return (min(present) if function == "least" else max(present)) if present else None
+            if all(number(option) is None for option in held_options(node)):
+                return None
+            return min(present) if function == "least" else max(present)
         case Absolute(inner=inner):
             value = number(inner)
             return None if value is None else abs(value)

@@ -35,6 +35,7 @@ from include.schemes.model import (
     refuse_strays,
 )
 from include.schemes.reading import KEPT, Dated, Exact, Strict, Whole, nearest, ordered, parse, read_yaml
+from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 
 INDICATORS = "indicators"
 FILES = ("scheme.yaml", "measures.yaml", "stages.yaml")
@@ -183,6 +184,11 @@ class TreeRule(Dated):
     absent: Absence = "no_points"
     not_applicable: Absence = "no_points"
     nodes: dict[str, NodeRule] = Field(min_length=1)
+
+    def handling(self, node: NodeRule | None = None) -> dict[str, Absence]:
+        """What an absent member does to a node, by the reason of its absence; without a node, where none says more."""
+        own = (node.absent, node.not_applicable) if node is not None else (None, None)
+        return {NOT_HELD: own[0] or self.absent, NOT_APPLICABLE: own[1] or self.not_applicable}
 
 
 class RankRule(Dated):

@@ -18,6 +18,8 @@ from include.schemes.model import NamedCondition
 from include.schemes.reach import Reach, reach
 from include.schemes.reading import KEPT, in_force
 from include.schemes.shapes import Bands, CurveError, Jumps, Line, Shape, Threshold, read_shape
+from include.schemes.span import Span, node_span
+from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import (
     MOST_DECIMALS,
     NodeRule,
@@ -66,6 +68,12 @@ class TreeLine:
     @property
     def worst(self) -> Fraction:
         return min(self.shape.outcomes)
+
+    @property
+    def whole(self) -> Span:
+        """All that it may come to while nothing is known."""
+        reasons = {NOT_HELD, NOT_APPLICABLE} if self.applicable is not None else {NOT_HELD}
+        return Span(self.worst, self.best, frozenset(reasons))
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
@@ -160,7 +168,7 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
         lines=lines,
         rule=rule,
         nodes=nodes,
-        ranges={stage: _ranges(lines, nodes, stage, file) for stage in scheme.stage_ids},
+        ranges={stage: _ranges(lines, nodes, rule, stage, file) for stage in scheme.stage_ids},
         checks=checks,
         entry=entry,
         passing=passing,
@@ -281,26 +289,30 @@ def _computed(
 
 
 def _ranges(
-    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], stage: str, file: str
+    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], tree: TreeRule, stage: str, file: str
 ) -> dict[str, tuple[Fraction, Fraction]]:
-    """The least and the most points of every indicator and node in a stage."""
-    found = {name: (line.worst, line.best) for name, line in lines.items()}
+    """The least and the most points of every indicator and node in a stage, whatever is held."""
+    found = {name: line.whole for name, line in lines.items()}
     for name, node in nodes.items():
-        rule, weights = node.rule, weights_of(node.rule, stage)
+        rule, fault = node.rule, None
         if node.formula is not None:
-            ends = list(rule.declared)
-            if fault := _beyond_declared(node, found):
-                raise BadInput(f"nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it")
+            fault = _beyond_declared(node, _ends(found))
+            low, high = (bounded(rule, end) for end in rule.declared)
+            found[name] = Span(low, high, frozenset({NOT_HELD}))
         else:
-            if rule.zero == "refused":  # then its points come as near to 0 as you like
-                rule = rule.model_copy(update={"zero": "gives_zero"})
+            members = {member: found[member] for member in node.reads}
             try:
-                ends = [aggregate(rule, {m: found[m][end] for m in weights}, weights) or Fraction(0) for end in (0, 1)]
+                found[name] = node_span(rule, weights_of(rule, stage), members, tree.handling(rule))
             except ValueError as error:
-                raise BadInput(f"nodes.{name}: {error}", where=file, kept=KEPT, todo="correct it") from None
-        low, high = (bounded(rule, end) for end in ends)
-        found[name] = (low, high)
-    return found
+                fault = str(error)
+        if fault:
+            raise BadInput(f"nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it")
+    return _ends(found)
+
+
+def _ends(found: Mapping[str, Span]) -> dict[str, tuple[Fraction, Fraction]]:
+    """From 0 to 0 where all weights are 0."""
+    return {name: (span.low or Fraction(0), span.high or Fraction(0)) for name, span in found.items()}
 
 
 def spans(ranges: Mapping[str, tuple[Fraction, Fraction]]) -> dict[str, Reach]:

@@ -211,7 +211,8 @@ def _tree_rows(compiled: CompiledTree, supplied: Mapping[str, Supplied], where: 
             return dict(zip(RESULT, line, strict=True))
 
         for name, outcome in one.lines.items():
-            counted = Fraction(0) if outcome.points is None and rule.absent == "no_points" else outcome.points
+            silent = outcome.points is None and rule.handling()[outcome.status] == "no_points"
+            counted = Fraction(0) if silent else outcome.points
             value = shown_value(compiled.lines[name], outcome.value)
             yield row(name, written(counted, rule.round_indicators), value, outcome.status)
         for name, node in compiled.nodes.items():

@@ -54,6 +54,16 @@ def value(text: str, decimals: int = 6, **measures: Any) -> Any:
         ("-a", {"a": 1}, "-1.000000"),
         ("case when a > b then 1 when a = b then 0.5 end", {"a": 2, "b": 2}, "0.500000"),
         ("case when a > b then 1 end", {"a": 2}, None),
+        ("case when a > b then 1 else 0 end", {"a": 2}, None),  # nobody can say, so nobody may say 0
+        ("case when a > b then 1 when b is null then 0.5 else 0 end", {"a": 2}, None),
+        ("case when b is null then 0.5 when a > b then 1 else 0 end", {"a": 2}, "0.500000"),
+        ("case when a > 5 and a > b then 1 else 0 end", {"a": 2}, "0.000000"),  # whatever b is
+        ("case when coalesce(a > b, false) then 1 else 0 end", {"a": 2}, "0.000000"),
+        ("least(a, 3)", {}, None),  # a number bounds what is held, and never stands in for it
+        ("greatest(a, b, 3)", {}, None),
+        ("greatest(ratio(a, b), 0.5)", {"a": 1}, None),
+        ("greatest(ratio(a, b), 0.5)", {"a": 1, "b": 4}, "0.500000"),
+        ("coalesce(a, 3)", {}, "3.000000"),
         ("case when a in (1, 2) then 1 else 0 end", {"a": 2}, "1.000000"),
         ("a * 0.155", {"a": "0.01"}, "0.001550"),
         ("cagr(a, b, 3)", {"a": 1331, "b": 1000}, "0.100000"),
@@ -217,6 +227,8 @@ EXPRESSIONS = [
     "case when a in (0, 1, b) or not (heads is null) and a <= b then 1 end",
     "case when a is not null and a <> b then -a else 0 end",
     "ratio(patents * 100, heads) + ratio(patents, heads * 7)",
+    "greatest(least(a, 300), b * 0.5, -2)",
+    "ratio(case when a > 0 then ratio(a, b) else 0 end + greatest(ratio(a, 7 * b), share, 2), 3)",
 ]
 MONEY = st.one_of(
     st.none(),
