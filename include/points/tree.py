@@ -14,8 +14,8 @@ from include.kernel.errors import BadInput
 from include.kernel.exact import ratio_half_up
 from include.kernel.irrational import TooLarge, recognised
 from include.points.interval import interval
-from include.points.outcome import Facts, Outcome, own_side, read_by, results, rounded
-from include.schemes.aggregate import aggregate, bounded
+from include.points.outcome import Facts, Outcome, own_side, read_by, results
+from include.schemes.aggregate import aggregate, bounded, rounded
 from include.schemes.compile import COVERAGE_DECIMALS, value_name
 from include.schemes.formula import Formula
 from include.schemes.shapes import Bands, Jumps, form_name

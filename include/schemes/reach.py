@@ -24,6 +24,7 @@ from include.schemes.expression import (
     Logic,
     Measure,
     Node,
+    Not,
     OneOf,
     Quantity,
     Ratio,
@@ -101,11 +102,16 @@ def may_hold(node: Node, known: Mapping[str, Reach] = NOTHING_KNOWN) -> bool:
             return may_hold(left, known) and may_hold(right, known)
         case Logic(left=left, right=right):
             return may_hold(left, known) or may_hold(right, known)
+        case Not(inner=Comparison(sign=sign, left=left, right=right)):
+            return _may_compare(_OPPOSITE[sign], reach(left, known), reach(right, known))
         case Comparison(sign=sign, left=left, right=right):
             return _may_compare(sign, reach(left, known), reach(right, known))
         case OneOf(inner=inner, options=options):
             return any(_may_compare("=", reach(inner, known), reach(option, known)) for option in options)
     return True
+
+
+_OPPOSITE = {">=": "<", ">": "<=", "<=": ">", "<": ">=", "=": "<>", "<>": "="}
 
 
 def _may_compare(sign: str, left: Reach, right: Reach) -> bool:

@@ -15,7 +15,7 @@ from include.schemes.compile import CompiledBasis, compile_basis, located, value
 from include.schemes.expression import Measure, Quantity, parse_unit, walk
 from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula
 from include.schemes.model import NamedCondition
-from include.schemes.reach import Reach, reach
+from include.schemes.reach import ZERO_OR_ONE, Reach, reach
 from include.schemes.reading import KEPT, in_force
 from include.schemes.shapes import Bands, CurveError, Jumps, Line, Shape, Threshold, read_shape
 from include.schemes.span import Span, node_span
@@ -129,6 +129,15 @@ class CompiledTree:
     @property
     def stage_ids(self) -> list[str]:
         return self.scheme.stage_ids
+
+    def ends_of(self, measure: str) -> Reach:
+        """What a measure lies between: the ends that it declares, the places of its words, or a yes and a no."""
+        declared = self.scheme.measures[measure]
+        if declared.words:
+            return Reach(Fraction(1), Fraction(len(declared.words)))
+        if declared.least is None and declared.most is None and declared.unit == "是否":
+            return ZERO_OR_ONE
+        return Reach(*(None if end is None else Fraction(end) for end in (declared.least, declared.most)))
 
 
 def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:

@@ -768,6 +768,36 @@ def test_lint_finds_where_it_pays_to_withhold(expression: str, falls: str | None
 
 
 @pytest.mark.parametrize(
+    ("expression", "maximum", "most"),
+    [
+        ("aaa_01_points + bbb_01_points + 0 * ccc_01_points", "500", "200"),
+        ("aaa_01_points + bbb_01_points + 0 * ccc_01_points", "200", None),
+        ("100 * least(aaa_01_points, 1) + aaa_01_points + 0 * bbb_01_points + 0 * ccc_01_points", "300", "200"),
+        ("sqrt(aaa_01_points) * sqrt(100) + 0 * bbb_01_points + 0 * ccc_01_points", "100", None),
+        ("aaa_01 + bbb_01 + 0 * ccc_01_points", "500", None),  # their measures have no end
+    ],
+)
+def test_lint_finds_a_maximum_that_a_formula_never_gives(
+    expression: str, maximum: str, most: str | None, tmp_path: Path
+) -> None:
+    total = f"kind: formula, expression: '{expression}', maximum: {maximum}"
+    scheme = written(tmp_path, nodes(total), maximum=maximum)
+    said = [f.what for f in lint_directory(scheme, {}) if "never gives" in f.what]
+    assert said == ([f"total: the formula never gives more than {most}, maximum is {maximum}"] if most else [])
+
+
+@pytest.mark.parametrize(("most", "found"), [("99.999999", True), ("100", False)])
+def test_lint_finds_full_points_out_of_reach_of_what_may_be_supplied(most: str, found: bool, tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), maximum="300")
+    path = scheme / "measures.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("  c: {unit: 分", f"  c: {{most: {most}, unit: 分"), encoding="utf-8")
+    said = [f.what for f in lint_directory(scheme, {}) if "never gives" in f.what]
+    full = f"curve from 2024-01-01: the formula never gives more than {most}: no enterprise reaches the full 100 points"
+    assert said == ([full] if found else [])
+
+
+@pytest.mark.parametrize(
     ("expression", "rest", "said"),
     [
         ("aaa_01_points * bbb_01_points + ccc_01_points", "maximum: 100", "gives up to 10100, maximum is 100"),
