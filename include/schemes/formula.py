@@ -220,7 +220,17 @@ def stands_alone(formula: Formula, name: str) -> bool:
     """Whether the formula only holds this input against numbers, or asks whether it is held at all: then what is shown,
     on its own side of each of them, answers as the exact value would.
     """
-    for node in walk(formula.root):
+    return _stands_alone(formula.root, name)
+
+
+def is_compared_alone(formula: Formula, name: str) -> bool:
+    """Whether each comparison in the formula holds this input against numbers alone; elsewhere it counts as it is."""
+    compared = [part for part in walk(formula.root) if isinstance(part, Comparison | OneOf)]
+    return all(_stands_alone(part, name) for part in compared)
+
+
+def _stands_alone(within: Node, name: str) -> bool:
+    for node in walk(within):
         parts = list(node.children())
         if not any(isinstance(part, Measure) and part.name == name for part in parts):
             continue

@@ -12,8 +12,8 @@ from include.kernel.errors import BadInput
 from include.kernel.exact import ratio_half_up
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.compile import CompiledBasis, compile_basis, located, value_name
-from include.schemes.expression import Measure, Quantity, parse_unit, walk
-from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula
+from include.schemes.expression import Cagr, Irrational, Measure, Quantity, Ratio, parse_unit, walk
+from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula, is_compared_alone
 from include.schemes.model import NamedCondition
 from include.schemes.reach import ZERO_OR_ONE, Reach, reach
 from include.schemes.reading import KEPT, in_force
@@ -55,6 +55,15 @@ class TreeLine:
     def decimals(self) -> int | None:
         """The places at which the value is rounded before it is scored; None: nowhere."""
         return None if self.indicator.decimals == "exact" else int(self.indicator.decimals)
+
+    @property
+    def may_be_rounded(self) -> bool:
+        """Whether its value may have more places than are shown."""
+        if self.decimals is None or self.formula.is_condition:
+            return False
+        root = self.formula.root
+        endless = any(isinstance(part, Ratio | Cagr | Irrational) for part in walk(root))
+        return endless or root.quantity.decimals > self.decimals
 
     @property
     def is_computed(self) -> bool:
@@ -165,6 +174,11 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
     entry = ask(gates.entry, where=f"{file}: gates.entry") if gates else ()
     passing = ask(gates.passing, where=f"{file}: gates.pass") if gates else ()
     direct = ask(gates.direct, where=f"{file}: gates.direct") if gates else ()
+    for name, node in nodes.items():
+        if fault := _decided_by_what_is_shown(node, lines):
+            raise BadInput(
+                f"key tree from {rule.since}: nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it"
+            )
     reading = [c.formula for c in (*checks, *entry, *passing, *direct)]
     reading += [node.formula for node in nodes.values() if node.formula is not None]
     for name, line in lines.items():
@@ -278,6 +292,25 @@ def _in_order(scheme: TreeScheme, rule: TreeRule, known: Mapping[str, Quantity])
             f"key tree from {rule.since}: node {idle[0]} is read by nobody", where=file, kept=KEPT, todo="remove it"
         )
     return done
+
+
+def _decided_by_what_is_shown(node: TreeNode, lines: Mapping[str, TreeLine]) -> str | None:
+    """A formula node reads values as shown. Held against a number that can be shown too, they lie on the side of the
+    exact value; another comparison rounding might decide.
+    """
+    if node.formula is None:
+        return None
+    for name in node.reads:
+        read = value_name(name)
+        if name not in lines or not lines[name].may_be_rounded or read not in node.formula.inputs:
+            continue
+        places = lines[name].decimals or 0
+        instead = f"hold it against numbers of at most {places} decimals, or give {name} `decimals: exact`"
+        if not is_compared_alone(node.formula, read):
+            return f"a comparison counts with {read}, which is rounded to {places} decimals: {instead}"
+        if any((bound.place * 10**places).denominator != 1 for bound in bounds_on(node.formula, read)):
+            return f"{read} is rounded to {places} decimals and compared with a number of more: {instead}"
+    return None
 
 
 def _computed(

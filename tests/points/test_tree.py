@@ -657,6 +657,50 @@ def test_a_gate_of_any_form_is_decided_by_the_exact_value(when: str, a: str, ans
     assert found["gate:g"]["status"] == answer
 
 
+@pytest.mark.parametrize(
+    ("condition", "decimals", "said"),
+    [
+        ("100 * ccc_01 >= 30", "2", "a comparison counts with ccc_01, which is rounded to 2 decimals: hold it against"),
+        ("ccc_01 >= 0.1 + aaa_01_points", "2", "a comparison counts with ccc_01"),
+        ("least(ccc_01, 1) >= 0.3", "2", "a comparison counts with ccc_01"),
+        ("ccc_01 in (0.1, aaa_01_points)", "2", "a comparison counts with ccc_01"),
+        ("ccc_01 >= 0.305", "2", "ccc_01 is rounded to 2 decimals and compared with a number of more"),
+        ("ccc_01 >= 0.3", "2", None),
+        ("ccc_01 >= 0.1 + 0.2", "2", None),
+        ("100 * ccc_01 >= 30", "exact", None),
+    ],
+)
+def test_a_formula_node_does_not_decide_by_what_is_only_shown(
+    condition: str, decimals: str, said: str | None, tmp_path: Path
+) -> None:
+    """2999/10000 is below 0.3, though shown as 0.30 where no line is drawn. Outside a condition, 100 · 0.30 is 30."""
+    expression = f"case when {condition} then 20 else 0 end + 100 * ccc_01 + 0 * aaa_01_points + 0 * bbb_01_points"
+    scheme = with_a_ratio(tmp_path, "", "ratio(a, b)", decimals=decimals)
+    path = scheme / "scheme.yaml"
+    text = path.read_text(encoding="utf-8").replace("maximum: 300", "maximum: 120")
+    total = f"kind: formula, maximum: 120, expression: '{expression}'"
+    path.write_text(text.replace(f"kind: sum, {ALL}", total), encoding="utf-8")
+    if said is None:
+        found = score(tmp_path, scheme, {"X": {"a": "2999", "b": "10000"}})["X"]
+        assert found["total"]["points"] == ("29" if decimals == "2" else "29.99")  # shown below its line: 0.29
+    else:
+        with pytest.raises(BadInput) as refused:
+            score(tmp_path, scheme, {"X": {"a": "2999", "b": "10000"}})
+        assert f"written/scheme.yaml: key tree from 2024-01-01: nodes.total: {said}" in str(refused.value)
+
+
+def test_a_formula_node_compares_counts_as_it_likes(tmp_path: Path) -> None:
+    """Nothing is rounded of a figure that has no more places than are shown."""
+    expression = "case when 2 * ccc_01 >= 30 then 20 else 0 end + 0 * aaa_01 + 0 * bbb_01"
+    total = f"kind: formula, maximum: 20, expression: '{expression}'"
+    scheme = written(tmp_path, nodes(total), maximum="20")
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("decimals: exact", "decimals: 6"), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": "1", "b": "1", "c": "15"}, "Y": {"a": "1", "b": "1", "c": "14.999999"}})
+    assert [found[one]["total"]["points"] for one in ("X", "Y")] == ["20", "0"]
+
+
 def test_a_gate_between_two_shown_values_moves_neither_value_nor_points(tmp_path: Path) -> None:
     """0.45 at no place is 0, with or without a gate at 0.4; the gate looks at 0.45."""
     gates = "gates:\n  - {from: 2024-01-01, reference: ours, pass: [{id: g, name: g, when: ccc_01 >= 0.4}]}\n"
