@@ -97,6 +97,11 @@ class Formula:
     def is_condition(self) -> bool:
         return self.root.kind == BOOLEAN
 
+    @property
+    def is_rounded(self) -> bool:
+        """Whether its value may have more places than its decimals, in the nightly run."""
+        return not self.is_condition and self.root.quantity.decimals > self.decimals
+
     def column(self, columns: Columns, rows: int) -> Column:
         """The value of every row, in units of 10**-decimals; a yes/no stays one."""
         if self.is_condition:
@@ -109,9 +114,9 @@ class Formula:
         So what is shown lies where it is scored: 0.29999999 against a line of 0.3 is shown as 0.299999.
         """
         whole, shown = node_column(self.root, columns, rows), self.column(columns, rows)
-        surplus = 0 if self.is_condition else self.root.quantity.decimals - self.decimals
-        if surplus <= 0:
+        if not self.is_rounded:
             return shown
+        surplus = self.root.quantity.decimals - self.decimals
         for line in lines:
             place = line.place * 10**self.decimals
             if place.denominator != 1:

@@ -17,7 +17,7 @@ from include.schemes.formula import Formula, bounds_on, compile_condition, compi
 from include.schemes.model import NamedCondition
 from include.schemes.reach import ZERO_OR_ONE, Reach, reach
 from include.schemes.reading import KEPT, in_force
-from include.schemes.shapes import Bands, CurveError, Jumps, Line, Shape, Threshold, read_shape
+from include.schemes.shapes import Bands, CurveError, Jumps, Line, Shape, Threshold, no_room, read_shape
 from include.schemes.span import Span, node_span
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import (
@@ -184,6 +184,10 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
     for name, line in lines.items():
         bounds = [bound for formula in reading for bound in bounds_on(formula, value_name(name))]
         lines[name] = replace(line, bounds=tuple(dict.fromkeys(bounds)))
+        fault = no_room(lines[name].thresholds, line.decimals or 0) if line.may_be_rounded else None
+        if fault:
+            where = scheme.indicator_where(name)
+            raise BadInput(f"key decimals: {fault}", where=where, kept=KEPT, todo="give it more, or draw one line")
     compiled = CompiledTree(
         scheme=scheme,
         as_of=as_of,

@@ -689,6 +689,33 @@ def test_a_formula_node_does_not_decide_by_what_is_only_shown(
         assert f"written/scheme.yaml: key tree from 2024-01-01: nodes.total: {said}" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("curve", "decimals", "gate", "value"),
+    [
+        ("step(>1:50; >=2:100)", "0", "total >= 0", None),  # 1.2 is neither 1 nor 2
+        ("step(>1:50; >=2:100)", "1", "total >= 0", "1.2"),
+        ("step(>=1:50; >2:100)", "0", "total >= 0", "1"),
+        ("step(>1:50; >2:100)", "0", "total >= 0", "2"),
+        ("step(>1:50; >=3:100)", "0", "total >= 0", "2"),
+        ("step(>1:100)", "0", "ccc_01 < 2", None),
+        ("linear(0; 1)", "0", "ccc_01 in (1, 2)", None),
+        ("step(>1:50; >=2:100)", "exact", "total >= 0", "1.2"),
+    ],
+)
+def test_between_two_lines_a_rounded_value_has_room(
+    curve: str, decimals: str, gate: str, value: str | None, tmp_path: Path
+) -> None:
+    gates = f"gates:\n  - {{from: 2024-01-01, reference: ours, pass: [{{id: g, name: g, when: '{gate}'}}]}}\n"
+    scheme = with_a_ratio(tmp_path, gates, "ratio(a, b)", decimals=decimals)
+    path = scheme / "indicators/CCC-01.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("linear(0; 1)", curve), encoding="utf-8")
+    if value is None:
+        with pytest.raises(BadInput, match=r"CCC-01\.yaml: key decimals: between 1 and 2, which are told apart"):
+            score(tmp_path, scheme, {"X": {"a": "12", "b": "10"}})
+    else:
+        assert score(tmp_path, scheme, {"X": {"a": "12", "b": "10"}})["X"]["CCC-01"]["value"] == value
+
+
 def test_a_formula_node_compares_counts_as_it_likes(tmp_path: Path) -> None:
     """Nothing is rounded of a figure that has no more places than are shown."""
     expression = "case when 2 * ccc_01 >= 30 then 20 else 0 end + 0 * aaa_01 + 0 * bbb_01"

@@ -388,6 +388,11 @@ def test_a_fault_planted_in_a_scheme_with_a_tree_is_the_one_finding(fault: str, 
         ),
         ("when: inp_02 > 0}", "when: inp_02 > inp_03}", "inp_02 is counted with"),
         ("when: inp_02 > 0}", "when: 'inp_02 in (1, 2) or inp_02 + 1 > 5'}", "inp_02 is counted with"),
+        (
+            "when: inp_02 > 0}",
+            "when: inp_02 > 0 and inp_02 < 0.000001}",
+            "inp_02: between 0 and 0.000001, which are told apart from it, lies no value of 6 decimals",
+        ),
         ("when: inp_02 > 0}", "when: inp_02 > 0.0000001}", "inp_02 is held against 1E-7, and shown with 6 decimals"),
     ],
 )
