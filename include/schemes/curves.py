@@ -9,10 +9,12 @@ one form serves both edges. A logarithm or a root becomes knots computed once; n
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -126,7 +128,11 @@ class Curve:
                 yield (above.lower - 1) // unit * unit
 
     def _piece(self, scaled: int) -> Segment:
-        return next(s for s in self.segments if s.upper is None or scaled < s.upper)
+        return self.segments[bisect_right(self._lowers, scaled)]
+
+    @cached_property
+    def _lowers(self) -> list[int]:
+        return [segment.lower for segment in self.segments if segment.lower is not None]
 
     def points_at(self, value: Decimal) -> Decimal:
         """Raw points of a value; the reference that `hits` must equal."""

@@ -857,6 +857,20 @@ def test_lint_finds_a_maximum_that_a_formula_never_gives(
     assert said == ([f"total: the formula never gives more than {most}, maximum is {maximum}"] if most else [])
 
 
+@pytest.mark.parametrize(("most", "found"), [("7.999999", True), ("8", False)])
+def test_lint_knows_what_a_logarithm_reaches(most: str, found: bool, tmp_path: Path) -> None:
+    """log2 8 = 3."""
+    gates = "gates:\n  - {from: 2024-01-01, reference: ours, pass: [{id: g, name: g, when: ccc_01 >= 3}]}\n"
+    scheme = _with_formula(tmp_path, "ratio(ln(c), ln(2))")
+    with (scheme / "scheme.yaml").open("a", encoding="utf-8") as file:
+        file.write(gates)
+    path = scheme / "measures.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("  c: {unit: 倍", f"  c: {{least: 1, most: {most}, unit: 倍"), encoding="utf-8")
+    said = [f.what for f in lint_directory(scheme, {}) if "no enterprise can meet" in f.what]
+    assert said == (["gates.pass: g: no enterprise can meet 'ccc_01 >= 3'"] if found else [])
+
+
 @pytest.mark.parametrize(("most", "found"), [("99.999999", True), ("100", False)])
 def test_lint_finds_full_points_out_of_reach_of_what_may_be_supplied(most: str, found: bool, tmp_path: Path) -> None:
     scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), maximum="300")
