@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from include.points.outcome import Facts, Outcome, own_side, read_by, rounded
+from include.points.outcome import Facts, Outcome, own_side, read_by
+from include.schemes.aggregate import rounded
 from include.schemes.compile import value_name
 from include.schemes.decided import is_decided, may_give_nothing
 from include.schemes.reach import ANY, Reach, reach
@@ -70,9 +71,7 @@ def _measure(compiled: CompiledTree, name: str, facts: Facts) -> Reach:
     """A measure as it is held, or between the ends that it declares."""
     if (held := facts[name]) is not None:
         return Reach(held, held)
-    declared = compiled.scheme.measures[name]
-    least, most = (None if end is None else Fraction(end) for end in (declared.least, declared.most))
-    return Reach(least, most)
+    return compiled.ends_of(name)
 
 
 def _final(outcome: Outcome) -> Span:

@@ -8,7 +8,6 @@ from fractions import Fraction
 
 from include.kernel.exact import ratio_half_up
 from include.schemes.compile import value_name
-from include.schemes.tree import Round
 from include.schemes.tree_compile import CompiledTree, TreeLine, TreeNode, points_name
 
 Facts = Mapping[str, Fraction | None]
@@ -25,15 +24,6 @@ class Outcome:
     exact: Fraction | None
     points: Fraction | None
     unrounded: Fraction | None = None
-
-
-def rounded(value: Fraction, rule: Round | None) -> Fraction:
-    """A result at its declared places; without a rule it stays as it is."""
-    if rule is None:
-        return value
-    if rule.mode == "half_up":
-        return Fraction(ratio_half_up(value.numerator, value.denominator, rule.decimals), 10**rule.decimals)
-    return Fraction(round(value * 10**rule.decimals), 10**rule.decimals)  # a Fraction rounds half to even
 
 
 def own_side(exact: Fraction, decimals: int, line: TreeLine) -> Fraction:

@@ -12,10 +12,10 @@ from fractions import Fraction
 
 from include.kernel.errors import BadInput
 from include.kernel.exact import ratio_half_up
-from include.kernel.irrational import TooLarge
+from include.kernel.irrational import TooLarge, recognised
 from include.points.interval import interval
-from include.points.outcome import Facts, Outcome, own_side, read_by, results, rounded
-from include.schemes.aggregate import aggregate, bounded
+from include.points.outcome import Facts, Outcome, own_side, read_by, results
+from include.schemes.aggregate import aggregate, bounded, rounded
 from include.schemes.compile import COVERAGE_DECIMALS, value_name
 from include.schemes.formula import Formula
 from include.schemes.shapes import Bands, Jumps, form_name
@@ -183,6 +183,8 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
             _require_declared(rule, bounded(rule, aggregated))
     else:
         aggregated = aggregate(rule, counted, weights)
+        if node.computed and aggregated is not None:
+            aggregated = recognised(aggregated)
     if aggregated is None:
         return nothing
     exact = bounded(rule, aggregated)

@@ -18,7 +18,7 @@ def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: S
 
     def answer(part: Node) -> tuple[bool, Value]:
         final = is_decided(part, measures, open_ones)
-        return final, node_value(part, measures, exact=True) if final else None
+        return final, node_value(part, measures, exact=True, computed=True) if final else None
 
     match node:
         case Logic(word=word, left=left, right=right):

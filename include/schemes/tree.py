@@ -42,6 +42,8 @@ FILES = ("scheme.yaml", "measures.yaml", "stages.yaml")
 ONE_STAGE = "全部"
 """The only stage of a scheme without stages.yaml."""
 
+MOST_DECIMALS = 12
+
 MOST_LEVELS = 500
 """Of nodes under one another; beyond, following them would exhaust the stack."""
 
@@ -63,6 +65,12 @@ def _share(raw: object) -> Fraction:
     return value
 
 
+def _places(raw: object) -> object:
+    if raw == "exact" or (isinstance(raw, str) and raw in map(str, range(MOST_DECIMALS + 1))):
+        return raw if raw == "exact" else int(raw)
+    raise ValueError(f"from 0 to {MOST_DECIMALS}, or exact")
+
+
 def _weight(raw: object, member: str) -> Weight:
     try:
         return {str(stage): _share(share) for stage, share in raw.items()} if isinstance(raw, dict) else _share(raw)
@@ -81,6 +89,7 @@ def _members(raw: object) -> dict[str, Weight]:
     raise ValueError("write a list of members, or member: weight")
 
 
+Places = Annotated[Literal["exact"] | int, PlainValidator(_places)]
 Share = Annotated[Fraction, PlainValidator(_share)]
 Members = Annotated[dict[str, Weight], PlainValidator(_members)]
 
@@ -104,7 +113,7 @@ class TreeIndicator(Strict):
     id: str = Field(pattern=r"^[A-Z][A-Z0-9]{0,9}-\d{1,3}$")
     name: Title
     unit: str
-    decimals: Literal["exact"] | Whole
+    decimals: Places
     direction: Literal["higher_better", "lower_better", "range", "boolean", "penalty", "category"]
     full: Exact = Field(default=Decimal(100), gt=0)
     subgroup: str | None = None
