@@ -49,13 +49,22 @@ class Asked:
         return Show(self.request, self.lang, reading.generation if reading else None, self.reader)
 
     def sheet(
-        self, reading: Reading | None, template: str, rows: Sequence[Any], columns: Sequence[str], **context: Any
+        self,
+        reading: Reading | None,
+        template: str,
+        rows: Sequence[Any],
+        columns: Sequence[str],
+        file: tuple[str, str] | None = None,
+        **context: Any,
     ) -> Response:
-        """A page of rows in whichever form the address asks for."""
+        """A page of rows in whichever form the address asks for; `file` is the name and what it is of, where they are
+        not those of the page and of the generation.
+        """
         found = Sheet.of(rows, self.number, self.size)
         if not self.ending:
             return self.page(reading, template, sheet=found, columns=columns, **context)
-        return self.file(reading, template, found.rows, columns)
+        name, about = file or (template, "")
+        return self.file(reading, name, found.rows, columns, about)
 
     def file(
         self, reading: Reading | None, name: str, rows: Sequence[Any], columns: Sequence[str], about: str = ""

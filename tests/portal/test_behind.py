@@ -19,12 +19,13 @@ from starlette.testclient import TestClient
 
 from include.kernel.references import SnapshotKey
 from include.portal.published import Reader
+from include.steps import city
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.warehouse import PUBLISHED, reading
 from tests.portal.conftest import Nights
 
-AS_OF, SCHEME, DISTRICT = date(2026, 11, 20), "changzhou_v1", "320411"
+BEFORE, AS_OF, SCHEME, DISTRICT = date(2026, 10, 20), date(2026, 11, 20), "changzhou_v1", "320411"
 DOCS = Path(__file__).parents[2] / "docs"
 IN_PART = "The records of that night are not at hand"
 Open = Callable[..., TestClient]
@@ -170,6 +171,31 @@ def test_an_account_waits_for_the_publication_of_what_was_scored_anew(own: Store
     score_anew(own)
     answer = get(desk, own, path.format(uscc) + "?lang=en")
     assert (answer.status_code, "scored anew after this publication" in answer.text) == (409, True)
+
+
+def test_a_change_is_told_since_the_districts_last_result_before_the_one_published(own: Stores, desk: Open) -> None:
+    """Where the newest publication carries a district's older result over too."""
+    link, night = f"/enterprises/{somebody(own)}/change", AS_OF + timedelta(days=1)
+    assert f"{link}?since={BEFORE}" in get(desk, own, f"/enterprises/{somebody(own)}").text
+    city.rank(night, SCHEME, holder="test")
+    city.publish(night, SCHEME, holder="test")
+    shown = get(desk, own, f"/enterprises/{somebody(own)}").text
+    assert f"数据日期 {night}" in shown
+    assert f"{link}?since={BEFORE}" in shown
+    assert get(desk, own, f"{link}?since={BEFORE}").status_code == 200
+
+
+@pytest.mark.parametrize(("lang", "says"), [("zh", "没有两次不同的结果"), ("en", "no two results")])
+@pytest.mark.parametrize("since", ["2026-11-20", "2026-10-19"], ids=["the same night", "before the first"])
+def test_a_change_that_cannot_be_told_keeps_the_date_and_the_way_back(
+    stores: Stores, desk: Open, lang: str, says: str, since: str
+) -> None:
+    uscc = somebody(stores)
+    answer = get(desk, stores, f"/enterprises/{uscc}/change?since={since}&lang={lang}")
+    assert (answer.status_code, says in answer.text) == (422, True)
+    assert f'name="since" value="{since}"' in answer.text
+    assert f'href="/points/enterprises/{uscc}' in answer.text
+    assert "--since" not in answer.text
 
 
 @pytest.mark.parametrize("place", ["conformed", "measures"])
