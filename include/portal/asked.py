@@ -49,22 +49,17 @@ class Asked:
         return Show(self.request, self.lang, reading.generation if reading else None, self.reader)
 
     def sheet(
-        self,
-        reading: Reading | None,
-        template: str,
-        rows: Sequence[Any],
-        columns: Sequence[str],
-        file: tuple[str, str] | None = None,
-        **context: Any,
+        self, reading: Reading | None, template: str, rows: Sequence[Any], columns: Sequence[str], **context: Any
     ) -> Response:
-        """A page of rows in whichever form the address asks for; `file` is the name and what it is of, where they are
-        not those of the page and of the generation.
-        """
-        found = Sheet.of(rows, self.number, self.size)
+        """A page of rows in whichever form the address asks for."""
+        found = self.part(rows)
         if not self.ending:
             return self.page(reading, template, sheet=found, columns=columns, **context)
-        name, about = file or (template, "")
-        return self.file(reading, name, found.rows, columns, about)
+        return self.file(reading, template, found.rows, columns)
+
+    def part(self, rows: Sequence[Any]) -> Sheet:
+        """The page of the rows that is asked for."""
+        return Sheet.of(rows, self.number, self.size)
 
     def file(
         self, reading: Reading | None, name: str, rows: Sequence[Any], columns: Sequence[str], about: str = ""

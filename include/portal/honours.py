@@ -97,14 +97,14 @@ def honour_routes(desk: Desk) -> APIRouter:
     def year(asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
         with desk.reading(asked.generation) as reading:
             held, show = honours_of(desk, asked.reader, year, scheme), asked.show(reading)
-            roll, where = held.roll, stands(show, held.roll)
-            named = f"{show.say('honours_of_year')} {roll.year} {roll.scheme_id}"
-            return asked.sheet(
-                reading,
+            roll, where, sheet = held.roll, stands(show, held.roll), asked.part(awarded(held))
+            if asked.ending:
+                named = f"{show.say('honours_of_year')} {roll.year} {roll.scheme_id}"
+                about = " · ".join((named, where, show.stamp(roll.generation_id, roll.as_of)))
+                return asked.file(reading, f"honours_{year}", sheet.rows, columns_of(Awarded), about)
+            return show.page(
                 "honours_of_year",
-                awarded(held),
-                columns_of(Awarded),
-                file=(f"honours_{year}", " · ".join((named, where, show.stamp(roll.generation_id, roll.as_of)))),
+                sheet=sheet,
                 held=held,
                 stands=where,
                 compared=came_and_went(desk, reading, asked.reader, held),

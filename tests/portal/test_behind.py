@@ -5,10 +5,12 @@ both only as long as they speak of what is published.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from starlette.testclient import TestClient
 from include.kernel.references import SnapshotKey
 from include.portal.published import Reader
 from include.steps import city
+from include.steps.explain import explain
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.warehouse import PUBLISHED, reading
@@ -130,6 +133,47 @@ def test_an_account_for_programs_is_that_of_the_published_line(stores: Stores, n
         f"/points/api/points/{uscc}/{indicator}", headers={"If-None-Match": answer.headers["etag"]}
     )
     assert again.status_code == 304
+
+
+def told(page: str) -> dict[str, str]:
+    """What each pair of word and figure says."""
+    pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page, re.DOTALL)
+    return {word: re.sub("<.*?>", " ", figure).strip() for word, figure in pairs}
+
+
+def number(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
+
+
+@pytest.mark.parametrize("kind", ["next edge", "without a record", "provisional"])
+def test_the_page_of_an_account_shows_all_that_its_document_holds(
+    stores: Stores, nights: Nights, desk: Open, kind: str
+) -> None:
+    account = explain(nights.known["uscc"], SCHEME, as_of=AS_OF)
+    line = next(
+        line
+        for line in account.indicators
+        if {"next edge": line.curve.next_edge, "without a record": line.missing, "provisional": line.provisional}[kind]
+    )
+    page = get(desk, stores, f"/enterprises/{account.uscc}/{line.indicator}?lang=en").text
+    shown, piece, edge = told(page), line.curve.segment, line.curve.next_edge
+    assert shown["Interval of the points"] == f"{line.points_low} – {line.points_high}"
+    assert ("provisional" in shown["Value"]) == line.provisional
+    for word, datasets in (
+        ("Would have to hold a record", line.missing),
+        ("Holds records in quarantine", line.held_back),
+    ):
+        assert re.findall(r"[A-Z]+(?:_[A-Z]+)+", shown.get(word, "")) == datasets
+    assert ("Segment of the curve" in shown, "Next edge" in shown) == (piece is not None, edge is not None)
+    if piece:
+        assert shown["Segment of the curve"] == str(piece.number)
+        for word, end in (("From (with)", piece.lower), ("To (without)", piece.upper)):
+            assert shown[word] == "-" if end is None else number(shown[word]) == end
+    if edge:
+        assert (number(shown["Next edge"]), number(shown["Distance"])) == (edge.at, edge.distance)
+        gains = [number(one) for one in re.findall(r"[+-][\d,.]+", shown["Gain"])]
+        assert gains == [edge.points_gain, edge.raw_points_gain]
+    assert re.findall("[\u4e00-\u9fff]+", shown["Value"] + shown["Status"]) == []
 
 
 @pytest.mark.parametrize(

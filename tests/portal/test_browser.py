@@ -57,7 +57,7 @@ CONTRAST = """(() => {
 
 CUT_OFF = """[...document.querySelectorAll('.scroll, .scroll th, .scroll td')]
   .filter(one => one.scrollWidth > one.clientWidth + 1)
-  .map(one => one.tagName + ' ' + one.scrollWidth + ' in ' + one.clientWidth + ': ' + one.textContent.trim().slice(0, 40))"""
+  .map(one => `${one.tagName} ${one.scrollWidth} in ${one.clientWidth}: ${one.textContent.trim().slice(0, 40)}`)"""
 """What is wider than the place that shows it."""
 
 
