@@ -57,7 +57,7 @@ def test_the_page_of_the_scheme_leads_to_every_other_nightly_one(browser: TestCl
 
 def test_where_no_night_is_stored_it_says_so(browser: TestClient) -> None:
     text = browser.get(ADDRESS).text
-    assert "无法得知谁的得分变动：还没有保存任何一夜的基础指标" in text
+    assert "无法得知谁的得分变动： 还没有保存任何一夜的基础指标" in text
     assert "全部企业" not in text
 
 

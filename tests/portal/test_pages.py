@@ -342,7 +342,7 @@ def test_bad_input_is_a_plain_page(browser: TestClient, path: str, status: int, 
 def test_without_an_earlier_result_no_change_is_offered_and_asked_for_it_is_refused(browser: TestClient) -> None:
     assert "/change" not in get(browser, f"/enterprises/{code(2)}")
     answer = browser.get(f"/points/enterprises/{code(2)}/change")
-    assert (answer.status_code, "没有两次不同的结果" in answer.text) == (422, True)
+    assert (answer.status_code, "没有更早的结果可比" in answer.text) == (422, True)
     assert 'type="date"' in answer.text
 
 
