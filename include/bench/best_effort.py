@@ -220,6 +220,7 @@ def _value(rule, columns: dict[str, Pair], rows: int) -> Pair:  # type: ignore[n
     status = np.where(known, _CODES[VALUE], _CODES[NOT_HELD]).astype(np.int8)
     if rule.applicable is not None:
         yes, answered = _walk(rule.applicable.root, columns, rows)
+        status[~answered] = _CODES[NOT_HELD]
         status[answered & ~yes] = _CODES[NOT_APPLICABLE]
     return number, status
 

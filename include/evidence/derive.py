@@ -35,13 +35,13 @@ class Derived:
 def derive(rules: Compiled, indicator: str, measured: Measured, stage: str) -> Derived:
     """The line of an indicator from the enterprise's measures, in a stage."""
     rule, weight = rules.indicators[indicator], rules.weights[stage][indicator]
-    applies = rule.applicable is None or rule.applicable.evaluate(measured) is not False
+    applies = True if rule.applicable is None else rule.applicable.evaluate(measured)
     found = rule.value(measured) if applies else None
     value = None if found is None else Decimal(found)
     hit = None if value is None else rule.curve.segment_of(value)
     points = weighted(hit.raw_points if hit else Decimal(0), weight)
     provisional = value is not None and rule.is_provisional(measured)
-    return Derived(applies, value, hit, from_scaled(weight, POINT_DECIMALS), points, provisional)
+    return Derived(applies is not False, value, hit, from_scaled(weight, POINT_DECIMALS), points, provisional)
 
 
 def ends(rule: CompiledIndicator, line: Derived, is_held_back: bool) -> tuple[Decimal, Decimal]:

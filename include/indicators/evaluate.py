@@ -67,16 +67,16 @@ def _value(
     incomplete = np.full(rows, False)
     if rule.formula is None:
         return Column.constant(None, rows), np.full(rows, _CODE[NOT_HELD], np.int8), incomplete
-    value = _in_millionths(rule, rule.formula, columns, rows)
+    value, excused = _in_millionths(rule, rule.formula, columns, rows), np.full(rows, False)
+    if rule.applicable is not None:
+        applies = rule.applicable.column(columns, rows)
+        excused = applies.known & ~applies.values
+        value = Column.of(value.values, value.known & applies.known & applies.values)
     status = np.where(value.known, np.int8(_CODE[VALUE]), np.int8(_CODE[NOT_HELD]))
     for dataset in rule.datasets:
         status[held_back[dataset] & ~value.known] = _CODE[IN_QUARANTINE]
         incomplete |= held_back[dataset] & value.known
-    if rule.applicable is not None:
-        applies = rule.applicable.column(columns, rows)
-        excused = applies.known & ~applies.values
-        status[excused] = _CODE[NOT_APPLICABLE]
-        value = Column.of(value.values, value.known & ~excused)
+    status[excused] = _CODE[NOT_APPLICABLE]
     if rule.provisional is not None:
         incomplete |= rule.provisional.column(columns, rows).values
     return value, status, incomplete & value.known

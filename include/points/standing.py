@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from itertools import groupby
 
+from include.kernel.irrational import settled
 from include.points.tree import Scored
 from include.schemes.tree import RankRule
 
@@ -13,7 +14,9 @@ Key = tuple[Fraction, ...]
 
 
 def standings(scored: Mapping[str, Scored], rule: RankRule) -> dict[str, dict[str, str]]:
-    """Enterprise → `rank` and, where the rule asks for it, `rank:stage`. Who has no total has no rank."""
+    """Enterprise → `rank` and, where the rule asks for it, `rank:stage`. Who has no total has no rank; totals that are
+    equal to forty digits are equal, by whatever logarithms they came.
+    """
     found: dict[str, dict[str, str]] = {uscc: {} for uscc in scored}
     ranked = {uscc: one for uscc, one in scored.items() if one.total.points is not None}
     keys = {uscc: _key(one, rule) for uscc, one in ranked.items()}
@@ -60,4 +63,5 @@ def _key(one: Scored, rule: RankRule) -> Key:
     assert total is not None
     merits = [(one.nodes.get(name) or one.lines[name]).points for name in rule.cascade]
     known = [(Fraction(0), Fraction(0)) if merit is None else (Fraction(1), merit) for merit in merits]
-    return (total if rule.first == "highest" else -total, *(part for pair in known for part in pair))
+    key = (total if rule.first == "highest" else -total, *(part for pair in known for part in pair))
+    return tuple(map(settled, key))

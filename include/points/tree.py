@@ -7,39 +7,26 @@ an interval that holds the total, what it is now and whatever it may be once all
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from include.kernel.errors import BadInput
 from include.kernel.exact import ratio_half_up
-from include.kernel.irrational import TooLarge
-from include.schemes.aggregate import aggregate, bounded
+from include.kernel.irrational import TooLarge, recognised
+from include.points.interval import interval
+from include.points.outcome import Facts, Outcome, own_side, read_by, results
+from include.schemes.aggregate import aggregate, bounded, rounded
 from include.schemes.compile import COVERAGE_DECIMALS, value_name
 from include.schemes.formula import Formula
-from include.schemes.reach import ANY, Reach, reach
 from include.schemes.shapes import Bands, Jumps, form_name
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD, VALUE
 from include.schemes.tree import NodeRule, Round, shown, weights_of
-from include.schemes.tree_compile import CompiledTree, TreeCondition, TreeLine, TreeNode, points_name
+from include.schemes.tree_compile import CompiledTree, TreeCondition, TreeLine, TreeNode
 
 UNROUNDED_DECIMALS = 12
 """A result that no rule rounds is shown with at most these places."""
 
 _KEPT = "nothing was written"
-Facts = Mapping[str, Fraction | None]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an indicator or a node came to. `exact`: before its rounding; `points`: what is shown and counted on.
-    `unrounded`: the value by which conditions are decided.
-    """
-
-    status: str
-    value: Fraction | None
-    exact: Fraction | None
-    points: Fraction | None
-    unrounded: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -62,15 +49,14 @@ def score_tree(compiled: CompiledTree, facts: Facts, stage: str, where: str) -> 
     lines = {name: _line(compiled, line, facts, where) for name, line in compiled.lines.items()}
     nodes = _nodes(compiled, lines, facts, stage, where)
     total = nodes[compiled.rule.root]
-    exact = {value_name(name): o.unrounded for name, o in lines.items()}
-    answers = {**facts, **_results(lines, nodes), **exact, "total": total.points}
+    answers = _answers(compiled, {**lines, **nodes}, facts)
     for check in compiled.checks:
         if _exact(check.formula, answers, f"{where}: {check.condition.id}") is False:
             raise BadInput(
                 f"{check.condition.id}: {check.condition.name}", where=where, kept=_KEPT, todo="correct the measures"
             )
     conditions = {c.condition.id: _answer(c, answers, where) for c in _gates(compiled)}
-    ends = _ends(compiled, lines, facts, stage) if _is_open(compiled, lines, facts) else ()
+    ends = interval(compiled, lines, nodes, facts, stage)
     known = [end for end in (total.points, *ends) if end is not None]
     return Scored(
         stage=stage,
@@ -83,15 +69,6 @@ def score_tree(compiled: CompiledTree, facts: Facts, stage: str, where: str) -> 
         conditions=conditions,
         passed=_passed(compiled, conditions),
     )
-
-
-def rounded(value: Fraction, rule: Round | None) -> Fraction:
-    """A result at its declared places; without a rule it stays as it is."""
-    if rule is None:
-        return value
-    if rule.mode == "half_up":
-        return Fraction(ratio_half_up(value.numerator, value.denominator, rule.decimals), 10**rule.decimals)
-    return Fraction(round(value * 10**rule.decimals), 10**rule.decimals)  # a Fraction rounds half to even
 
 
 def written(value: Fraction | None, rule: Round | None) -> str:
@@ -125,13 +102,14 @@ def fixed(value: Fraction, decimals: int) -> str:
 def _line(compiled: CompiledTree, line: TreeLine, facts: Facts, where: str) -> Outcome:
     """Value, then points: jumps are decided by the exact value, lines by the rounded one where the rule rounds."""
     at = f"{where}: {line.indicator.id}"
-    if line.applicable is not None and _exact(line.applicable, facts, at) is False:
+    applies = line.applicable is None or _exact(line.applicable, facts, at)
+    if applies is False:
         return Outcome(NOT_APPLICABLE, None, None, None)
-    found = _exact(line.formula, facts, at)
+    found = _exact(line.formula, facts, at) if applies else None
     if found is None:
         return Outcome(NOT_HELD, None, None, None)
     exact = Fraction(found)
-    value = exact if line.decimals is None else _own_side(exact, line.decimals, line)
+    value = exact if line.decimals is None else own_side(exact, line.decimals, line)
     if isinstance(line.shape, Bands):
         assert line.curve.chosen_by is not None
         chosen, (low, high) = facts[line.curve.chosen_by], line.shape.at(exact)
@@ -169,20 +147,6 @@ def _counted(
     return Outcome(VALUE, value, points, rounded(points, compiled.rule.round_indicators), unrounded)
 
 
-def _own_side(exact: Fraction, decimals: int, line: TreeLine) -> Fraction:
-    """Half up, but never over a line that the scheme draws: what is shown lies on the side that counts. A line between
-    two values that can be shown has no such side.
-    """
-    unit = Fraction(1, 10**decimals)
-    value = ratio_half_up(exact.numerator, exact.denominator, decimals) * unit
-    for threshold in line.thresholds:
-        if (threshold.place / unit).denominator != 1:
-            continue
-        if threshold.reached(value) != threshold.reached(exact):
-            return value - unit if threshold.reached(value) else value + unit
-    return value
-
-
 def _nodes(
     compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str, where: str
 ) -> dict[str, Outcome]:
@@ -196,81 +160,10 @@ def _nodes(
     return nodes
 
 
-def _is_open(compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts) -> bool:
-    """Whether anything that the total stands on is not held: a line, or a measure that a formula node reads itself."""
-    formulas = [node.formula for node in compiled.nodes.values() if node.formula is not None]
-    missing = any(facts.get(name, Fraction(0)) is None for formula in formulas for name in formula.inputs)
-    return missing or any(outcome.status == NOT_HELD for outcome in lines.values())
-
-
-def _ends(
-    compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str
-) -> tuple[Fraction | None, Fraction | None]:
-    """The least and the most that the total may be once all is known; None: it has no result there.
-
-    Every node but a formula grows with its members: its ends come from theirs. A formula's lie within what it gives for
-    members between their ends, and within what it declares.
-    """
-    ends = tuple(
-        {
-            name: _counted(compiled, None, pick(compiled.lines[name].shape.outcomes)) if o.status == NOT_HELD else o
-            for name, o in lines.items()
-        }
-        for pick in (min, max)
-    )
-    for name, node in compiled.nodes.items():
-        known = _within(compiled, node, lines, ends, facts)
-        for found, pick in zip(ends, (min, max), strict=True):
-            if all(span.low is not None and span.low == span.high for span in known.values()):
-                found[name] = _nothing_refused(compiled, node, found, facts, stage)
-            else:
-                assert node.formula is not None
-                span, (least, most) = reach(node.formula.root, known), node.rule.declared
-                end = span.low if pick is min else span.high
-                inside = pick(least, most) if end is None else min(max(end, least), most)
-                exact = bounded(node.rule, inside)
-                found[name] = Outcome(VALUE, None, exact, rounded(exact, node.rule.round))
-    low, high = (found[compiled.rule.root].points for found in ends)
-    return low, high
-
-
-def _within(
-    compiled: CompiledTree,
-    node: TreeNode,
-    lines: Mapping[str, Outcome],
-    ends: tuple[Mapping[str, Outcome], ...],
-    facts: Facts,
-) -> dict[str, Reach]:
-    """What each number that a formula node reads lies between; nothing of another node."""
-    if node.formula is None:
-        return {}
-    worst, best = (_read(compiled, end) for end in ends)
-    missing = {value_name(name) for name, o in lines.items() if o.status == NOT_HELD}
-    known = {}
-    for name in node.formula.inputs:
-        low, high = (facts[name], facts[name]) if name in facts else (worst[name], best[name])
-        if name in missing or (name in facts and low is None):
-            known[name] = ANY
-        elif low is not None and high is not None:
-            known[name] = Reach(low, high)
-    return known
-
-
-def _nothing_refused(
-    compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], facts: Facts, stage: str
-) -> Outcome:
-    """A node at one end; where a mean refuses a 0 or gives nothing with one, its points come as near 0 as you like."""
-    rule = node.rule.model_copy(update={"zero": "gives_zero"}) if node.rule.zero else node.rule
-    return _node(compiled, replace(node, rule=rule), found, facts, stage)
-
-
 def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], facts: Facts, stage: str) -> Outcome:
     rule, weights = node.rule, weights_of(node.rule, stage)
     members = {name: found[name] for name in node.reads}
-    handling = {
-        NOT_HELD: rule.absent or compiled.rule.absent,
-        NOT_APPLICABLE: rule.not_applicable or compiled.rule.not_applicable,
-    }
+    handling = compiled.rule.handling(rule)
     absent = {name: handling[o.status] for name, o in members.items() if o.points is None}
     not_applicable = members and all(o.status == NOT_APPLICABLE for o in members.values())
     nothing = Outcome(NOT_APPLICABLE if not_applicable else NOT_HELD, None, None, None)
@@ -284,16 +177,14 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
         if absent.get(name) != "left_out"
     }
     if node.formula is not None:
-        results = _read(compiled, found)
-        for name in absent:
-            if absent[name] == "no_points":
-                results[points_name(name) if name in compiled.lines else name] = Fraction(0)
-        answer = node.formula.exact({**facts, **results})
+        answer = node.formula.exact(read_by(compiled, node, found, facts))
         aggregated = None if answer is None else Fraction(answer)
         if aggregated is not None:
             _require_declared(rule, bounded(rule, aggregated))
     else:
         aggregated = aggregate(rule, counted, weights)
+        if node.computed and aggregated is not None:
+            aggregated = recognised(aggregated)
     if aggregated is None:
         return nothing
     exact = bounded(rule, aggregated)
@@ -309,18 +200,6 @@ def _require_declared(rule: NodeRule, points: Fraction) -> None:
         raise ValueError(
             f"the formula gives {said}, and declares from {shown(low)} to {shown(high)} (`minimum`, `maximum`)"
         )
-
-
-def _read(compiled: CompiledTree, found: Mapping[str, Outcome]) -> dict[str, Fraction | None]:
-    """What a formula node may read of the members that are worked out so far."""
-    return _results({name: o for name, o in found.items() if name in compiled.lines}, found)
-
-
-def _results(lines: Mapping[str, Outcome], nodes: Mapping[str, Outcome]) -> dict[str, Fraction | None]:
-    """Results by the names that conditions and formula nodes use."""
-    values = {value_name(name): o.value for name, o in lines.items()}
-    points = {points_name(name): o.points for name, o in lines.items()}
-    return {**values, **points, **{name: o.points for name, o in nodes.items() if name not in lines}}
 
 
 def _coverage(compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts, stage: str) -> Fraction:
@@ -348,6 +227,13 @@ def _coverage(compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts
             covered[name] = sum((share[m] * c for m, c in known.items()), Fraction(0)) / whole if whole else Fraction(1)
     found = covered[compiled.rule.root] or Fraction(0)
     return Fraction(ratio_half_up(found.numerator, found.denominator, COVERAGE_DECIMALS), 10**COVERAGE_DECIMALS)
+
+
+def _answers(compiled: CompiledTree, outcomes: Mapping[str, Outcome], facts: Facts) -> Facts:
+    """What conditions read: measures, values exactly, points as shown, and nothing of what is not held."""
+    exact = {value_name(name): outcomes[name].unrounded for name in compiled.lines}
+    nodes = {name: o.points if o.status == VALUE else None for name, o in outcomes.items() if name in compiled.nodes}
+    return {**facts, **results(compiled, outcomes), **exact, **nodes, "total": nodes[compiled.rule.root]}
 
 
 def _gates(compiled: CompiledTree) -> Iterable[TreeCondition]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from include.kernel.irrational import DIGITS, decimal_of, kept
-from include.schemes.tree import NodeRule
+from include.kernel.exact import ratio_half_up
+from include.kernel.irrational import DIGITS, decimal_of, kept, recognised
+from include.schemes.tree import NodeRule, Round
 
 
 def aggregate(rule: NodeRule, points: Mapping[str, Fraction], weights: Mapping[str, Fraction]) -> Fraction | None:
@@ -36,10 +37,19 @@ def aggregate(rule: NodeRule, points: Mapping[str, Fraction], weights: Mapping[s
     exponent = next(terms)
     for term in terms:
         exponent = DIGITS.add(exponent, term)
-    return kept(DIGITS.exp(exponent))
+    return recognised(kept(DIGITS.exp(exponent)))
 
 
 def bounded(rule: NodeRule, points: Fraction) -> Fraction:
     """Cap and floor of a node."""
     capped = points if rule.cap is None else min(points, rule.cap)
     return capped if rule.floor is None else max(capped, rule.floor)
+
+
+def rounded(value: Fraction, rule: Round | None) -> Fraction:
+    """A result at its declared places; without a rule it stays as it is."""
+    if rule is None:
+        return value
+    if rule.mode == "half_up":
+        return Fraction(ratio_half_up(value.numerator, value.denominator, rule.decimals), 10**rule.decimals)
+    return Fraction(round(value * 10**rule.decimals), 10**rule.decimals)  # a Fraction rounds half to even

@@ -31,7 +31,7 @@ from include.schemes.model import (
     Scheme,
 )
 from include.schemes.reading import KEPT, in_force, nearest
-from include.schemes.shapes import Threshold
+from include.schemes.shapes import Threshold, no_room
 from include.schemes.status import VALUE_DECIMALS
 
 COVERAGE_DECIMALS = 6
@@ -349,7 +349,11 @@ def _with_bounds(rule: CompiledIndicator, lists: CompiledLists, file: str) -> Co
                 kept=KEPT,
                 todo="write a bound of as many, or give the indicator more",
             )
-    return replace(rule, lines=tuple(dict.fromkeys([*rule.lines, *bounds])))
+    found = replace(rule, lines=tuple(dict.fromkeys([*rule.lines, *bounds])))
+    is_rounded = rule.formula is not None and rule.formula.is_rounded
+    if is_rounded and (fault := no_room(found.lines, rule.indicator.decimals)):
+        raise BadInput(f"{name}: {fault}", where=file, kept=KEPT, todo="give it more decimals, or draw one line")
+    return found
 
 
 def value_name(indicator: str) -> str:

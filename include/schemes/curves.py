@@ -9,10 +9,12 @@ one form serves both edges. A logarithm or a root becomes knots computed once; n
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +23,10 @@ from include.kernel.exact import from_scaled, ratio_half_up, to_scaled
 from include.kernel.irrational import DIGITS, decimal_of
 from include.kernel.whole import LIMIT, large, narrow
 from include.schemes.model import POINT_DECIMALS, Direction, Edge
-from include.schemes.shapes import Bands, CurveError, Jumps, Line, Threshold, read_shape
+from include.schemes.shapes import Bands, CurveError, Jumps, Line, Threshold, form_name, read_shape
+
+STRETCHED = ("log", "log_linear", "sqrt_linear")
+"""Forms that become knots."""
 
 FULL = 100 * 10**POINT_DECIMALS
 """100 raw points in thousandths."""
@@ -94,27 +99,40 @@ class Curve:
     def segment_of(self, value: Decimal) -> Hit:
         """The segment hit by a value, for explanations."""
         scaled = self._scaled(value)
-        segment = next(s for s in self.segments if s.upper is None or scaled < s.upper)
+        segment = self._piece(scaled)
         points = segment.points(scaled)
-        better = [(place, more) for place, more in self._edges(segment) if more > points]
+        told = ((place, self._piece(place).points(place)) for place in self._places_at_edges())
+        better = [(place, more) for place, more in told if more > points]
         if not better:
             return Hit(segment, _points(points), None, None)
         place, more = min(better, key=lambda edge: (abs(edge[0] - scaled), edge[0] < scaled))
-        return Hit(segment, _points(points), from_scaled(place, self.decimals), _points(more - points))
+        at = from_scaled(place // 10 ** (self.decimals - self.value_decimals), self.value_decimals)
+        return Hit(segment, _points(points), at, _points(more - points))
 
-    def _edges(self, hit: Segment) -> Iterator[tuple[int, int]]:
-        """Scaled places and their points: where each piece above begins, and below the near end of each flat piece and
-        the far end of each sloped one.
+    @property
+    def edges(self) -> list[tuple[Segment, Segment]]:
+        """The pieces that meet at each edge of the rule. The inner knots of a stretched curve (a logarithm, a root) are
+        no edges of the rule, only of its arithmetic.
         """
-        for above in self.segments[hit.number :]:
-            if above.lower is not None:
-                yield above.lower, above.start
-        for piece in self.segments[: hit.number]:
-            if piece.is_flat and piece is not hit and piece.upper is not None:
-                unit = 10 ** (self.decimals - self.value_decimals)
-                yield (piece.upper - 1) // unit * unit, piece.start
-            elif piece.lower is not None:
-                yield piece.lower, piece.start
+        pairs = list(pairwise(self.segments))
+        return [pairs[0], pairs[-1]] if form_name(self.form) in STRETCHED else pairs
+
+    def _places_at_edges(self) -> Iterator[int]:
+        """Places that a value may have: where the piece above an edge begins, and where a flat one below it ends."""
+        unit = 10 ** (self.decimals - self.value_decimals)
+        for below, above in self.edges:
+            assert above.lower is not None, "only the first segment is without a lower end"
+            if above.is_flat or above.lower % unit == 0:
+                yield -(-above.lower // unit) * unit
+            if below.is_flat:
+                yield (above.lower - 1) // unit * unit
+
+    def _piece(self, scaled: int) -> Segment:
+        return self.segments[bisect_right(self._lowers, scaled)]
+
+    @cached_property
+    def _lowers(self) -> list[int]:
+        return [segment.lower for segment in self.segments if segment.lower is not None]
 
     def points_at(self, value: Decimal) -> Decimal:
         """Raw points of a value; the reference that `hits` must equal."""
@@ -192,7 +210,7 @@ def _stretched(line: Line, decimals: int, knot_every: int) -> tuple[Segment, ...
     """Straight pieces between knots on the stretched axis, one every so many raw points."""
     if 100 % knot_every:
         raise CurveError(f"knots every {knot_every} raw points do not end at 100")
-    (first, _), (last, _) = line.knots
+    (first, start), (last, end) = line.knots
     low, high = _place(first, decimals), _place(last, decimals)
     count, shift = 100 // knot_every, decimal_of(line.shift)
     ends = [DIGITS.add(decimal_of(place), shift) for place in (first, last)]
@@ -203,7 +221,7 @@ def _stretched(line: Line, decimals: int, knot_every: int) -> tuple[Segment, ...
         back = DIGITS.multiply(along, along) if line.scale == "sqrt" else DIGITS.exp(along)
         x = DIGITS.subtract(back, shift).scaleb(decimals, DIGITS)
         place = low if i == 0 else high if i == count else int(x.to_integral_value(ROUND_HALF_UP))
-        knots.append((place, FULL * i // count))
+        knots.append((place, _raw(start + (end - start) * Fraction(i, count))))
     if any(after[0] <= before[0] for before, after in pairwise(knots)):
         raise CurveError("log knots fall on one value; declare more knot decimals")
     return _between(knots)

@@ -19,7 +19,7 @@ it has no SQL.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -29,6 +29,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up
+from include.kernel.irrational import recognised
 from include.kernel.whole import Column
 from include.schemes.expression import (
     BOOLEAN,
@@ -65,17 +66,15 @@ from include.schemes.formula_columns import Columns, node_column, scaled_column
 from include.schemes.formula_exact import node_value
 from include.schemes.reading import nearest
 from include.schemes.shapes import Threshold
+from include.schemes.spelling import spelling_fault, unquoted
 
 MAX_DECIMALS = 18
 MAX_YEARS, MAX_EXACT_YEARS = 4, 50
 DEEPEST = 150
 """Levels of a formula; a sum of so many terms has as many. Beyond, walking it would exhaust the stack."""
-_ODD_NUMBER = re.compile(r"(?<![\w.])\d[\d.]*_\w*")
 _FUNCTIONS = ("abs", "case", "cagr", "coalesce", "greatest", "least", "ratio")
 _IRRATIONAL = ("ln", "exp", "sqrt", "power")
 _MEANT = {"min": "least", "max": "greatest", "log": "ln", "pow": "power", "if": "case"}
-_COMMENT = re.compile(r"--|/\*")
-_QUOTED = re.compile(r"'[^']*'")
 _CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 _WORDS = ("and", "or", "not", "in", "is", "between", "when", "then", "else", "case")
 """What may stand before a bracket and calls nothing."""
@@ -83,16 +82,25 @@ _WORDS = ("and", "or", "not", "in", "is", "between", "when", "then", "else", "ca
 
 @dataclass(frozen=True)
 class Formula:
-    """A checked expression: its tree, the measures it reads, and the decimals of its result (0 for a yes/no)."""
+    """A checked expression: its tree, the measures it reads, and the decimals of its result (0 for a yes/no).
+
+    `computed`: there are logarithms or roots in it, or in what it reads.
+    """
 
     text: str
     root: Node
     inputs: tuple[str, ...]
     decimals: int
+    computed: bool = False
 
     @property
     def is_condition(self) -> bool:
         return self.root.kind == BOOLEAN
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether its value may have more places than its decimals, in the nightly run."""
+        return not self.is_condition and self.root.quantity.decimals > self.decimals
 
     def column(self, columns: Columns, rows: int) -> Column:
         """The value of every row, in units of 10**-decimals; a yes/no stays one."""
@@ -106,9 +114,9 @@ class Formula:
         So what is shown lies where it is scored: 0.29999999 against a line of 0.3 is shown as 0.299999.
         """
         whole, shown = node_column(self.root, columns, rows), self.column(columns, rows)
-        surplus = 0 if self.is_condition else self.root.quantity.decimals - self.decimals
-        if surplus <= 0:
+        if not self.is_rounded:
             return shown
+        surplus = self.root.quantity.decimals - self.decimals
         for line in lines:
             place = line.place * 10**self.decimals
             if place.denominator != 1:
@@ -121,8 +129,13 @@ class Formula:
         return shown
 
     def exact(self, measures: Mapping[str, Fraction | None]) -> Value:
-        """The value of an `exact` formula, rounded nowhere."""
-        return node_value(self.root, measures, exact=True)
+        """The value of an `exact` formula, rounded nowhere; what logarithms and roots come to is `recognised`."""
+        value = node_value(self.root, measures, exact=True, computed=self.computed)
+        return recognised(value) if self.computed and isinstance(value, Fraction) else value
+
+    def reading(self, computed: Set[str]) -> Formula:
+        """The formula, knowing which of the results that it may read are computed."""
+        return replace(self, computed=self.computed or not computed.isdisjoint(self.inputs))
 
     def evaluate(
         self, measures: Mapping[str, Decimal | int | None], lines: Iterable[Threshold] = ()
@@ -146,12 +159,9 @@ def compile_formula(
 
     With `unit`, the result must be of it (days may become years: 天, 月 and 年 are one dimension).
     """
-    if odd := _ODD_NUMBER.search(text):
-        raise FormulaError(f"not a number: {odd.group()!r:.40}; write its digits alone")
-    unquoted = _QUOTED.sub("''", text)
-    if mark := _COMMENT.search(unquoted):
-        raise FormulaError(f"`{mark.group()}` would hide the rest as a comment; a double negative is a - (-b)")
-    for called in _CALLED.findall(unquoted):
+    if fault := spelling_fault(text, known):
+        raise FormulaError(fault)
+    for called in _CALLED.findall(unquoted(text)):
         if called.lower() not in (*_WORDS, *_FUNCTIONS, *_IRRATIONAL):
             raise FormulaError(_unknown_function(called, exact))
     try:
@@ -169,7 +179,8 @@ def compile_formula(
     elif unit not in (None, "是否"):
         raise FormulaError(f"gives a yes/no, the indicator's unit is {unit}")
     inputs = tuple(dict.fromkeys(node.name for node in walk(root) if isinstance(node, Measure)))
-    return Formula(text, root, inputs, decimals)
+    computed = any(isinstance(node, Irrational | Cagr) for node in walk(root))
+    return Formula(text, root, inputs, decimals, computed)
 
 
 def _unknown_function(name: str, exact: bool) -> str:
@@ -214,7 +225,17 @@ def stands_alone(formula: Formula, name: str) -> bool:
     """Whether the formula only holds this input against numbers, or asks whether it is held at all: then what is shown,
     on its own side of each of them, answers as the exact value would.
     """
-    for node in walk(formula.root):
+    return _stands_alone(formula.root, name)
+
+
+def is_compared_alone(formula: Formula, name: str) -> bool:
+    """Whether each comparison in the formula holds this input against numbers alone; elsewhere it counts as it is."""
+    compared = [part for part in walk(formula.root) if isinstance(part, Comparison | OneOf)]
+    return all(_stands_alone(part, name) for part in compared)
+
+
+def _stands_alone(within: Node, name: str) -> bool:
+    for node in walk(within):
         parts = list(node.children())
         if not any(isinstance(part, Measure) and part.name == name for part in parts):
             continue
@@ -237,8 +258,8 @@ def _numbers_of(node: Node) -> list[Fraction]:
         return [number for numbers in found for number in numbers] if all(found) else []
     if any(isinstance(part, Measure) for part in walk(node)):
         return []
-    value = node_value(node, {}, exact=True)
-    return [value] if isinstance(value, Fraction) else []
+    value = node_value(node, {}, exact=True, computed=True)
+    return [recognised(value)] if isinstance(value, Fraction) else []
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

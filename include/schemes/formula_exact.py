@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from include.kernel.irrational import DIGITS, decimal_of, exponential, kept, power
+from include.kernel.irrational import DIGITS, decimal_of, exponential, kept, power, recognised, settled
 from include.schemes.expression import (
     Absolute,
     Arithmetic,
@@ -28,16 +28,33 @@ from include.schemes.expression import (
 )
 
 
-def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | None], *, exact: bool = False) -> Value:
-    """SQL's three-valued logic over fractions. Quotients stay whole; a rate of growth is `traced`, unless `exact`."""
+def node_value(
+    node: Node,
+    measures: Mapping[str, Decimal | Fraction | int | None],
+    *,
+    exact: bool = False,
+    computed: bool = False,
+) -> Value:
+    """SQL's three-valued logic over fractions. Quotients stay whole; a rate of growth is `traced`, unless `exact`.
+
+    `computed`: there are logarithms or roots in it or in what it reads; then a comparison is of `settled` numbers.
+    """
 
     def read(part: Node) -> Value:
-        return node_value(part, measures, exact=exact)
+        return node_value(part, measures, exact=exact, computed=computed)
 
     def number(part: Node) -> Fraction | None:
         value = read(part)
         assert not isinstance(value, bool)
         return value
+
+    def compared(part: Node) -> Fraction | None:
+        value = number(part)
+        return settled(value) if computed and value is not None else value
+
+    def argument(part: Node) -> Fraction | None:
+        value = number(part)
+        return recognised(value) if computed and value is not None else value
 
     match node:
         case Constant(value=value):
@@ -51,7 +68,7 @@ def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | Non
                 return None
             return a * b if sign == "*" else a + b if sign == "+" else a - b
         case Comparison(sign=sign, left=left, right=right):
-            return _compare(sign, number(left), number(right))
+            return _compare(sign, compared(left), compared(right))
         case Logic(word=word, left=left, right=right):
             decisive = word == "or"
             parts = [read(left), read(right)]
@@ -62,7 +79,7 @@ def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | Non
         case IsNull(inner=inner):
             return read(inner) is None
         case OneOf(inner=inner, options=options):
-            found = [_compare("=", number(inner), number(option)) for option in options]
+            found = [_compare("=", compared(inner), compared(option)) for option in options]
             return True if True in found else None if None in found else False
         case Case(whens=whens, otherwise=otherwise):
             for when, then in whens:
@@ -81,19 +98,19 @@ def node_value(node: Node, measures: Mapping[str, Decimal | Fraction | int | Non
             value = number(inner)
             return None if value is None else abs(value)
         case Ratio(numerator=numerator, denominator=denominator):
-            above, below = number(numerator), number(denominator)
+            above, below = number(numerator), argument(denominator)
             if above is None or not below:
                 return None
             return above / below
         case Cagr(end=end, start=start, years=years):
-            last, first = number(end), number(start)
+            last, first = argument(end), argument(start)
             if last is None or first is None or first <= 0 or last < 0:
                 return None
             if exact:
                 return power(last / first, Fraction(1, years)) - 1
             return growth(last / first, years, node.quantity.decimals)
         case Irrational(function=function, arguments=arguments):
-            known = [number(argument) for argument in arguments]
+            known = [argument(part) for part in arguments]
             return None if None in known else irrational(function, [k for k in known if k is not None])
     raise AssertionError(f"no value for {type(node).__name__}")
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -24,13 +23,9 @@ from include.schemes.expression import Constant, Ratio
 from include.schemes.model import CASES, POINT_DECIMALS, Indicator, Scheme, has_tree, load_scheme
 from include.schemes.reach import ZERO_OR_ONE, Reach, may_hold, reach
 from include.schemes.reading import Dated, nearest
-from include.schemes.shapes import form_name
 from include.schemes.status import VALUE
 from include.schemes.tree import TreeScheme, load_tree
 from include.schemes.tree_lint import tree_days_of_change, tree_findings
-
-STRETCHED = ("log", "log_linear", "sqrt_linear")
-"""Curves that become knots: only their two ends are edges of the rule."""
 
 
 @dataclass(frozen=True, order=True)
@@ -219,13 +214,9 @@ def _values(cases: IndicatorCases) -> list[Decimal]:
 
 
 def _edge_faults(rule: CompiledIndicator, values: Collection[Decimal]) -> Iterator[str]:
-    """A jump needs its first value and the last one before it; a bend its own value and a neighbour's.
-
-    The inner knots of a stretched curve (a logarithm, a root) are no edges of the rule, only of its arithmetic.
-    """
+    """A jump needs its first value and the last one before it; a bend its own value and a neighbour's."""
     curve, unit = rule.curve, Decimal(1).scaleb(-rule.curve.value_decimals)
-    pairs = list(pairwise(curve.segments))
-    for below, above in [pairs[0], pairs[-1]] if form_name(curve.form) in STRETCHED else pairs:
+    for below, above in curve.edges:
         assert above.lower is not None, "only the first segment is without a lower end"
         edge = from_scaled(above.lower, curve.decimals)
         if below.end != above.start:

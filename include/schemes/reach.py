@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
-from include.kernel.irrational import TooLarge
+from include.kernel.irrational import TooLarge, recognised
 from include.schemes.expression import (
     BOOLEAN,
     Absolute,
@@ -24,6 +24,7 @@ from include.schemes.expression import (
     Logic,
     Measure,
     Node,
+    Not,
     OneOf,
     Quantity,
     Ratio,
@@ -84,11 +85,11 @@ def reach(node: Node, known: Mapping[str, Reach] = NOTHING_KNOWN) -> Reach:
             nearest = Fraction(0) if found.low <= 0 <= found.high else min(abs(found.low), abs(found.high))
             return Reach(nearest, max(abs(found.low), abs(found.high)))
         case Arithmetic(sign=sign, left=left, right=right):
-            return _ARITHMETIC[sign](of(left), of(right))
+            return _recognised(_ARITHMETIC[sign](of(left), of(right)))
         case Ratio(numerator=numerator, denominator=denominator):
-            return _over(of(numerator), of(denominator))
+            return _recognised(_over(of(numerator), of(denominator)))
         case Irrational(arguments=[base, *exponents]):
-            return _monotone(node, of(base), [of(exponent) for exponent in exponents])
+            return _recognised(_monotone(node, of(base), [of(exponent) for exponent in exponents]))
     return ANY
 
 
@@ -101,11 +102,16 @@ def may_hold(node: Node, known: Mapping[str, Reach] = NOTHING_KNOWN) -> bool:
             return may_hold(left, known) and may_hold(right, known)
         case Logic(left=left, right=right):
             return may_hold(left, known) or may_hold(right, known)
+        case Not(inner=Comparison(sign=sign, left=left, right=right)):
+            return _may_compare(_OPPOSITE[sign], reach(left, known), reach(right, known))
         case Comparison(sign=sign, left=left, right=right):
             return _may_compare(sign, reach(left, known), reach(right, known))
         case OneOf(inner=inner, options=options):
             return any(_may_compare("=", reach(inner, known), reach(option, known)) for option in options)
     return True
+
+
+_OPPOSITE = {">=": "<", ">": "<=", "<=": ">", "<": ">=", "=": "<>", "<>": "="}
 
 
 def _may_compare(sign: str, left: Reach, right: Reach) -> bool:
@@ -116,6 +122,11 @@ def _may_compare(sign: str, left: Reach, right: Reach) -> bool:
     if sign == "=":
         return equal and _may_compare(">=", right, left)
     return above if sign == ">" else equal if sign == ">=" else True
+
+
+def _recognised(found: Reach) -> Reach:
+    """Without the noise of logarithms and roots, which no value has either."""
+    return Reach(*(None if end is None else recognised(end) for end in (found.low, found.high)))
 
 
 def _hull(found: list[Reach]) -> Reach:

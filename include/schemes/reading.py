@@ -104,7 +104,8 @@ def parse(model: type[Model], raw: object, where: str) -> Model:
         first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "(file)"
         is_one_value = first["type"] != "missing" and not isinstance(first["input"], dict | list)
-        found = f", found {first['input']!r:.60}" if is_one_value else ""
+        given = str(first["input"]) if isinstance(first["input"], Decimal) else first["input"]
+        found = f", found {given!r:.60}" if is_one_value else ""
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             allowed = _allowed_keys(model, first["loc"][:-1])

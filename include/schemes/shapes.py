@@ -20,7 +20,7 @@ A threshold t belongs to its upper side (`>=t` or edge `[a,b)`) or to its lower 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -29,7 +29,7 @@ from itertools import pairwise
 from typing import Literal
 
 from include.kernel.exact import parse_decimal
-from include.kernel.irrational import DIGITS, decimal_of, kept
+from include.kernel.irrational import DIGITS, decimal_of, kept, recognised
 from include.schemes.model import Edge
 from include.schemes.reading import nearest
 
@@ -54,6 +54,16 @@ class Threshold:
 
     def reached(self, value: Fraction) -> bool:
         return value > self.place if self.past else value >= self.place
+
+
+def no_room(thresholds: Iterable[Threshold], decimals: int) -> str | None:
+    """Just past one place and just before the next that can be shown, a rounded value cannot be shown on its side."""
+    drawn, unit = set(thresholds), Fraction(1, 10**decimals)
+    for line in sorted(drawn, key=lambda one: one.place):
+        if line.past and (line.place / unit).denominator == 1 and Threshold(line.place + unit, past=False) in drawn:
+            here, there = (decimal_of(place).normalize() for place in (line.place, line.place + unit))
+            return f"between {here} and {there}, which are told apart from it, lies no value of {decimals} decimals"
+    return None
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ class Line:
         if value == right:
             return Fraction(1)
         low, here, high = (_stretch(place + self.shift, self.scale) for place in (left, value, right))
-        return kept(DIGITS.divide(DIGITS.subtract(here, low), DIGITS.subtract(high, low)))
+        return recognised(kept(DIGITS.divide(DIGITS.subtract(here, low), DIGITS.subtract(high, low))))
 
 
 @lru_cache(maxsize=1024)  # the ends of a curve are asked for with every value

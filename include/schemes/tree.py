@@ -35,11 +35,14 @@ from include.schemes.model import (
     refuse_strays,
 )
 from include.schemes.reading import KEPT, Dated, Exact, Strict, Whole, nearest, ordered, parse, read_yaml
+from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 
 INDICATORS = "indicators"
 FILES = ("scheme.yaml", "measures.yaml", "stages.yaml")
 ONE_STAGE = "全部"
 """The only stage of a scheme without stages.yaml."""
+
+MOST_DECIMALS = 12
 
 MOST_LEVELS = 500
 """Of nodes under one another; beyond, following them would exhaust the stack."""
@@ -62,6 +65,12 @@ def _share(raw: object) -> Fraction:
     return value
 
 
+def _places(raw: object) -> object:
+    if raw == "exact" or (isinstance(raw, str) and raw in map(str, range(MOST_DECIMALS + 1))):
+        return raw if raw == "exact" else int(raw)
+    raise ValueError(f"from 0 to {MOST_DECIMALS}, or exact")
+
+
 def _weight(raw: object, member: str) -> Weight:
     try:
         return {str(stage): _share(share) for stage, share in raw.items()} if isinstance(raw, dict) else _share(raw)
@@ -80,6 +89,7 @@ def _members(raw: object) -> dict[str, Weight]:
     raise ValueError("write a list of members, or member: weight")
 
 
+Places = Annotated[Literal["exact"] | int, PlainValidator(_places)]
 Share = Annotated[Fraction, PlainValidator(_share)]
 Members = Annotated[dict[str, Weight], PlainValidator(_members)]
 
@@ -103,7 +113,7 @@ class TreeIndicator(Strict):
     id: str = Field(pattern=r"^[A-Z][A-Z0-9]{0,9}-\d{1,3}$")
     name: Title
     unit: str
-    decimals: Literal["exact"] | Whole
+    decimals: Places
     direction: Literal["higher_better", "lower_better", "range", "boolean", "penalty", "category"]
     full: Exact = Field(default=Decimal(100), gt=0)
     subgroup: str | None = None
@@ -174,6 +184,11 @@ class TreeRule(Dated):
     absent: Absence = "no_points"
     not_applicable: Absence = "no_points"
     nodes: dict[str, NodeRule] = Field(min_length=1)
+
+    def handling(self, node: NodeRule | None = None) -> dict[str, Absence]:
+        """What an absent member does to a node, by the reason of its absence; without a node, where none says more."""
+        own = (node.absent, node.not_applicable) if node is not None else (None, None)
+        return {NOT_HELD: own[0] or self.absent, NOT_APPLICABLE: own[1] or self.not_applicable}
 
 
 class RankRule(Dated):

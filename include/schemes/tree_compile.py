@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
@@ -12,15 +12,26 @@ from include.kernel.errors import BadInput
 from include.kernel.exact import ratio_half_up
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.compile import CompiledBasis, compile_basis, located, value_name
-from include.schemes.expression import Measure, Quantity, parse_unit, walk
-from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula
+from include.schemes.expression import Cagr, Irrational, Measure, Quantity, Ratio, parse_unit, walk
+from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula, is_compared_alone
 from include.schemes.model import NamedCondition
-from include.schemes.reach import Reach, reach
+from include.schemes.reach import ZERO_OR_ONE, Reach, reach
 from include.schemes.reading import KEPT, in_force
-from include.schemes.shapes import Bands, CurveError, Jumps, Shape, Threshold, read_shape
-from include.schemes.tree import NodeRule, RankRule, TreeCurve, TreeIndicator, TreeRule, TreeScheme, shown, weights_of
+from include.schemes.shapes import Bands, CurveError, Jumps, Line, Shape, Threshold, no_room, read_shape
+from include.schemes.span import Span, node_span
+from include.schemes.status import NOT_APPLICABLE, NOT_HELD
+from include.schemes.tree import (
+    MOST_DECIMALS,
+    NodeRule,
+    RankRule,
+    TreeCurve,
+    TreeIndicator,
+    TreeRule,
+    TreeScheme,
+    shown,
+    weights_of,
+)
 
-MOST_DECIMALS = 12
 POINTS = Quantity(0, None)
 """Points of an indicator or a node in a condition: exact, and beside any unit."""
 
@@ -46,12 +57,32 @@ class TreeLine:
         return None if self.indicator.decimals == "exact" else int(self.indicator.decimals)
 
     @property
+    def may_be_rounded(self) -> bool:
+        """Whether its value may have more places than are shown."""
+        if self.decimals is None or self.formula.is_condition:
+            return False
+        root = self.formula.root
+        endless = any(isinstance(part, Ratio | Cagr | Irrational) for part in walk(root))
+        return endless or root.quantity.decimals > self.decimals
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether its points come of a logarithm or a root."""
+        return self.formula.computed or (isinstance(self.shape, Line) and self.shape.scale != "linear")
+
+    @property
     def best(self) -> Fraction:
         return max(self.shape.outcomes)
 
     @property
     def worst(self) -> Fraction:
         return min(self.shape.outcomes)
+
+    @property
+    def whole(self) -> Span:
+        """All that it may come to while nothing is known."""
+        reasons = {NOT_HELD, NOT_APPLICABLE} if self.applicable is not None else {NOT_HELD}
+        return Span(self.worst, self.best, frozenset(reasons))
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
@@ -68,12 +99,15 @@ class TreeLine:
 
 @dataclass(frozen=True)
 class TreeNode:
-    """One node; `reads` are the members or, of a formula, the indicators and nodes it names."""
+    """One node; `reads` are the members or, of a formula, the indicators and nodes it names. `computed`: there are
+    logarithms or roots in what it stands on.
+    """
 
     id: str
     rule: NodeRule
     reads: tuple[str, ...]
     formula: Formula | None
+    computed: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +139,15 @@ class CompiledTree:
     def stage_ids(self) -> list[str]:
         return self.scheme.stage_ids
 
+    def ends_of(self, measure: str) -> Reach:
+        """What a measure lies between: the ends that it declares, the places of its words, or a yes and a no."""
+        declared = self.scheme.measures[measure]
+        if declared.words:
+            return Reach(Fraction(1), Fraction(len(declared.words)))
+        if declared.least is None and declared.most is None and declared.unit == "是否":
+            return ZERO_OR_ONE
+        return Reach(*(None if end is None else Fraction(end) for end in (declared.least, declared.most)))
+
 
 def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
     """The scheme on `as_of`, or one line with file, key and reason."""
@@ -124,18 +167,27 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
         if name in known:
             raise BadInput(f"measure {name!r} has the name of a result", where=scheme.where("measures.yaml"), kept=KEPT)
     known_now = {**known, **results}
-    nodes = _in_order(scheme, rule, known_now)
+    nodes, computed = _computed(lines, _in_order(scheme, rule, known_now), rule.root)
     gates = in_force(scheme.identity.gates, as_of, f"{file}: gates") if scheme.identity.gates else None
-    ask = partial(_conditions, known=known_now)
+    ask = partial(_conditions, known=known_now, computed=computed)
     checks = ask(scheme.checks, where=f"{scheme.where('measures.yaml')}: checks")
     entry = ask(gates.entry, where=f"{file}: gates.entry") if gates else ()
     passing = ask(gates.passing, where=f"{file}: gates.pass") if gates else ()
     direct = ask(gates.direct, where=f"{file}: gates.direct") if gates else ()
+    for name, node in nodes.items():
+        if fault := _decided_by_what_is_shown(node, lines):
+            raise BadInput(
+                f"key tree from {rule.since}: nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it"
+            )
     reading = [c.formula for c in (*checks, *entry, *passing, *direct)]
     reading += [node.formula for node in nodes.values() if node.formula is not None]
     for name, line in lines.items():
         bounds = [bound for formula in reading for bound in bounds_on(formula, value_name(name))]
         lines[name] = replace(line, bounds=tuple(dict.fromkeys(bounds)))
+        fault = no_room(lines[name].thresholds, line.decimals or 0) if line.may_be_rounded else None
+        if fault:
+            where = scheme.indicator_where(name)
+            raise BadInput(f"key decimals: {fault}", where=where, kept=KEPT, todo="give it more, or draw one line")
     compiled = CompiledTree(
         scheme=scheme,
         as_of=as_of,
@@ -143,7 +195,7 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
         lines=lines,
         rule=rule,
         nodes=nodes,
-        ranges={stage: _ranges(lines, nodes, stage, file) for stage in scheme.stage_ids},
+        ranges={stage: _ranges(lines, nodes, rule, stage, file) for stage in scheme.stage_ids},
         checks=checks,
         entry=entry,
         passing=passing,
@@ -163,8 +215,6 @@ def compile_line(scheme: TreeScheme, indicator: TreeIndicator, as_of: date, know
     rule = in_force(indicator.formula, as_of, f"{where}: formula")
     curve = in_force(indicator.curve, as_of, f"{where}: curve")
     at = f"{where}: formula from {rule.since}"
-    if indicator.decimals != "exact" and not 0 <= int(indicator.decimals) <= MOST_DECIMALS:
-        raise BadInput(f"key decimals: from 0 to {MOST_DECIMALS}, or exact", where=where, kept=KEPT)
     formula = located(at, lambda: compile_formula(rule.expression, known, decimals=0, unit=indicator.unit, exact=True))
     question, applicable = rule.applicable_when, None
     if question is not None:
@@ -248,27 +298,67 @@ def _in_order(scheme: TreeScheme, rule: TreeRule, known: Mapping[str, Quantity])
     return done
 
 
-def _ranges(
-    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], stage: str, file: str
-) -> dict[str, tuple[Fraction, Fraction]]:
-    """The least and the most points of every indicator and node in a stage."""
-    found = {name: (line.worst, line.best) for name, line in lines.items()}
+def _decided_by_what_is_shown(node: TreeNode, lines: Mapping[str, TreeLine]) -> str | None:
+    """A formula node reads values as shown. Held against a number that can be shown too, they lie on the side of the
+    exact value; another comparison rounding might decide.
+    """
+    if node.formula is None:
+        return None
+    for name in node.reads:
+        read = value_name(name)
+        if name not in lines or not lines[name].may_be_rounded or read not in node.formula.inputs:
+            continue
+        places = lines[name].decimals or 0
+        instead = f"hold it against numbers of at most {places} decimals, or give {name} `decimals: exact`"
+        if not is_compared_alone(node.formula, read):
+            return f"a comparison counts with {read}, which is rounded to {places} decimals: {instead}"
+        if any((bound.place * 10**places).denominator != 1 for bound in bounds_on(node.formula, read)):
+            return f"{read} is rounded to {places} decimals and compared with a number of more: {instead}"
+    return None
+
+
+def _computed(
+    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], root: str
+) -> tuple[dict[str, TreeNode], set[str]]:
+    """The nodes, knowing whether they stand on logarithms or roots; and what does, by the names that conditions use."""
+    computed = {value_name(name) for name, line in lines.items() if line.formula.computed}
+    computed |= {points_name(name) for name, line in lines.items() if line.is_computed}
+    found: dict[str, TreeNode] = {}
     for name, node in nodes.items():
-        rule, weights = node.rule, weights_of(node.rule, stage)
+        members = {points_name(member) if member in lines else member for member in node.reads}
+        formula = node.formula and node.formula.reading(computed)
+        is_computed = formula.computed if formula else node.rule.kind == "geometric_mean" or bool(members & computed)
+        found[name] = replace(node, formula=formula, computed=is_computed)
+        if is_computed:
+            computed |= {name, "total"} if name == root else {name}
+    return found, computed
+
+
+def _ranges(
+    lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], tree: TreeRule, stage: str, file: str
+) -> dict[str, tuple[Fraction, Fraction]]:
+    """The least and the most points of every indicator and node in a stage, whatever is held."""
+    found = {name: line.whole for name, line in lines.items()}
+    for name, node in nodes.items():
+        rule, fault = node.rule, None
         if node.formula is not None:
-            ends = list(rule.declared)
-            if fault := _beyond_declared(node, found):
-                raise BadInput(f"nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it")
+            fault = _beyond_declared(node, _ends(found))
+            low, high = (bounded(rule, end) for end in rule.declared)
+            found[name] = Span(low, high, frozenset({NOT_HELD}))
         else:
-            if rule.zero == "refused":  # then its points come as near to 0 as you like
-                rule = rule.model_copy(update={"zero": "gives_zero"})
+            members = {member: found[member] for member in node.reads}
             try:
-                ends = [aggregate(rule, {m: found[m][end] for m in weights}, weights) or Fraction(0) for end in (0, 1)]
+                found[name] = node_span(rule, weights_of(rule, stage), members, tree.handling(rule))
             except ValueError as error:
-                raise BadInput(f"nodes.{name}: {error}", where=file, kept=KEPT, todo="correct it") from None
-        low, high = (bounded(rule, end) for end in ends)
-        found[name] = (low, high)
-    return found
+                fault = str(error)
+        if fault:
+            raise BadInput(f"nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it")
+    return _ends(found)
+
+
+def _ends(found: Mapping[str, Span]) -> dict[str, tuple[Fraction, Fraction]]:
+    """From 0 to 0 where all weights are 0."""
+    return {name: (span.low or Fraction(0), span.high or Fraction(0)) for name, span in found.items()}
 
 
 def spans(ranges: Mapping[str, tuple[Fraction, Fraction]]) -> dict[str, Reach]:
@@ -327,12 +417,12 @@ def _faults(compiled: CompiledTree) -> Iterator[str]:
 
 
 def _conditions(
-    conditions: list[NamedCondition], *, known: Mapping[str, Quantity], where: str
+    conditions: list[NamedCondition], *, known: Mapping[str, Quantity], computed: Set[str], where: str
 ) -> tuple[TreeCondition, ...]:
-    return tuple(
-        TreeCondition(c, located(f"{where}: {c.id}", partial(compile_condition, c.when, known, exact=True)))
-        for c in conditions
-    )
+    found = [
+        (c, located(f"{where}: {c.id}", partial(compile_condition, c.when, known, exact=True))) for c in conditions
+    ]
+    return tuple(TreeCondition(condition, formula.reading(computed)) for condition, formula in found)
 
 
 def _bases(scheme: TreeScheme, as_of: date, known: Mapping[str, Quantity]) -> tuple[CompiledBasis, ...]:

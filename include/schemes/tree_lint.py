@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil, floor
 
 from include.kernel.errors import BadInput
 from include.kernel.exact import parse_decimal, ratio_half_up
 from include.kernel.irrational import TooLarge
+from include.schemes.aggregate import bounded, rounded
 from include.schemes.cases import tree_cases
+from include.schemes.compile import value_name
 from include.schemes.model import CASES
-from include.schemes.reach import ZERO_OR_ONE, reach
+from include.schemes.reach import Reach, may_hold, reach
 from include.schemes.reading import Dated
 from include.schemes.shapes import Bands, Jumps, Line, form_name
 from include.schemes.slope import slope
@@ -33,7 +36,7 @@ def tree_findings(scheme: TreeScheme) -> Iterator[tuple[str, str]]:
             yield error.where, error.what
             continue
         for line in days[-1].lines.values():
-            for fault in _curve_faults(line):
+            for fault in _curve_faults(line, days[-1]):
                 where = scheme.indicator_where(line.indicator.id)
                 yield where, f"curve from {line.curve.since}: {fault}"
     if days:
@@ -42,15 +45,17 @@ def tree_findings(scheme: TreeScheme) -> Iterator[tuple[str, str]]:
         yield from _without_case(scheme, latest)
         yield from _without_edge(scheme, latest)
         yield from _closed_gates(scheme, latest)
+        yield from _idle_maxima(scheme, latest)
         yield from _silence_that_pays(scheme, latest)
 
 
-def _curve_faults(line: TreeLine) -> Iterator[str]:
+def _curve_faults(line: TreeLine, compiled: CompiledTree) -> Iterator[str]:
     """The direction holds from piece to piece, and the curve reaches what the indicator may give."""
     direction, outcomes = line.indicator.direction, line.shape.outcomes
     if isinstance(line.shape, Bands):
         outcomes = outcomes[1::2]  # each band's highest
-    if direction in RISING and any((after - before) * RISING[direction] < 0 for before, after in pairwise(outcomes)):
+    sign = RISING.get(direction, 0)
+    if is_against := any((after - before) * sign < 0 for before, after in pairwise(outcomes)):
         yield f"the points run against {direction}"
     if direction == "range" and _falls_then_rises(outcomes):
         yield "the points rise again after they fell: a range is good in one place only"
@@ -59,7 +64,7 @@ def _curve_faults(line: TreeLine) -> Iterator[str]:
     full = -line.worst if direction == "penalty" else line.best
     if full != line.indicator.full:
         yield f"no value reaches the full {line.indicator.full} points, at most {shown(full)}"
-    elif (found := _out_of_reach(line)) is not None:
+    elif not is_against and (found := _out_of_reach(line, _value_span(compiled, line))) is not None:
         yield found
 
 
@@ -68,12 +73,11 @@ def _falls_then_rises(outcomes: Sequence[Fraction]) -> bool:
     return any(before < 0 < after for before, after in pairwise(steps))
 
 
-def _out_of_reach(line: TreeLine) -> str | None:
-    """The formula's own bounds, where the points only rise or only fall and its best end misses the full ones."""
+def _out_of_reach(line: TreeLine, bounds: Reach) -> str | None:
+    """The ends of its value, where the points only rise or only fall and its best end misses the full ones."""
     if line.indicator.direction not in RISING or isinstance(line.shape, Bands):
         return None
     rises = RISING[line.indicator.direction] > 0
-    bounds = ZERO_OR_ONE if line.formula.is_condition else reach(line.formula.root)
     penalty = line.indicator.direction == "penalty"
     end = bounds.high if rises or penalty else bounds.low
     if end is not None and line.decimals is not None and isinstance(line.shape, Line):
@@ -174,20 +178,29 @@ def _value(line: TreeLine, measures: Mapping[str, Fraction | None]) -> Fraction 
 
 
 def _closed_gates(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
-    """A condition asks something; and one of passing on points alone holds for whoever has them all, in some stage."""
-    for condition in (*compiled.checks, *compiled.entry, *compiled.passing, *compiled.direct):
-        if not condition.formula.inputs:
-            file = "measures.yaml" if condition in compiled.checks else "scheme.yaml"
-            yield scheme.where(file), f"condition {condition.condition.id} asks nothing"
-    for condition in compiled.passing:
-        asked = condition.formula.inputs
-        best = [_best(compiled, stage) for stage in compiled.stage_ids]
-        where, at = scheme.where("scheme.yaml"), f"gates.pass: {condition.condition.id}"
-        try:
-            if all(name in best[0] for name in asked) and not any(condition.formula.exact(of) for of in best):
-                yield where, f"{at}: no points reach it"
-        except TooLarge as error:
-            yield where, f"{at}: {error}"
+    """A condition asks something, and some enterprise in some stage can meet it."""
+    gates = {"gates.entry": compiled.entry, "gates.pass": compiled.passing, "gates.direct": compiled.direct}
+    known = [_known(compiled, stage) for stage in compiled.stage_ids]
+    for key, conditions in {"checks": compiled.checks, **gates}.items():
+        where = scheme.where("measures.yaml" if key == "checks" else "scheme.yaml")
+        for condition in conditions:
+            name, formula = condition.condition.id, condition.formula
+            if not formula.inputs:
+                yield where, f"condition {name} asks nothing"
+            elif not any(may_hold(formula.root, of) for of in known):
+                yield where, f"{key}: {name}: no enterprise can meet {formula.text!r}"
+
+
+def _idle_maxima(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
+    """A formula that declares more than it ever gives: its scheme promises points that nobody can have."""
+    for name, node in compiled.nodes.items():
+        if node.formula is None:
+            continue
+        given = [reach(node.formula.root, _known(compiled, stage)).high for stage in compiled.stage_ids]
+        most = max(bounded(node.rule, node.rule.declared[1] if high is None else high) for high in given)
+        if most < bounded(node.rule, node.rule.declared[1]):
+            said = f"the formula never gives more than {shown(most)}, maximum is {shown(node.rule.declared[1])}"
+            yield f"{scheme.where('scheme.yaml')}: tree from {compiled.rule.since}.nodes", f"{name}: {said}"
 
 
 def _silence_that_pays(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
@@ -216,12 +229,35 @@ def _nodes_below(compiled: CompiledTree, name: str) -> Iterator[str]:
             yield from _nodes_below(compiled, member)
 
 
-def _best(compiled: CompiledTree, stage: str) -> dict[str, Fraction | None]:
-    """The most points of everything in a stage, by the names that a condition may use."""
-    most = {name: high for name, (_, high) in compiled.ranges[stage].items()}
-    found: dict[str, Fraction | None] = {points_name(name): most[name] for name in compiled.lines}
-    found |= {name: most[name] for name in compiled.nodes}
-    return found | {"total": most[compiled.rule.root]}
+def _known(compiled: CompiledTree, stage: str) -> dict[str, Reach]:
+    """What everything that a condition or a formula node may read lies between in a stage. What is absent may be 0."""
+    rounds = dict.fromkeys(compiled.lines, compiled.rule.round_indicators)
+    rounds |= {name: node.rule.round for name, node in compiled.nodes.items()}
+    points = {
+        name: (rounded(min(low, Fraction(0)), rounds[name]), rounded(max(high, Fraction(0)), rounds[name]))
+        for name, (low, high) in compiled.ranges[stage].items()
+    }
+    measures = {name: compiled.ends_of(name) for name in compiled.measures}
+    values = {
+        value_name(name): _outward(_value_span(compiled, line), line.decimals) for name, line in compiled.lines.items()
+    }
+    return {**measures, **values, **spans(points), "total": Reach(*points[compiled.rule.root])}
+
+
+def _value_span(compiled: CompiledTree, line: TreeLine) -> Reach:
+    """What the value of an indicator lies between."""
+    return reach(line.formula.root, {name: compiled.ends_of(name) for name in line.formula.inputs})
+
+
+def _outward(span: Reach, decimals: int | None) -> Reach:
+    """The ends at so many places, so that what is shown lies within too."""
+    if decimals is None:
+        return span
+    unit = 10**decimals
+    low, high = (end if end is None else end * unit for end in (span.low, span.high))
+    return Reach(
+        None if low is None else Fraction(floor(low), unit), None if high is None else Fraction(ceil(high), unit)
+    )
 
 
 def tree_days_of_change(scheme: TreeScheme) -> list[date]:

@@ -60,8 +60,14 @@ def score_file(scheme: str, measures: Path, out: Path, as_of: date) -> int:
     try:
         with measures.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines, strict=True)
+            if reader.fieldnames is not None and list(reader.fieldnames) != COLUMNS:
+                raise _other_columns(f"{measures} line 1")
             supplied = read_supplied(compiled, ((reader.line_num, row) for row in reader), str(measures))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"not UTF-8 at byte {error.start}", where=str(measures), kept=_NOTHING, todo="save it as UTF-8"
+        ) from None
+    except (OSError, csv.Error) as error:
         raise BadInput(f"not a readable CSV: {error}", where=str(measures), kept=_NOTHING) from None
     if not supplied:
         raise BadInput(
@@ -119,7 +125,7 @@ def read_supplied(
     for number, line in lines:
         at = f"{where} line {number}"
         if list(line) != COLUMNS or None in line.values():
-            raise BadInput(f"columns are {', '.join(COLUMNS)}", where=at, kept=_NOTHING, todo="write exactly these")
+            raise _other_columns(at)
         uscc, stage, measure, text = (line[column] for column in COLUMNS)
         if not uscc.strip():
             raise BadInput("uscc is empty", where=at, kept=_NOTHING)
@@ -134,6 +140,10 @@ def read_supplied(
             raise BadInput(f"measure {measure} stands twice for the same enterprise", where=at, kept=_NOTHING)
         one.values[measure] = _value(text, measure, compiled.measures[measure], declared.measures.get(measure), at)
     return supplied
+
+
+def _other_columns(at: str) -> BadInput:
+    return BadInput(f"columns are {', '.join(COLUMNS)}", where=at, kept=_NOTHING, todo="write exactly these")
 
 
 def score_supplied(
@@ -201,7 +211,8 @@ def _tree_rows(compiled: CompiledTree, supplied: Mapping[str, Supplied], where: 
             return dict(zip(RESULT, line, strict=True))
 
         for name, outcome in one.lines.items():
-            counted = Fraction(0) if outcome.points is None and rule.absent == "no_points" else outcome.points
+            silent = outcome.points is None and rule.handling()[outcome.status] == "no_points"
+            counted = Fraction(0) if silent else outcome.points
             value = shown_value(compiled.lines[name], outcome.value)
             yield row(name, written(counted, rule.round_indicators), value, outcome.status)
         for name, node in compiled.nodes.items():

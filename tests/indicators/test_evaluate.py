@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from include.evidence.derive import derive
 from include.indicators.evaluate import evaluate
 from include.kernel.errors import TerminalError
 from include.schemes.compile import Compiled, compile_scheme
@@ -58,6 +60,21 @@ def test_a_ratio_is_exact_and_rounds_half_up(small: Compiled) -> None:
         Decimal("0.000001"),
         None,
     ]
+
+
+def test_whether_it_applies_must_be_known_before_it_has_a_value(tmp_path: Path) -> None:
+    """An unknown is never read as the better answer (ADR 9); the reference for explanations says the same."""
+    copy = shutil.copytree(SMALL, tmp_path / "small")
+    path = copy / "ability" / "ABI-03.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("when: revenue > 0", "when: rd > 0"), encoding="utf-8")
+    rules = compile_scheme(load_scheme(copy), date(2026, 1, 1), {})
+    given = {"debt": [3, 3, 3], "revenue": [10, 10, 10], "rd": [1, 0, None]}
+    found = _of(evaluate(rules, _measures(rules, **given), _pairs()), "ABI-03")
+    assert found == [(Decimal("0.3"), "value"), (None, "not_applicable"), (None, "not_held")]
+    for place, (value, status) in enumerate(found):
+        held = dict.fromkeys(rules.measures) | {name: column[place] for name, column in given.items()}
+        line = derive(rules, "ABI-03", held, rules.stage_ids[0])
+        assert (line.value, line.applies) == (value, status != "not_applicable")
 
 
 def test_rows_held_back_are_a_reason_of_their_own_but_never_hide_a_value(small: Compiled) -> None:

@@ -389,6 +389,109 @@ def test_a_power_too_large_is_refused_with_its_place(formula: str, c: str, funct
     assert expected in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("formula", "c", "value"),
+    [
+        ("ratio(ln(c), ln(2))", "8", "3"),
+        ("ratio(ln(c), ln(10))", "1000", "3"),
+        ("sqrt(c) * sqrt(c)", "3", "3"),
+        ("power(power(c, ratio(1, 3)), 3)", "5", "5"),
+        ("exp(ln(c))", "7", "7"),
+        ("exp(ln(c))", "12345678901234567890.123456", "12345678901234567890.123456"),
+        ("3 + ln(c) - 3 * ln(2)", "8", "3"),
+        ("coalesce(ratio(c, ln(c) - 3 * ln(2)), 4)", "8", "4"),  # nothing below the line
+        ("coalesce(ln(3 * ln(2) - ln(c)), 4)", "8", "4"),
+        ("power(0 - c, ratio(ln(8), ln(2)))", "-2", "8"),
+        ("case when ln(c) = 3 * ln(2) then 1 else 0 end", "8", "1"),
+        ("case when sqrt(c) * sqrt(c) in (3) then 1 else 0 end", "3", "1"),
+        ("3 * power(ratio(c, 27), ratio(1, 3))", "1", "1"),
+    ],
+)
+@pytest.mark.parametrize("decimals", ["exact", "6"])
+def test_logarithms_and_roots_that_come_out_even_lie_on_the_line(
+    formula: str, c: str, value: str, decimals: str, tmp_path: Path
+) -> None:
+    """log2 8 = 3, ∛5³ = 5: at the line, not a hair above or below it; so in the points, the gate and what is shown."""
+    gates = f"gates:\n  - {{from: 2024-01-01, reference: ours, pass: [{{id: g, name: g, when: ccc_01 = {value}}}]}}\n"
+    scheme = _with_formula(tmp_path, formula)
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8").replace("decimals: exact", f"decimals: {decimals}")
+    path.write_text(text.replace("linear(0; 100)", f"step(>={value}:50; >{value}:100)"), encoding="utf-8")
+    with (scheme / "scheme.yaml").open("a", encoding="utf-8") as file:
+        file.write(gates)
+    found = score(tmp_path, scheme, {"X": {"a": "1", "b": "1", "c": c}})["X"]
+    assert (found["CCC-01"]["points"], found["gate:g"]["status"]) == ("50", "pass")
+    assert Decimal(found["CCC-01"]["value"]) == Decimal(value)
+
+
+GEOMETRIC = "kind: geometric_mean, zero: gives_zero"
+PRODUCT = {"half": "kind: formula, maximum: 10000, expression: 'aaa_01_points * bbb_01_points'"}
+ROOTS = {
+    "half": "kind: formula, maximum: 1000, expression: 'aaa_01_points * sqrt(bbb_01_points) * sqrt(bbb_01_points)'"
+}
+THRICE = {"half": "kind: sum, of: {mean: 3}", "mean": GEOMETRIC + ", of: {AAA-01: 1/3, BBB-01: 2/3}"}
+
+
+@pytest.mark.parametrize(
+    ("others", "most", "curve", "a", "b", "points"),
+    [
+        (ROOTS, "1100", "given(0; 100)", "10", "3", "30"),
+        (PRODUCT, "10100", "sqrt_linear(0; 10000)", "2", "8", "4"),  # √2 · √8
+        (THRICE, "400", "log_linear(1; 1000)", "10", "10", "100"),  # ln 10 / ln 1000 = 1/3
+    ],
+)
+def test_a_node_on_logarithms_and_roots_that_comes_out_even_meets_its_gate(
+    others: dict[str, str], most: str, curve: str, a: str, b: str, points: str, tmp_path: Path
+) -> None:
+    gates = f"""gates:
+  - from: 2024-01-01
+    reference: ours
+    pass: [{{id: at, name: g, when: half >= {points}}}, {{id: past, name: g, when: total > {points}}}]
+"""
+    scheme = written(tmp_path, nodes("kind: sum, of: [half, CCC-01]", **others), gates, maximum=most)
+    for name in ("AAA-01", "BBB-01"):
+        path = scheme / f"indicators/{name}.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("given(0; 100)", curve), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": a, "b": b, "c": "0"}})["X"]
+    assert [found[gate]["status"] for gate in ("gate:at", "gate:past")] == ["pass", "fail"]
+    assert found["total"]["points"] == points
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("decimals: exact", "decimals: 1.5", "key decimals: from 0 to 12, or exact, found '1.5'"),
+        ("decimals: exact", "decimals: 13", "key decimals: from 0 to 12, or exact, found '13'"),
+        ("decimals: exact", "decimals: exact\nfull: 0", "key full: Input should be greater than 0, found '0'"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused_with_what_can(old: str, new: str, said: str, tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), maximum="300")
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        score(tmp_path, scheme, {"X": {"a": "1"}})
+    assert said in str(refused.value)
+
+
+def test_a_gate_that_names_an_indicator_by_its_id_is_told_its_name(tmp_path: Path) -> None:
+    gates = "gates:\n  - {from: 2024-01-01, reference: ours, pass: [{id: g, name: g, when: AAA-01 > 1}]}\n"
+    with pytest.raises(BadInput, match="AAA-01 is aaa_01 in a formula, its points aaa_01_points"):
+        score(tmp_path, written(tmp_path, nodes(f"kind: sum, {ALL}"), gates, maximum="300"), {"X": {"a": "1"}})
+
+
+def test_equal_totals_share_a_rank_by_whatever_logarithms_they_came(tmp_path: Path) -> None:
+    """ln 1 + ln 6 and ln 2 + ln 3."""
+    ranks = "ranks: [{from: 2024-01-01, reference: ours, ranked: exact, ties: competition}]\n"
+    half = "kind: formula, maximum: 10, expression: 'ln(aaa_01_points) + ln(bbb_01_points)'"
+    scheme = written(tmp_path, nodes("kind: sum, of: [half, CCC-01]", half=half), ranks, maximum="110")
+    given = {f"X{one}": {"a": str(a), "b": str(b), "c": "0"} for one, (a, b) in enumerate([(1, 6), (2, 3), (3, 4)])}
+    found = score(tmp_path, scheme, given)
+    assert [found[one]["rank"]["value"] for one in given] == ["2", "2", "1"]
+
+
 def _with_formula(directory: Path, formula: str) -> Path:
     """CCC-01 is a formula of c, whose points are 0 up to 0 and 100 from 100 on."""
     scheme = written(directory, nodes(f"kind: sum, {ALL}"), maximum="300")
@@ -554,6 +657,77 @@ def test_a_gate_of_any_form_is_decided_by_the_exact_value(when: str, a: str, ans
     assert found["gate:g"]["status"] == answer
 
 
+@pytest.mark.parametrize(
+    ("condition", "decimals", "said"),
+    [
+        ("100 * ccc_01 >= 30", "2", "a comparison counts with ccc_01, which is rounded to 2 decimals: hold it against"),
+        ("ccc_01 >= 0.1 + aaa_01_points", "2", "a comparison counts with ccc_01"),
+        ("least(ccc_01, 1) >= 0.3", "2", "a comparison counts with ccc_01"),
+        ("ccc_01 in (0.1, aaa_01_points)", "2", "a comparison counts with ccc_01"),
+        ("ccc_01 >= 0.305", "2", "ccc_01 is rounded to 2 decimals and compared with a number of more"),
+        ("ccc_01 >= 0.3", "2", None),
+        ("ccc_01 >= 0.1 + 0.2", "2", None),
+        ("100 * ccc_01 >= 30", "exact", None),
+    ],
+)
+def test_a_formula_node_does_not_decide_by_what_is_only_shown(
+    condition: str, decimals: str, said: str | None, tmp_path: Path
+) -> None:
+    """2999/10000 is below 0.3, though shown as 0.30 where no line is drawn. Outside a condition, 100 · 0.30 is 30."""
+    expression = f"case when {condition} then 20 else 0 end + 100 * ccc_01 + 0 * aaa_01_points + 0 * bbb_01_points"
+    scheme = with_a_ratio(tmp_path, "", "ratio(a, b)", decimals=decimals)
+    path = scheme / "scheme.yaml"
+    text = path.read_text(encoding="utf-8").replace("maximum: 300", "maximum: 120")
+    total = f"kind: formula, maximum: 120, expression: '{expression}'"
+    path.write_text(text.replace(f"kind: sum, {ALL}", total), encoding="utf-8")
+    if said is None:
+        found = score(tmp_path, scheme, {"X": {"a": "2999", "b": "10000"}})["X"]
+        assert found["total"]["points"] == ("29" if decimals == "2" else "29.99")  # shown below its line: 0.29
+    else:
+        with pytest.raises(BadInput) as refused:
+            score(tmp_path, scheme, {"X": {"a": "2999", "b": "10000"}})
+        assert f"written/scheme.yaml: key tree from 2024-01-01: nodes.total: {said}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("curve", "decimals", "gate", "value"),
+    [
+        ("step(>1:50; >=2:100)", "0", "total >= 0", None),  # 1.2 is neither 1 nor 2
+        ("step(>1:50; >=2:100)", "1", "total >= 0", "1.2"),
+        ("step(>=1:50; >2:100)", "0", "total >= 0", "1"),
+        ("step(>1:50; >2:100)", "0", "total >= 0", "2"),
+        ("step(>1:50; >=3:100)", "0", "total >= 0", "2"),
+        ("step(>1:100)", "0", "ccc_01 < 2", None),
+        ("linear(0; 1)", "0", "ccc_01 in (1, 2)", None),
+        ("step(>1:50; >=2:100)", "exact", "total >= 0", "1.2"),
+    ],
+)
+def test_between_two_lines_a_rounded_value_has_room(
+    curve: str, decimals: str, gate: str, value: str | None, tmp_path: Path
+) -> None:
+    gates = f"gates:\n  - {{from: 2024-01-01, reference: ours, pass: [{{id: g, name: g, when: '{gate}'}}]}}\n"
+    scheme = with_a_ratio(tmp_path, gates, "ratio(a, b)", decimals=decimals)
+    path = scheme / "indicators/CCC-01.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("linear(0; 1)", curve), encoding="utf-8")
+    if value is None:
+        with pytest.raises(BadInput, match=r"CCC-01\.yaml: key decimals: between 1 and 2, which are told apart"):
+            score(tmp_path, scheme, {"X": {"a": "12", "b": "10"}})
+    else:
+        assert score(tmp_path, scheme, {"X": {"a": "12", "b": "10"}})["X"]["CCC-01"]["value"] == value
+
+
+def test_a_formula_node_compares_counts_as_it_likes(tmp_path: Path) -> None:
+    """Nothing is rounded of a figure that has no more places than are shown."""
+    expression = "case when 2 * ccc_01 >= 30 then 20 else 0 end + 0 * aaa_01 + 0 * bbb_01"
+    total = f"kind: formula, maximum: 20, expression: '{expression}'"
+    scheme = written(tmp_path, nodes(total), maximum="20")
+    path = scheme / "indicators/CCC-01.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("decimals: exact", "decimals: 6"), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": "1", "b": "1", "c": "15"}, "Y": {"a": "1", "b": "1", "c": "14.999999"}})
+    assert [found[one]["total"]["points"] for one in ("X", "Y")] == ["20", "0"]
+
+
 def test_a_gate_between_two_shown_values_moves_neither_value_nor_points(tmp_path: Path) -> None:
     """0.45 at no place is 0, with or without a gate at 0.4; the gate looks at 0.45."""
     gates = "gates:\n  - {from: 2024-01-01, reference: ours, pass: [{id: g, name: g, when: ccc_01 >= 0.4}]}\n"
@@ -662,6 +836,50 @@ def test_lint_finds_where_it_pays_to_withhold(expression: str, falls: str | None
         silent.read_text(encoding="utf-8").replace("    root:", "    absent: no_result\n    root:"), encoding="utf-8"
     )
     assert not [f for f in lint_directory(scheme, {}) if "withholds" in f.what]
+
+
+@pytest.mark.parametrize(
+    ("expression", "maximum", "most"),
+    [
+        ("aaa_01_points + bbb_01_points + 0 * ccc_01_points", "500", "200"),
+        ("aaa_01_points + bbb_01_points + 0 * ccc_01_points", "200", None),
+        ("100 * least(aaa_01_points, 1) + aaa_01_points + 0 * bbb_01_points + 0 * ccc_01_points", "300", "200"),
+        ("sqrt(aaa_01_points) * sqrt(100) + 0 * bbb_01_points + 0 * ccc_01_points", "100", None),
+        ("aaa_01 + bbb_01 + 0 * ccc_01_points", "500", None),  # their measures have no end
+    ],
+)
+def test_lint_finds_a_maximum_that_a_formula_never_gives(
+    expression: str, maximum: str, most: str | None, tmp_path: Path
+) -> None:
+    total = f"kind: formula, expression: '{expression}', maximum: {maximum}"
+    scheme = written(tmp_path, nodes(total), maximum=maximum)
+    said = [f.what for f in lint_directory(scheme, {}) if "never gives" in f.what]
+    assert said == ([f"total: the formula never gives more than {most}, maximum is {maximum}"] if most else [])
+
+
+@pytest.mark.parametrize(("most", "found"), [("7.999999", True), ("8", False)])
+def test_lint_knows_what_a_logarithm_reaches(most: str, found: bool, tmp_path: Path) -> None:
+    """log2 8 = 3."""
+    gates = "gates:\n  - {from: 2024-01-01, reference: ours, pass: [{id: g, name: g, when: ccc_01 >= 3}]}\n"
+    scheme = _with_formula(tmp_path, "ratio(ln(c), ln(2))")
+    with (scheme / "scheme.yaml").open("a", encoding="utf-8") as file:
+        file.write(gates)
+    path = scheme / "measures.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("  c: {unit: 倍", f"  c: {{least: 1, most: {most}, unit: 倍"), encoding="utf-8")
+    said = [f.what for f in lint_directory(scheme, {}) if "no enterprise can meet" in f.what]
+    assert said == (["gates.pass: g: no enterprise can meet 'ccc_01 >= 3'"] if found else [])
+
+
+@pytest.mark.parametrize(("most", "found"), [("99.999999", True), ("100", False)])
+def test_lint_finds_full_points_out_of_reach_of_what_may_be_supplied(most: str, found: bool, tmp_path: Path) -> None:
+    scheme = written(tmp_path, nodes(f"kind: sum, {ALL}"), maximum="300")
+    path = scheme / "measures.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("  c: {unit: 分", f"  c: {{most: {most}, unit: 分"), encoding="utf-8")
+    said = [f.what for f in lint_directory(scheme, {}) if "never gives" in f.what]
+    full = f"curve from 2024-01-01: the formula never gives more than {most}: no enterprise reaches the full 100 points"
+    assert said == ([full] if found else [])
 
 
 @pytest.mark.parametrize(

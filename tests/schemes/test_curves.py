@@ -79,6 +79,20 @@ def test_a_log_curve_stays_close_to_the_logarithm() -> None:
 
 
 @pytest.mark.parametrize(
+    ("form", "value", "points"),
+    [
+        ("log_linear(100; 1)", "100", 0),
+        ("log_linear(100; 1)", "10", 50),  # half of the way from ln 100 to ln 1
+        ("log_linear(100; 1)", "1", 100),
+        ("sqrt_linear(100; 0)", "25", 50),  # 1 - 5/10
+        ("sqrt_linear(100; 0)", "0", 100),
+    ],
+)
+def test_a_stretched_curve_may_fall(form: str, value: str, points: int) -> None:
+    assert compile_curve(form, decimals=2).points_at(Decimal(value)) == points
+
+
+@pytest.mark.parametrize(
     ("form", "value", "points", "at", "gain"),
     [
         ("step(1:30; 3:60)", "2.9", 30, "3.0", 30),
@@ -101,6 +115,54 @@ def test_the_next_edge_is_the_nearest_that_gives_more_above_or_below(
     hit = compile_curve(form, decimals=1).segment_of(Decimal(value))
     expected = (Decimal(str(points)), at and Decimal(at), None if gain is None else Decimal(str(gain)))
     assert (hit.raw_points, hit.next_at, hit.gain_at_next) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "decimals"),
+    [
+        ("log(5; 100)", 0),
+        ("log(0.5; 9.5)", 0),  # its cap is no count: the next one
+        ("log_linear(1.5; 60)", 0),
+        ("log_linear(60; 1.5)", 0),
+        ("sqrt_linear(0; 55.55)", 1),
+        ("sqrt_linear(40; 2.25)", 1),
+        ("piecewise(0:0; 10:60; 20:40; 30:100)", 0),
+        ("band(0; 6; 9; 20)", 1),
+        ("lookup(1:10; 5:60; 7:100; otherwise:20)", 0),
+        ("penalty(1:-30; 2.5:-60)", 1),
+    ],
+)
+def test_the_next_edge_is_a_value_that_can_be_shown_and_gives_what_it_says(form: str, decimals: int) -> None:
+    """Of every value from -5 to 105: who gets to the edge that is told gains just that, and where none is told
+    nothing gives more.
+    """
+    curve, unit = compile_curve(form, decimals=decimals), Decimal(1).scaleb(-decimals)
+    values = [step * unit for step in range(-5 * 10**decimals, 105 * 10**decimals)]
+    best = max(curve.points_at(value) for value in values)
+    for value in values:
+        hit = curve.segment_of(value)
+        assert (hit.next_at is None) == (hit.raw_points == best)
+        if hit.next_at is not None:
+            assert hit.next_at == hit.next_at.quantize(unit)
+            assert curve.points_at(hit.next_at) - hit.raw_points == hit.gain_at_next
+            assert hit.gain_at_next > 0
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "at", "gain"),
+    [
+        ("log(5; 100)", "20", "100", "47.136"),  # 100 - 100 ln 5 / ln 21 = 100 - 52.863…, its chord a little lower
+        ("log(0.5; 9.5)", "9", "10", "1.712"),
+        ("log_linear(60; 1.5)", "2", "1", "7.799"),  # full from 1.5 down
+        ("log_linear(60; 1.5)", "70", "1", "100"),
+    ],
+)
+def test_the_next_edge_of_a_logarithm_is_its_end(form: str, value: str, at: str, gain: str) -> None:
+    """Its inner knots are arithmetic. On paper the gain is of the logarithm, and a chord less than 0.2 away."""
+    hit = compile_curve(form, decimals=0).segment_of(Decimal(value))
+    assert hit.next_at == Decimal(at)
+    assert hit.gain_at_next is not None
+    assert abs(hit.gain_at_next - Decimal(gain)) < Decimal("0.2")
 
 
 @pytest.mark.parametrize(

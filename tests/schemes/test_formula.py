@@ -110,6 +110,21 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
         ("(select 1)", "not allowed"),
         ("a; drop table x", "not allowed"),
         ("a +", "not an expression"),
+        ("a ^ 2", "`^` is no sign of a formula: write power(x, y)"),
+        ("a ** 2", "`**` is no sign of a formula: write power(x, y)"),
+        ("@a", "`@` is no sign of a formula: write abs(x)"),
+        ("a >= 60%", "`%` is no sign of a formula: write a share as a decimal"),
+        ("a >= 60％", "`％` is no sign of a formula: write a share as a decimal"),
+        ("a ≥ 6", "`≥` is no sign of a formula: write >="),
+        ("a => 6", "`=>` is no sign of a formula: write >="),
+        ("a ＋ 1", "`＋` is no sign of a formula: write +"),
+        ("least(a， b)", "`，` is no sign of a formula: write ,"),
+        ("a > ６", "`６` is no sign of a formula: write 6"),
+        ("a > 1,000", "'1,000' is one number or two: write 1000, or a blank behind the comma"),
+        ("least(a, 1,500)", "'1,500' is one number or two"),
+        ("a + .5", "not a plain decimal: '.5'; write 0.5"),
+        ("a + 5.", "not a plain decimal: '5.'; write 5"),
+        ("INP-03 > 1", "INP-03 is inp_03 in a formula"),
         ("'１２'", "text is not allowed"),
         ("1e5 * a", "not a plain decimal"),
         ("a + 1_000", "not a number: '1_000'"),
@@ -133,7 +148,7 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
 )
 def test_refusals_say_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(FormulaError) as refused:
-        compile_formula(text, KNOWN | GRADE, decimals=6)
+        compile_formula(text, KNOWN | GRADE | {"inp_03": Quantity(6, ())}, decimals=6)
     assert message in str(refused.value)
 
 

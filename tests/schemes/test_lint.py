@@ -219,7 +219,50 @@ TREE_FAULTS: dict[str, tuple] = {
         "scheme.yaml",
         "total >= 60",
         "total > 100",
-        "tech_sme_2017/scheme.yaml: gates.pass: score: no points reach it",
+        "tech_sme_2017/scheme.yaml: gates.pass: score: no enterprise can meet 'total > 100'",
+    ),
+    "a gate that asks for more than all points beside something else": (
+        "scheme.yaml",
+        "total >= 60",
+        "total >= 100.000001 and employees > 1",
+        "tech_sme_2017/scheme.yaml: gates.pass: score: no enterprise can meet 'total >= 100.000001 and employees > 1'",
+    ),
+    "an entry below what the measure declares": (
+        "scheme.yaml",
+        "employees <= 500",
+        "employees < 0",
+        "tech_sme_2017/scheme.yaml: gates.entry: employees: no enterprise can meet 'employees < 0'",
+    ),
+    "an entry above what the measure declares": (
+        "scheme.yaml",
+        "is_resident_enterprise = 1",
+        "is_resident_enterprise > 1",
+        "tech_sme_2017/scheme.yaml: gates.entry: resident: no enterprise can meet 'is_resident_enterprise > 1'",
+    ),
+    "a direct route for more than all points": (
+        "scheme.yaml",
+        "when: has_led_standard = 1",
+        "when: has_led_standard = 1 and rd_input > 50",
+        "tech_sme_2017/scheme.yaml: gates.direct: standard: no enterprise can meet"
+        " 'has_led_standard = 1 and rd_input > 50'",
+    ),
+    "a gate on more points than the indicator has": (
+        "scheme.yaml",
+        "sta_01_points > 0",
+        "not sta_01_points <= 20",
+        "tech_sme_2017/scheme.yaml: gates.pass: staff: no enterprise can meet 'not sta_01_points <= 20'",
+    ),
+    "a gate on a value that the formula never gives": (
+        "scheme.yaml",
+        "has_bad_record = 0",
+        "has_bad_record = 0 and ach_01 > 5",
+        "tech_sme_2017/scheme.yaml: gates.entry: record: no enterprise can meet 'has_bad_record = 0 and ach_01 > 5'",
+    ),
+    "a check that nothing meets": (
+        "measures.yaml",
+        "technology_staff <= employees",
+        "employees < 0",
+        "tech_sme_2017/measures.yaml: checks: staff_within_employees: no enterprise can meet 'employees < 0'",
     ),
     "a gate that asks nothing": (
         "scheme.yaml",
@@ -345,6 +388,11 @@ def test_a_fault_planted_in_a_scheme_with_a_tree_is_the_one_finding(fault: str, 
         ),
         ("when: inp_02 > 0}", "when: inp_02 > inp_03}", "inp_02 is counted with"),
         ("when: inp_02 > 0}", "when: 'inp_02 in (1, 2) or inp_02 + 1 > 5'}", "inp_02 is counted with"),
+        (
+            "when: inp_02 > 0}",
+            "when: inp_02 > 0 and inp_02 < 0.000001}",
+            "inp_02: between 0 and 0.000001, which are told apart from it, lies no value of 6 decimals",
+        ),
         ("when: inp_02 > 0}", "when: inp_02 > 0.0000001}", "inp_02 is held against 1E-7, and shown with 6 decimals"),
     ],
 )

@@ -105,6 +105,26 @@ def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
         score_file(str(SMALL), tmp_path / "absent.csv", tmp_path / "out.csv", DAY)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("uscc,measure,value\nA,rd,1\n", "in.csv line 1: columns are uscc, stage, measure, value"),
+        ("uscc,stage,measure,value,note\n", "in.csv line 1: columns are uscc, stage, measure, value"),
+        ("", "in.csv: no row of measures"),
+    ],
+)
+def test_other_columns_are_a_fault_of_the_first_line(content: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(BadInput, match=reason):
+        score_file(str(SMALL), tmp_path / "in.csv", tmp_path / "out.csv", DAY)
+
+
+def test_a_file_in_another_encoding_is_to_be_saved_as_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes("uscc,stage,measure,value\n甲,,rd,1\n".encode("gb18030"))
+    with pytest.raises(BadInput, match=r"in\.csv: not UTF-8 at byte 25 .* save it as UTF-8"):
+        score_file(str(SMALL), tmp_path / "in.csv", tmp_path / "out.csv", DAY)
+
+
 def _copy(scheme: Path, to: Path, file: str, old: str, new: str) -> Path:
     shutil.copytree(scheme, to / scheme.name)
     path = to / scheme.name / file

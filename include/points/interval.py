@@ -1,0 +1,113 @@
+"""What the total of one enterprise may be once all is known, under a scheme with a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from include.points.outcome import Facts, Outcome, own_side, read_by
+from include.schemes.aggregate import rounded
+from include.schemes.compile import value_name
+from include.schemes.decided import is_decided, may_give_nothing
+from include.schemes.reach import ANY, Reach, reach
+from include.schemes.shapes import Bands, Jumps, Line
+from include.schemes.span import Span, counted, formula_span, node_span
+from include.schemes.status import NOT_APPLICABLE, NOT_HELD
+from include.schemes.tree import weights_of
+from include.schemes.tree_compile import CompiledTree, TreeLine, TreeNode, points_name
+
+
+def interval(
+    compiled: CompiledTree, lines: Mapping[str, Outcome], nodes: Mapping[str, Outcome], facts: Facts, stage: str
+) -> tuple[Fraction | None, Fraction | None]:
+    """The least and the most points of the root; None: it has no result, and will have none."""
+    outcomes, spans = {**lines, **nodes}, dict[str, Span]()
+    for name, line in compiled.lines.items():
+        spans[name] = _line_span(compiled, line, lines[name], facts)
+    for name, node in compiled.nodes.items():
+        spans[name] = _node_span(compiled, node, outcomes, spans, facts, stage)
+    root = spans[compiled.rule.root]
+    return root.low, root.high
+
+
+def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: Facts) -> Span:
+    missing = {name for name in line.inputs if facts[name] is None}
+    known = is_decided(line.formula.root, facts, missing)
+    excusable = line.applicable is not None and not is_decided(line.applicable.root, facts, missing)
+    excused = outcome.status == NOT_APPLICABLE and not excusable
+    if excused or (known and not excusable and line.curve.chosen_by not in missing):
+        return _final(outcome)
+    outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
+    if isinstance(line.shape, Bands) and known and outcome.unrounded is not None:
+        outcomes = list(line.shape.at(outcome.unrounded))
+    low, high = (rounded(pick(outcomes), compiled.rule.round_indicators) for pick in (min, max))
+    reasons = {NOT_APPLICABLE: excusable, NOT_HELD: may_give_nothing(line.formula.root)}
+    return Span(low, high, frozenset(reason for reason, may_be in reasons.items() if may_be))
+
+
+def _outcomes(line: TreeLine, known: Mapping[str, Reach]) -> list[Fraction]:
+    """Points that the curve gives for values that the formula may have: at both ends, and wherever it turns between."""
+    if isinstance(line.shape, Bands) or line.formula.is_condition:
+        return line.shape.outcomes
+    span = reach(line.formula.root, known)
+    low, high = (None if end is None else _scored(line, end) for end in (span.low, span.high))
+    turns = (
+        line.shape.knots if isinstance(line.shape, Line) else [(at.place, points) for at, points in line.shape.steps]
+    )
+    between = [p for at, p in turns if (low is None or low <= at) and (high is None or at <= high)]
+    first, *_, last = line.shape.outcomes
+    return [first if low is None else line.shape.at(low), *between, last if high is None else line.shape.at(high)]
+
+
+def _scored(line: TreeLine, value: Fraction) -> Fraction:
+    """The value that the curve reads."""
+    if line.decimals is None or isinstance(line.shape, Jumps):
+        return value
+    return own_side(value, line.decimals, line)
+
+
+def _measure(compiled: CompiledTree, name: str, facts: Facts) -> Reach:
+    """A measure as it is held, or between the ends that it declares."""
+    if (held := facts[name]) is not None:
+        return Reach(held, held)
+    return compiled.ends_of(name)
+
+
+def _final(outcome: Outcome) -> Span:
+    absences = frozenset({outcome.status} if outcome.points is None else ())
+    return Span(outcome.points, outcome.points, absences)
+
+
+def _node_span(
+    compiled: CompiledTree,
+    node: TreeNode,
+    outcomes: Mapping[str, Outcome],
+    spans: Mapping[str, Span],
+    facts: Facts,
+    stage: str,
+) -> Span:
+    members = {name: spans[name] for name in node.reads}
+    open_members = {name for name, span in members.items() if span != _final(outcomes[name])}
+    handling = compiled.rule.handling(node.rule)
+    if node.formula is None:
+        if not open_members:
+            return _final(outcomes[node.id])
+        found = node_span(node.rule, weights_of(node.rule, stage), members, handling)
+    else:
+        read = read_by(compiled, node, outcomes, facts)
+        changing = {name for name in node.formula.inputs if name in facts and facts[name] is None}
+        changing |= {name if name in compiled.nodes else points_name(name) for name in open_members}
+        changing |= {value_name(name) for name in open_members & compiled.lines.keys()}
+        reasons = {reason for name in open_members for reason in (outcomes[name].status, *spans[name].absences)}
+        waits = any(handling.get(reason) == "no_result" for reason in reasons)
+        if not waits and is_decided(node.formula.root, read, changing):
+            return _final(outcomes[node.id])
+        known = {name: Reach(value, value) for name, value in read.items() if value is not None}
+        known |= {name: _measure(compiled, name, facts) for name in changing & facts.keys()}
+        for name in open_members:
+            known[name if name in compiled.nodes else points_name(name)] = counted(members[name], handling) or ANY
+            known.pop(value_name(name), None)
+        found = formula_span(node.rule, node.formula.root, known, members)
+    low, high = (None if end is None else rounded(end, node.rule.round) for end in (found.low, found.high))
+    return replace(found, low=low, high=high)

@@ -1,0 +1,47 @@
+"""Whether a formula's answer is final although something that it reads is not known yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from fractions import Fraction
+
+from include.schemes.expression import Cagr, Case, Choice, Irrational, Logic, Measure, Node, Ratio, Value, is_null, walk
+from include.schemes.formula_exact import node_value
+
+
+def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: Set[str]) -> bool:
+    """No value of the `open_ones` would change what the node gives: a fallback behind what is held, the other side of
+    an `or` that holds. A no may be too careful: 0 x anything is not looked through.
+    """
+    if all(part.name not in open_ones for part in walk(node) if isinstance(part, Measure)):
+        return True
+
+    def answer(part: Node) -> tuple[bool, Value]:
+        final = is_decided(part, measures, open_ones)
+        return final, node_value(part, measures, exact=True, computed=True) if final else None
+
+    match node:
+        case Logic(word=word, left=left, right=right):
+            return any(final and value is (word == "or") for final, value in (answer(left), answer(right)))
+        case Case(whens=whens, otherwise=otherwise):
+            for when, then in whens:
+                final, met = answer(when)
+                if not final or met is None:
+                    return final
+                if met:
+                    return answer(then)[0]
+            return answer(otherwise)[0]
+        case Choice(function="coalesce", options=options):
+            for option in options:
+                final, value = answer(option)
+                if not final or value is not None:
+                    return final
+            return True
+    return False
+
+
+def may_give_nothing(node: Node) -> bool:
+    """Whether it may be without a value although all that it reads is held: a division by zero, the logarithm of one, a
+    case without `else`.
+    """
+    return any(isinstance(part, Ratio | Cagr | Irrational) or is_null(part) for part in walk(node))

@@ -1,0 +1,181 @@
+"""What is not held, under a scheme with a tree: never a better answer, and an interval that holds all that may come.
+
+The scheme is the one of `test_tree`: AAA-01, BBB-01, CCC-01 give the points of the measures a, b, c, from 0 to 100; a
+test writes the tree and changes a line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.kernel.errors import BadInput
+from tests.points.test_tree import ALL, nodes, score, written
+
+SUM = nodes(f"kind: sum, {ALL}")
+
+
+def changed(scheme: Path, line: str, *changes: tuple[str, str]) -> Path:
+    """The scheme with other words in the file of a line."""
+    path = scheme / f"indicators/{line}.yaml"
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    return scheme
+
+
+def with_formula(
+    tmp_path: Path, expression: str, curve: str = "given(0; 100)", total: str = SUM, most: str = "300"
+) -> Path:
+    scheme = written(tmp_path, total, maximum=most)
+    return changed(scheme, "CCC-01", ("expression: c,", f'expression: "{expression}",'), ("given(0; 100)", curve))
+
+
+def total(found: dict[str, dict[str, str]]) -> list[str]:
+    return [found[row]["points"] for row in ("total", "total_low", "total_high")]
+
+
+def test_who_hides_whether_an_indicator_applies_has_no_points_of_it(tmp_path: Path) -> None:
+    scheme = changed(
+        written(tmp_path, SUM, maximum="300"), "CCC-01", ("expression: c,", "expression: c, applicable_when: a > 5,")
+    )
+    rest = {"b": "1", "c": "10"}
+    found = score(tmp_path, scheme, {"hidden": rest, "no": {**rest, "a": "0"}, "yes": {**rest, "a": "6"}})
+    assert [found[one]["CCC-01"]["status"] for one in found] == ["not_held", "not_applicable", "value"]
+    assert total(found["hidden"]) == ["1", "1", "111"]  # a from 0 to 100, and c's 10 points where it applies
+    assert found["hidden"]["coverage"]["value"] == "0.333333"
+    assert total(found["no"]) == ["1", "1", "1"]
+    assert total(found["yes"]) == ["17", "17", "17"]
+
+
+@pytest.mark.parametrize("expression", ["least(c, 75)", "greatest(c, 1)", "greatest(least(c, 75), 1)"])
+def test_a_goalpost_does_not_stand_in_for_what_it_bounds(expression: str, tmp_path: Path) -> None:
+    found = score(tmp_path, with_formula(tmp_path, expression), {"hidden": {"a": "0", "b": "0"}})["hidden"]
+    assert (found["CCC-01"]["status"], found["CCC-01"]["points"]) == ("not_held", "0")
+    assert found["total"]["points"] == "0"
+
+
+@pytest.mark.parametrize(("expression", "most"), [("least(c, 75)", "75"), ("greatest(c, 1)", "100")])
+def test_a_goalpost_bounds_what_may_come(expression: str, most: str, tmp_path: Path) -> None:
+    found = score(tmp_path, with_formula(tmp_path, expression), {"hidden": {"a": "0", "b": "0"}})["hidden"]
+    assert total(found) == ["0", "0", most]
+
+
+def test_else_is_no_answer_to_what_is_not_held(tmp_path: Path) -> None:
+    scheme = with_formula(tmp_path, "case when c > 0 then 0 else 10 end")
+    rest = {"a": "0", "b": "0"}
+    found = score(tmp_path, scheme, {"hidden": rest, "sued": {**rest, "c": "1"}, "clean": {**rest, "c": "0"}})
+    assert total(found["hidden"]) == ["0", "0", "10"]
+    assert (total(found["sued"]), total(found["clean"])) == (["0", "0", "0"], ["10", "10", "10"])
+    assert found["hidden"]["CCC-01"]["status"] == "not_held"
+
+
+@pytest.mark.parametrize(
+    ("expression", "ends"),
+    [
+        ("greatest(a, c)", ["10", "10", "100"]),  # the better of two bases, one of them not held
+        ("least(a, c)", ["10", "0", "10"]),
+        ("coalesce(c, a)", ["10", "0", "100"]),
+        ("coalesce(a, c)", ["10", "10", "10"]),  # c could say nothing more
+        ("coalesce(c, 0) + a", ["10", "10", "100"]),
+        ("case when a = 10 then a else c end", ["10", "10", "10"]),
+        ("case when a = 10 or c > 5 then 7 else 3 end", ["7", "7", "7"]),
+        ("case when c is null then 3 else 7 end", ["3", "3", "7"]),
+    ],
+)
+def test_what_reads_past_something_stays_open_until_it_is_held(
+    expression: str, ends: list[str], tmp_path: Path
+) -> None:
+    """Measured against c of 0 and more; a is 10, and stands in the formula alone."""
+    scheme = with_formula(
+        tmp_path, expression, total=nodes("kind: sum, of: {AAA-01: 0, BBB-01: 0, CCC-01: 1}"), most="100"
+    )
+    measures = scheme / "measures.yaml"
+    text = measures.read_text(encoding="utf-8").replace("c: {unit: 分,", "c: {unit: 分, least: 0,")
+    measures.write_text(text, encoding="utf-8")
+    assert total(score(tmp_path, scheme, {"X": {"a": "10", "b": "0"}})["X"]) == ends
+
+
+def test_a_mean_that_leaves_out_may_be_that_of_the_best_alone(tmp_path: Path) -> None:
+    """A gives at most 10 and applies where c is above 0, B at most 100: without A the mean is B."""
+    tree = nodes("kind: mean, of: [AAA-01, BBB-01], not_applicable: left_out", rest="kind: sum, of: [total, CCC-01]")
+    tree = tree.replace("total:", "mean:").replace("rest:", "total:").replace("[total,", "[mean,")
+    scheme = written(tmp_path, tree, maximum="155")
+    changed(
+        scheme,
+        "AAA-01",
+        ("expression: a,", "expression: a, applicable_when: c > 0,"),
+        ("given(0; 100)", "given(0; 10)"),
+    )
+    changed(scheme, "AAA-01", ("decimals: exact", "decimals: exact\nfull: 10"))
+    with pytest.raises(BadInput, match="the most points are 200, maximum is 155"):
+        score(tmp_path, scheme, {"X": {"b": "100"}})
+    path = scheme / "scheme.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("maximum: 155", "maximum: 200"), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"b": "100"}, "Y": {"b": "100", "c": "0"}, "Z": {"b": "0", "c": "1"}})
+    assert total(found["X"]) == ["50", "50", "200"]  # (0 + 100)/2 now; 100 + 100 where c excuses A; 50 + 0 at the least
+    assert total(found["Y"]) == ["100", "100", "100"]
+    assert total(found["Z"]) == ["1", "1", "6"]  # c's own point, and 0 to 10 of A in a mean of two
+
+
+def test_what_may_stay_without_a_value_counts_as_that_too(tmp_path: Path) -> None:
+    """A = a/b: 2 points at the least, but none where b is 0; the total waits for C."""
+    tree = nodes("kind: sum, of: [some, CCC-01], absent: no_result", some="kind: sum, of: [AAA-01, BBB-01]")
+    scheme = written(tmp_path, tree, maximum="210")
+    changed(scheme, "AAA-01", ("expression: a,", 'expression: "ratio(a, b)",'), ("unit: 分", "unit: 比例"))
+    changed(
+        scheme, "AAA-01", ("given(0; 100)", "step(below:2; >=0.5:10)"), ("decimals: exact", "decimals: exact\nfull: 10")
+    )
+    assert total(score(tmp_path, scheme, {"X": {"a": "1"}})["X"]) == ["", "0", "210"]
+
+
+def test_a_gate_on_a_node_of_which_nothing_is_held_is_unknown(tmp_path: Path) -> None:
+    gates = """
+gates:
+  - from: 2024-01-01
+    reference: ours
+    entry:
+      - {id: risk_low, name: at most 5, when: risk <= 5}
+"""
+    tree = nodes("kind: sum, of: [risk, CCC-01]", risk="kind: sum, of: [AAA-01, BBB-01]")
+    scheme = written(tmp_path, tree, gates, maximum="300")
+    found = score(tmp_path, scheme, {"hidden": {"c": "4"}, "known": {"a": "2", "b": "3", "c": "4"}})
+    assert [found[one]["gate:risk_low"]["status"] for one in ("hidden", "known")] == ["unknown", "pass"]
+    assert [found[one]["passed"]["status"] for one in ("hidden", "known")] == ["fail", "pass"]
+
+
+def test_a_measure_of_a_formula_node_keeps_to_its_declared_ends(tmp_path: Path) -> None:
+    tree = nodes(
+        "kind: formula, expression: 'c * aaa_01_points + 0 * bbb_01_points + 0 * ccc_01_points', maximum: 1000"
+    )
+    scheme = written(tmp_path, tree, maximum="1000")
+    measures = scheme / "measures.yaml"
+    text = measures.read_text(encoding="utf-8").replace("c: {unit: 分,", "c: {unit: 分, least: 0, most: 10,")
+    measures.write_text(text, encoding="utf-8")
+    assert total(score(tmp_path, scheme, {"X": {"a": "5", "b": "0"}})["X"])[1:] == ["0", "50"]
+
+
+def test_the_points_of_an_expert_lie_in_the_band_that_is_known(tmp_path: Path) -> None:
+    scheme = with_formula(tmp_path, "c", "chosen(>=0:1-2; >=3:3-5; >=6:6-8)", most="208")
+    changed(scheme, "CCC-01", ("decimals: exact", "decimals: exact\nfull: 8"))
+    changed(
+        scheme,
+        "CCC-01",
+        ("reference: ours}\n", "reference: ours}\n"),
+        ('6-8)", reference', '6-8)", chosen_by: d, reference'),
+    )
+    with (scheme / "measures.yaml").open("a", encoding="utf-8") as measures:
+        measures.write("  d: {unit: 分, decimals: 2, zh: 甲}\n")
+    found = score(tmp_path, scheme, {"X": {"a": "0", "b": "0", "c": "4"}, "Y": {"a": "0", "b": "0"}})
+    assert total(found["X"]) == ["0", "0", "5"]
+    assert total(found["Y"]) == ["0", "0", "8"]
+
+
+def test_what_does_not_apply_is_written_as_its_node_takes_it(tmp_path: Path) -> None:
+    tree = nodes(f"kind: mean, {ALL}").replace("    nodes:", "    not_applicable: left_out\n    nodes:")
+    scheme = changed(written(tmp_path, tree), "CCC-01", ("expression: c,", "expression: c, applicable_when: c > 5,"))
+    found = score(tmp_path, scheme, {"X": {"a": "1", "b": "2", "c": "3"}})["X"]
+    assert (found["CCC-01"]["points"], found["total"]["points"]) == ("", "1.5")
