@@ -92,7 +92,7 @@ def act_routes(desk: Desk, ask_release: AskRelease) -> APIRouter:
             wanted = {"dataset": held.dataset, "scope": held.scope, "as_of": held.as_of.isoformat()}
             run = ask_release(by.name, wanted)
             _note(by, "release", f"asked for {held.dataset}/{held.scope}/{held.as_of} as {run}")
-            return _then(asked.show(reading).link("/", asked_for=run))
+            return _then(asked.show(reading).link("/", asked_for="release"))
 
     @routes.post("/quarantine/{dataset}/{scope}")
     def let_pass(

@@ -52,10 +52,14 @@ class Asked:
         self, reading: Reading | None, template: str, rows: Sequence[Any], columns: Sequence[str], **context: Any
     ) -> Response:
         """A page of rows in whichever form the address asks for."""
-        found = Sheet.of(rows, self.number, self.size)
+        found = self.part(rows)
         if not self.ending:
             return self.page(reading, template, sheet=found, columns=columns, **context)
         return self.file(reading, template, found.rows, columns)
+
+    def part(self, rows: Sequence[Any]) -> Sheet:
+        """The page of the rows that is asked for."""
+        return Sheet.of(rows, self.number, self.size)
 
     def file(
         self, reading: Reading | None, name: str, rows: Sequence[Any], columns: Sequence[str], about: str = ""

@@ -109,9 +109,9 @@ class City:
             and reader.may_see(one.district)
         ]
 
-    def in_stage(self, stage: str) -> int:
-        """How many share a stage in the whole city: what a rank in it is out of."""
-        return sum(one.stage == stage for one in self.enterprises)
+    def out_of(self, **where: str) -> int:
+        """How many share a stage, or a district: what a rank in it is out of."""
+        return sum(all(getattr(one, name) == value for name, value in where.items()) for one in self.enterprises)
 
     def neighbours(self, uscc: str, reader: Reader, each_side: int = 3) -> list[Enterprise]:
         """The enterprise among those just before and just behind it in its stage."""

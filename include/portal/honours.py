@@ -92,25 +92,21 @@ def honour_routes(desk: Desk) -> APIRouter:
     """One page for each year, and its list."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/honours/{year}.{ending}")
-    def year_list(asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
-        with desk.reading(asked.generation) as reading:
-            held, show = honours_of(reading, asked.reader, year, scheme), asked.show(reading)
-            roll = held.roll
-            named = f"{show.say('honours_of_year')} {roll.year} {roll.scheme_id}"
-            about = " · ".join((named, stands(show, roll), show.stamp(roll.generation_id, roll.as_of)))
-            return asked.file(reading, f"honours_{year}", awarded(held), columns_of(Awarded), about)
-
     @routes.get("/honours/{year}")
+    @routes.get("/honours/{year}.{ending}")
     def year(asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
         with desk.reading(asked.generation) as reading:
-            held = honours_of(reading, asked.reader, year, scheme)
-            return asked.page(
-                reading,
+            held, show = honours_of(reading, asked.reader, year, scheme), asked.show(reading)
+            roll, where, sheet = held.roll, stands(show, held.roll), asked.part(awarded(held))
+            if asked.ending:
+                named = f"{show.say('honours_of_year')} {roll.year} {roll.scheme_id}"
+                about = " · ".join((named, where, show.stamp(roll.generation_id, roll.as_of)))
+                return asked.file(reading, f"honours_{year}", sheet.rows, columns_of(Awarded), about)
+            return show.page(
                 "honours_of_year",
+                sheet=sheet,
                 held=held,
-                in_force=held.in_force(),
-                stands=stands(asked.show(reading), held.roll),
+                stands=where,
                 compared=came_and_went(reading, asked.reader, held),
                 years=store.years(reading.connection),
             )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
 from sqlalchemy import Row
 
 from include.kernel.areas import CITY, areas
-from include.kernel.errors import InnopointsError
+from include.kernel.errors import BadInput, InnopointsError
 from include.portal.asked import Asked, AskedFor, columns_of
 from include.portal.behind import behind
 from include.portal.city import Enterprise
@@ -22,7 +22,6 @@ from include.portal.desk import (
     Sorry,
     Text,
     account_of,
-    in_plain_words,
     list_names,
     listed,
     portrait_of,
@@ -32,8 +31,10 @@ from include.portal.difference import Moved
 from include.portal.outlook import next_steps, warnings
 from include.portal.published import VIEWS, Portrait, Reader, Reading
 from include.portal.quarantine import HeldBack, held_back, one_row, reasons, rows_of, source_of
-from include.publish.generations import Generation, generations
+from include.portal.show import STYLE
+from include.publish.generations import generations
 from include.steps.explain import explain_change
+from include.steps.results import published_result
 from include.steps.review import QueueRow
 from include.store.decisions import NameDecision, decisions, standing
 from include.store.honours import years
@@ -42,7 +43,6 @@ from include.store.ledger import Ledger, SnapshotRow
 from include.store.waivers import Waiver, waivers
 from include.validation.waiver import not_waivable
 
-STYLE = Path(__file__).with_name("portal.css")
 PUBLICATIONS = 12
 """So many are listed on the first page; `innopoints generations` lists them all."""
 LIST_COLUMNS = {
@@ -65,7 +65,7 @@ def page_routes(desk: Desk) -> APIRouter:
         return FileResponse(STYLE.with_name("icon.svg"), media_type="image/svg+xml")
 
     @routes.get("/")
-    def tonight(asked: AskedFor, asked_for: Text = "") -> Response:
+    def tonight(asked: AskedFor, asked_for: Literal["release"] | None = None) -> Response:
         with desk.reading(asked.generation) as reading:
             return asked.page(
                 reading,
@@ -109,18 +109,23 @@ def page_routes(desk: Desk) -> APIRouter:
                 steps=next_steps(rules, found) if rules else [],
                 warnings=warned,
                 held=rows_of_it(desk.lake, asked.reader, warned.quarantined, found),
-                since=before(current, generations(reading.connection)),
+                since=before(desk.lake, reading, found.profile.district),
             )
 
     @routes.get("/enterprises/{uscc}/change")
     def change(asked: AskedFor, uscc: str, since: date | None = None) -> Response:
         with desk.reading(asked.generation) as reading:
             profile, current = portrait_of(reading, asked.reader, uscc).profile, reading.generation
-            earlier = since or before(current, generations(reading.connection))
-            scored = desk.published(reading, profile.district)
-        with in_plain_words(), desk.deriving() as nights:
-            found = explain_change(profile.uscc, current.scheme_id, since=earlier, as_of=scored, nights=nights)
-        return asked.show(reading).change(found, earlier)
+            earlier = since or before(desk.lake, reading, profile.district)
+            scored, show = desk.published(reading, profile.district), asked.show(reading)
+        if earlier is None:
+            return show.no_change(profile, None)
+        try:
+            with desk.deriving() as nights:
+                found = explain_change(profile.uscc, current.scheme_id, since=earlier, as_of=scored, nights=nights)
+        except BadInput:
+            return show.no_change(profile, earlier)
+        return show.change(profile, found, earlier)
 
     @routes.get("/enterprises/{uscc}/{indicator}")
     def account(asked: AskedFor, uscc: str, indicator: str) -> Response:
@@ -264,7 +269,12 @@ def rows_of_it(
     return rows
 
 
-def before(current: Generation, kept: list[Generation]) -> date:
-    """The business date of the publication before this one under the same scheme; without one, the day before."""
-    earlier = [one.as_of for one in kept if one.scheme_id == current.scheme_id and one.as_of < current.as_of]
-    return max(earlier, default=current.as_of - timedelta(days=1))
+def before(lake: Lake, reading: Reading, district: str) -> date | None:
+    """The business date of a district's last result before the published one; None where there is no other."""
+    ledger, current = Ledger(reading.connection), reading.generation
+    try:
+        shown = published_result(lake, ledger, current, district)
+    except InnopointsError:
+        return None
+    earlier = shown and ledger.last_scored(district, current.scheme_id, shown.result.as_of - timedelta(days=1))
+    return earlier.result.as_of if earlier else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,6 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from sqlalchemy import Row
 
 from include.contracts import contracts
 from include.evidence.account import Change
@@ -33,8 +35,22 @@ from include.schemes.compile import compile_indicator
 from include.schemes.model import POINT_DECIMALS, Scheme, schemes
 
 HERE = Path(__file__).parent
+STYLE = HERE / "portal.css"
 NUMBERS = ("place", "suggested_limit_yuan", "stage_percentile")
 _CAUSES = ("facts", "stage", "rules")
+_NOTES = {
+    "note_last_good": r"last good result of ([^;]+)",
+    "note_without": r"no result of ([^;]+)",
+    "note_behind": r"(\w+) stands on ([^;]+)",
+    "note_rolled_back": r"rolled back to generation (\d+) by ([^:;]+)",
+    "note_of_another_scheme": r"generation (\d+) of scheme (\w+) is in force and stays current",
+    "note_older": r"generation (\d+) of ([\d-]+) is newer and stays current",
+    "note_drift": r"([^;]+) accepted the drift from generation (\d+) of ([\d-]+):",
+}
+"""Word → how `publish` writes it into the reason of a generation."""
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+_MOST_COLUMNS = 4
+"""So many fit on a phone side by side."""
 _FRACTIONS = ("coverage", "percentile_stage", "stage_percentile")
 
 
@@ -49,12 +65,13 @@ class Show:
         self.path = request.url.path.removeprefix(self.root) or "/"
         self.scheme = schemes().get(generation.scheme_id) if generation else None
 
-    def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    def page(self, template: str, *, status: int = 200, style: str = "", **context: Any) -> HTMLResponse:
         named = {
             name: getattr(self, name)
             for name in (
                 *("lang", "root", "generation", "reader", "say", "link", "area", "stage_name", "shown", "plain"),
-                *("verdict", "signed", "dataset_title", "indicator_name", "missing", "scheme_title", "rule_word"),
+                *("verdict", "signed", "dataset_title", "indicator_name", "missing", "unit"),
+                *("noted", "scheme_title", "rule_word", "rule_text"),
             )
         }
         text = (
@@ -70,13 +87,19 @@ class Show:
                 expected=EXPECTED_SHARES,
                 numbers=NUMBERS,
                 most_found=MOST_FOUND,
+                style=style,
                 **context,
             )
         )
-        return HTMLResponse(text, status)
+        return HTMLResponse(_TABLE.sub(_as_cards, text), status)
 
     def message(self, status: int, word: str, detail: str) -> HTMLResponse:
-        return self.page("message", status=status, text=self.told(word, detail))
+        """Whoever is kept out gets no style sheet either, so theirs comes with the page, and the way in."""
+        kept_out = word in ("not_signed_in", "not_allowed")
+        airflow = self.root.rpartition("/")[0]
+        sign_in = f"{airflow}/api/v2/auth/login?{urlencode({'next': self.link(self.path)})}" if kept_out else ""
+        style = Markup(STYLE.read_text(encoding="utf-8")) if kept_out else ""
+        return self.page("message", status=status, text=self.told(word, detail), style=style, sign_in=sign_in)
 
     def told(self, word: str, detail: str) -> str:
         return f"{self.say(word)} {detail}".strip()
@@ -109,7 +132,9 @@ class Show:
             waterfall=pictures.waterfall(list(axes.values()), self.say("waterfall"), self.say("total")),
             interval=pictures.interval(points.total_low, points.total, points.total_high, most, self.say("interval")),
             neighbours=city.neighbours(found.profile.uscc, self._reader()),
-            in_stage=city.in_stage(found.profile.stage),
+            in_stage=city.out_of(stage=found.profile.stage),
+            in_district=city.out_of(district=found.profile.district),
+            in_city=city.out_of(),
             lists=[self._on_list(table, row._mapping) for table, row in found.lists],
             ladder=found.ladder,
             **beside,
@@ -204,6 +229,26 @@ class Show:
         word = "rule_" + head.replace(" ", "_")
         return f"{self.say(word)} {self.stage_name(stage)}".strip() if word in _words() else self.stage_name(text)
 
+    def rule_text(self, what: str, scheme: str, text: str | None) -> str:
+        """What a scheme says of its categories, by their names; anything else is as it stands in the scheme."""
+        known = schemes().get(scheme)
+        if known is None or what not in ("category", "category maxima", "indicator", "stage"):
+            return text or ""
+        names = {one.id: getattr(one.name, self.lang) for one in known.identity.categories}
+        return re.sub(r"\w+", lambda found: names.get(found[0], found[0]), text or "")
+
+    def noted(self, text: str) -> str:
+        """Why a generation is what it is: the notes of the program in the reader's language and with districts by name;
+        what a person wrote stays.
+        """
+        for word, pattern in _NOTES.items():
+            text = re.sub(rf"(?:^|(?<=; )){pattern}", partial(self._note, word), text)
+        return text
+
+    def _note(self, word: str, found: re.Match[str]) -> str:
+        told = [re.sub(r"\w+", lambda code: self.area(code[0]), one) for one in found.groups()]
+        return self.say(word).format(*told)
+
     def dataset_title(self, dataset: str) -> str:
         known = contracts().get(dataset)
         return "" if known is None else known.title_zh if self.lang == "zh" else known.title_en
@@ -211,6 +256,11 @@ class Show:
     def indicator_name(self, indicator: str) -> str:
         known = self.scheme.indicators.get(indicator) if self.scheme else None
         return "" if known is None else getattr(known.name, self.lang)
+
+    def unit(self, unit: str) -> str:
+        """A unit of the schemes and measures; one of another place stays as it is written."""
+        word = "unit_" + unit
+        return self.say(word) if word in _words() else unit
 
     def verdict(self, verdict: str) -> str:
         word = "verdict_" + verdict.replace(" ", "_")
@@ -242,7 +292,7 @@ class Show:
             return text.rstrip("0").rstrip(".") if "." in text else text
         return "" if value is None else str(value)
 
-    def change(self, found: Change, since: date) -> HTMLResponse:
+    def change(self, profile: Row, found: Change, since: date) -> HTMLResponse:
         """Why the points of an enterprise differ between two nights, the largest difference first."""
         moved = [
             line
@@ -251,12 +301,17 @@ class Show:
         ]
         return self.page(
             "change",
+            profile=profile,
             found=found,
             since=since,
             causes=_CAUSES,
             categories=[(self._category(one.category), one.effects) for one in found.categories],
             lines=sorted(moved, key=lambda one: -abs(one.effects.after - one.effects.before)),
         )
+
+    def no_change(self, profile: Row, since: date | None) -> HTMLResponse:
+        """There are no two results to compare: the same page with another day to ask for."""
+        return self.page("change", status=422, profile=profile, found=None, since=since)
 
     def signed(self, value: Decimal) -> str:
         """A difference, with its sign where there is one."""
@@ -306,6 +361,21 @@ class Show:
 def beijing(moment: datetime | None) -> str:
     """A moment as the wall clock in Changzhou shows it."""
     return "" if moment is None else f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+
+
+def _as_cards(table: re.Match[str]) -> str:
+    """A table of many columns whose cells name their own, so that on a phone each row stands as a card (`portal.css`).
+    What is data holds no tag.
+    """
+    heads = re.findall(r"<th\b[^>]*>(.*?)</th>", table[0], re.DOTALL)
+    if len(heads) <= _MOST_COLUMNS:
+        return table[0]
+
+    def labelled(row: re.Match[str]) -> str:
+        labels = iter(heads)
+        return re.sub("<td", lambda _: f'<td data-label="{next(labels)}"', row[0])
+
+    return re.sub(r"<tr\b.*?</tr>", labelled, table[0], flags=re.DOTALL).replace("<table>", '<table class="wide">')
 
 
 def _expected(stage: str) -> Decimal | None:

@@ -7,7 +7,9 @@ whatever goes wrong is one plain answer.
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -24,15 +26,17 @@ from include.portal.honours import honour_routes
 from include.portal.pages import page_routes
 from include.portal.published import Reader
 from include.portal.runs import run_routes
-from include.portal.show import Show
+from include.portal.show import STYLE, Show
 from include.portal.snapshots import snapshot_routes
 from include.store.lake import Lake
 
 log = logging.getLogger(__name__)
 
+STYLE_DIGEST = b64encode(sha256(STYLE.read_bytes()).digest()).decode()
+"""Of the style sheet, which a page may carry in itself where it is refused like all else."""
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'self'",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'self' 'sha256-{STYLE_DIGEST}'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",

@@ -370,7 +370,7 @@ def test_the_pages_tell_the_change_and_the_account_that_the_command_tells(replay
     text = _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/change?since={DAYS[0]}").text
     assert f"<dd>{change.total.before}</dd>" in text
     assert f"<dd>{change.total.after}</dd>" in text
-    told = {line.indicator for line in change.indicators if f"<td>{line.indicator} " in text}
+    told = {line.indicator for line in change.indicators if f'">{line.indicator} ' in text}
     assert told == {line.indicator for line in change.indicators if line.value_before != line.value_after}
     assert _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/change?since={AS_OF}").status_code == 422
     text = _pages(replayed, DISTRICT).get(f"/enterprises/{codes[0]}/BAS-01").text

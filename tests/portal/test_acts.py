@@ -186,7 +186,7 @@ def test_a_roll_back_is_done_and_says_by_whom(office: Office, caplog: pytest.Log
     )
     assert caplog.messages == [f"roll_back by anna: from generation {office.second} to {office.first}"]
     text = browser.get("/points/").text
-    assert f"rolled back to generation {office.first} by anna: 科技局" in text
+    assert f"由 anna 回退到代次 {office.first}: 科技局" in text
     again = send(browser, "/rollback", answers)
     assert again.status_code == 409, "sent twice, it is a form of a generation that is not current any more"
 
@@ -203,7 +203,7 @@ def test_a_release_is_asked_of_the_dag_in_the_persons_name_and_nothing_else(offi
     answer = send(browser, "/release", answers)
     assert answer.status_code == 303
     assert office.asked == [("anna", {"dataset": "TAX_VAT", "scope": "320411", "as_of": "2026-11-24"})]
-    assert "manual__1" in browser.get(answer.headers["location"]).text
+    assert "已发起放行流程" in browser.get(answer.headers["location"]).text
     before[4] = 1
     assert written(office) == before, "the release itself waits for the approval"
     other = send(browser, "/release", answers | {"as_of": "2026-11-23"})

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,18 +27,20 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from include.kernel.references import ResultKey, SnapshotKey
+from include.portal import desk as desk_module
 from include.portal.desk import MOST_WAITING, Desk, Sorry
 from include.portal.published import Reader
 from include.publish.generations import rollback
 from include.schemes.model import require_scheme
-from include.steps import compute, publish, rank, score
+from include.steps import city, compute, publish, rank, score
 from include.steps import difference as steps_difference
+from include.steps.explain import explain
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.warehouse import PUBLISHED, reading
 from tests.portal.conftest import Nights
 
-AS_OF, SCHEME, DISTRICT = date(2026, 11, 20), "changzhou_v1", "320411"
+BEFORE, AS_OF, SCHEME, DISTRICT = date(2026, 10, 20), date(2026, 11, 20), "changzhou_v1", "320411"
 DOCS = Path(__file__).parents[2] / "docs"
 POOL = 15
 """Connections that a process may hold at once: SQLAlchemy's five, and ten more when they are needed."""
@@ -154,6 +157,51 @@ def test_an_account_for_programs_is_that_of_the_published_line(stores: Stores, n
     assert again.status_code == 304
 
 
+def told(page: str) -> dict[str, str]:
+    """What each pair of word and figure says."""
+    pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page, re.DOTALL)
+    return {word: re.sub("<.*?>", " ", figure).strip() for word, figure in pairs}
+
+
+def number(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
+
+
+@pytest.mark.parametrize("kind", ["next edge", "without a record", "held back", "provisional"])
+def test_the_page_of_an_account_shows_all_that_its_document_holds(
+    stores: Stores, nights: Nights, desk: Open, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    account = explain(nights.known["uscc"], SCHEME, as_of=AS_OF)
+    line = next(line for line in account.indicators if line.curve.next_edge)
+    if kind != "next edge":  # made of it: of one enterprise nobody knows what it lacks
+        changes: dict[str, Any] = {
+            "without a record": {"missing": ["TAX_CIT", "TAX_RDD"], "status": "not_held", "value": None},
+            "held back": {"held_back": ["TAX_VAT"]},
+            "provisional": {"provisional": True, "points_high": line.points + 1},
+        }[kind]
+        line = line.model_copy(update=changes)
+        monkeypatch.setattr(desk_module, "explain", lambda *_, **__: account.model_copy(update={"indicators": [line]}))
+    page = get(desk, stores, f"/enterprises/{account.uscc}/{line.indicator}?lang=en").text
+    shown, piece, edge = told(page), line.curve.segment, line.curve.next_edge
+    assert shown["Interval of the points"] == f"{line.points_low} – {line.points_high}"
+    assert ("provisional" in shown["Value"]) == line.provisional
+    for word, datasets in (
+        ("Would have to hold a record", line.missing),
+        ("Holds records in quarantine", line.held_back),
+    ):
+        assert re.findall(r"[A-Z]+(?:_[A-Z]+)+", shown.get(word, "")) == datasets
+    assert ("Segment of the curve" in shown, "Next edge" in shown) == (piece is not None, edge is not None)
+    if piece:
+        assert shown["Segment of the curve"] == str(piece.number)
+        for word, end in (("From (with)", piece.lower), ("To (without)", piece.upper)):
+            assert shown[word] == "-" if end is None else number(shown[word]) == end
+    if edge:
+        assert (number(shown["Next edge"]), number(shown["Distance"])) == (edge.at, edge.distance)
+        gains = [number(one) for one in re.findall(r"[+-][\d,.]+", shown["Gain"])]
+        assert gains == [edge.points_gain, edge.raw_points_gain]
+    assert re.findall("[\u4e00-\u9fff]+", shown["Value"] + shown["Status"]) == []
+
+
 @pytest.mark.parametrize(
     ("uscc", "indicator", "status", "word"),
     [
@@ -253,6 +301,39 @@ def test_so_many_wait_for_an_account_and_the_others_are_asked_to_come_again(stor
         told = Counter(one.result() for one in others)
     assert told == {"derived": MOST_WAITING - 1, "503 busy": too_many}
     assert derive() == "derived"
+
+
+def test_a_change_is_told_since_the_districts_last_result_before_the_one_published(own: Stores, desk: Open) -> None:
+    """Where the newest publication carries a district's older result over too."""
+    link, night = f"/enterprises/{somebody(own)}/change", AS_OF + timedelta(days=1)
+    assert f"{link}?since={BEFORE}" in get(desk, own, f"/enterprises/{somebody(own)}").text
+    city.rank(night, SCHEME, holder="test")
+    city.publish(night, SCHEME, holder="test")
+    shown = get(desk, own, f"/enterprises/{somebody(own)}").text
+    assert f"数据日期 {night}" in shown
+    assert f"{link}?since={BEFORE}" in shown
+    assert get(desk, own, f"{link}?since={BEFORE}").status_code == 200
+
+
+def test_of_the_first_result_no_change_is_offered_and_asked_for_it_is_refused(own: Stores, desk: Open) -> None:
+    uscc = somebody(own)
+    rollback(own.engine, 1, by="chief", reason="test")
+    assert f"/enterprises/{uscc}/change" not in get(desk, own, f"/enterprises/{uscc}").text
+    answer = get(desk, own, f"/enterprises/{uscc}/change")
+    assert (answer.status_code, "没有更早的结果可比" in answer.text) == (422, True)
+
+
+@pytest.mark.parametrize(("lang", "says"), [("zh", "没有两次不同的结果"), ("en", "no two results")])
+@pytest.mark.parametrize("since", ["2026-11-20", "2026-10-19"], ids=["the same night", "before the first"])
+def test_a_change_that_cannot_be_told_keeps_the_date_and_the_way_back(
+    stores: Stores, desk: Open, lang: str, says: str, since: str
+) -> None:
+    uscc = somebody(stores)
+    answer = get(desk, stores, f"/enterprises/{uscc}/change?since={since}&lang={lang}")
+    assert (answer.status_code, says in answer.text) == (422, True)
+    assert f'name="since" value="{since}"' in answer.text
+    assert f'href="/points/enterprises/{uscc}' in answer.text
+    assert "--since" not in answer.text
 
 
 @pytest.mark.parametrize("place", ["conformed", "measures"])

@@ -55,6 +55,12 @@ CONTRAST = """(() => {
 })()"""
 
 
+CUT_OFF = """[...document.querySelectorAll('.scroll, .scroll th, .scroll td')]
+  .filter(one => one.scrollWidth > one.clientWidth + 1)
+  .map(one => `${one.tagName} ${one.scrollWidth} in ${one.clientWidth}: ${one.textContent.trim().slice(0, 40)}`)"""
+"""What is wider than the place that shows it."""
+
+
 @pytest.fixture(scope="module", params=[TOWN, NIGHTS])
 def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Nights:
     """One of the two homes: of the town, or of two real nights."""
@@ -114,6 +120,7 @@ def test_a_page_fits_is_readable_and_loads_nothing_refused(
     tab.picture(pictures / f"{page}-{lang}-{size[0]}.png")
     assert [told for told in tab.complaints if "404" not in told or page != "sorry"] == []
     assert tab.ask("document.scrollingElement.scrollWidth") <= size[0]
+    assert tab.ask(CUT_OFF) == []  # a column that is only there for who thinks of scrolling a table sideways
     assert tab.ask("document.fonts.size + document.styleSheets.length") == 1  # ours, and it was applied
     assert tab.ask("getComputedStyle(document.querySelector('header')).display") == "flex"
     assert (tab.ask("document.documentElement.lang"), tab.ask("document.querySelectorAll('h1').length")) == (lang, 1)

@@ -25,14 +25,23 @@ def test_every_rule_that_differs_is_told_in_the_readers_language(browser: TestCl
     assert len(rules) > 121 - 18, "every local indicator that is none of the national ones, and more"
     text = browser.get(ADDRESS).text
     told = rows(text)
-    assert [(row[0].split()[0], *row[2:]) for row in told if row[0][0].isupper()] == [
+    of_weights = [rule for rule in rules if rule["what"].startswith("weight in")]
+    assert [(row[0].split()[0], *row[2:]) for row in told if row[1].startswith("最高分值")] == [
         (rule["subject"].split()[0], rule["from"] or "", rule["before"] or "-", rule["after"] or "-")
-        for rule in rules
-        if rule["subject"][0].isupper()
+        for rule in of_weights
     ]
     assert len(told) == len(rules)
     assert [row[1] for row in told if row[1].isascii()] == []
-    assert "<td>weight in start-up</td>" in browser.get(ADDRESS + "&lang=en").text
+    assert "weight in start-up" in [row[1] for row in rows(browser.get(ADDRESS + "&lang=en").text)]
+
+
+def test_categories_are_told_by_their_names(browser: TestClient) -> None:
+    for lang, (before, after) in {
+        "": ("科技创新基础能力: 150", "技术创新指标: 50"),
+        "&lang=en": ("Foundation: 150", "Technology innovation: 50"),
+    }.items():
+        told = [row for row in rows(browser.get(ADDRESS + lang).text) if before in row[3]]
+        assert [after in row[4] for row in told] == [True]
 
 
 def test_a_scheme_beside_itself_differs_in_nothing(browser: TestClient) -> None:

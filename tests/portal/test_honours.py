@@ -23,6 +23,7 @@ from include.steps.approval import answered, asked
 from include.steps.stores import open_stores
 from tests.portal.conftest import code, put, town
 from tests.portal.test_pages import cells
+from tests.portal.test_runs import rows as rows_of
 
 RUN, SCHEME, HONOUR = "innopoints_honours/manual__1", "changzhou_v1", "标兵企业"
 AFTERWARDS = datetime(2026, 12, 7, 16, tzinfo=UTC)
@@ -137,6 +138,20 @@ def test_the_list_for_a_spreadsheet_says_of_which_roll_it_is_and_what_happened_s
     assert [row["uscc"] for row in csv.DictReader(io.StringIO(text))] == [code(0), code(3), code(4)]
     of_one_district = get(desk, engine, "/honours/2026.csv", Reader("li", frozenset({"320412"}))).text
     assert [code(place) in of_one_district for place in (0, 3, 4)] == [False, True, False]
+
+
+def test_the_page_shows_what_its_export_holds_and_turns_over(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    freeze(clock)
+    honours.correct(2026, SCHEME, code(4), HONOUR, "granted", reference="常科发〔2027〕4号", evidence="漏报", by="李工")
+    pages = [rows_of(get(desk, engine, f"/honours/2026?size=2&page={page}").text) for page in (1, 2)]
+    # honour, place, name, code, stage, district, robust
+    assert [(row[1], row[3], row[6]) for row in pages[0][:2]] == [("1", code(0), "是"), ("2", code(3), "否")]
+    assert [(row[0], row[1], row[3]) for row in pages[1]] == [(f"{HONOUR} (补授)", "-", code(4))]
+    assert get(desk, engine, "/honours/2026?size=2&page=3").status_code == 404
+    text = get(desk, engine, "/honours/2026.csv?size=2&page=2").content.decode("utf-8-sig")
+    assert [row["uscc"] for row in csv.DictReader(io.StringIO(text))] == [code(4)]
 
 
 def compared(shown: str) -> dict[str, list[list[str]]]:

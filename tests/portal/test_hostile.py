@@ -73,7 +73,7 @@ GOOD = {
     "district": "320411",
     "list": "标兵企业",
     "reason": "",
-    "asked_for": "run",
+    "asked_for": "release",
     "code": "",
     "evidence": "已核实",
     "name": "标兵企业",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,14 +19,20 @@ from openpyxl import load_workbook
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
+from include.kernel.documents import read_yaml
 from include.kernel.errors import TransientError
+from include.measures.registry import measures
 from include.portal import published as published_module
 from include.portal.published import Reader
 from include.portal.web import HEADERS, make_app
+from include.schemes.model import schemes
 from include.store.lake import Lake
-from include.store.warehouse import migrate
+from include.store.warehouse import generation, migrate, writing
 from tests.portal import every_page
 from tests.portal.conftest import FIRMS, ask_nobody, code, put, town
+from tests.portal.test_runs import rows
+
+WORDS = Path(published_module.__file__).with_name("words.yaml")
 
 PAGES = [
     "/",
@@ -135,6 +144,87 @@ def test_a_portrait_stands_beside_its_stage(browser: TestClient) -> None:
 def test_what_a_penalty_may_deduct_is_no_part_of_the_most(browser: TestClient) -> None:
     text = get(browser, f"/enterprises/{code(2)}")
     assert ">90</text>" in text  # 30 + 60, without the 10 of MGT-21
+
+
+@pytest.mark.parametrize(
+    ("asked", "heading", "ranks"),
+    [
+        ("", "全市名次", [1, 2, 3, 4, 5, 6, 7]),
+        ("?stage=成长期", "阶段名次", [1, 2, 3, 4, 5]),
+        ("?district=320411", "区内名次", [1, 2, 3]),
+        ("?stage=初创期&district=320404", "阶段名次", [1, 2]),
+    ],
+)
+def test_the_first_column_of_a_ranking_is_the_rank_of_its_order(
+    browser: TestClient, asked: str, heading: str, ranks: list[int]
+) -> None:
+    text = get(browser, f"/rankings{asked}")
+    heads = re.findall(r"<th\b[^>]*>(.*?)</th>", text)
+    assert heads[0] == heading
+    assert {"全市名次", "阶段名次", "区内名次"} < set(heads)
+    assert [int(row[0]) for row in rows(text)] == ranks
+
+
+def test_every_rank_says_of_how_many(browser: TestClient) -> None:
+    # the third of seven in the city is 40; 30 is the fourth, third of the five that grow, first of two in 320412
+    text = get(browser, f"/enterprises/{code(2)}")
+    shown = dict(re.findall(r"<dt>(\w+名次)</dt><dd>(.*?)</dd>", text))
+    assert shown == {"全市名次": "4 / 7", "阶段名次": "3 / 5", "区内名次": "1 / 2"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "zh", "en"),
+    [
+        (
+            "last good result of 320412 (2026-11-20), 3204JK (2026-11-21); 320411 stands on ST_QUAL of 2026-11-19",
+            "沿用上次合格结果：武进区 (2026-11-20), 常州经开区 (2026-11-21); 新北区 所依据的是 ST_QUAL of 2026-11-19",
+            "last good result of Wujin (2026-11-20), Changzhou Economic Development Zone (2026-11-21); Xinbei",
+        ),
+        (
+            "名单有误; rolled back to generation 1 by anna: 320411 no result of",
+            "名单有误; 由 anna 回退到代次 1: 320411 no result of",
+            "名单有误; rolled back to generation 1 by anna: 320411 no result of",
+        ),
+        (
+            "generation 7 of 2026-11-30 is newer and stays current",
+            "代次 7（2026-11-30）更新，保持现行",
+            "generation 7 of 2026-11-30 is newer and stays current",
+        ),
+    ],
+)
+def test_why_a_generation_is_what_it_is_is_told_in_the_readers_language(
+    empty: Engine, desk: Callable[..., TestClient], reason: str, zh: str, en: str
+) -> None:
+    migrate(empty)
+    put(empty, town())
+    with writing(empty) as connection:
+        connection.execute(generation.update().values(reason=reason))
+    assert zh in get(desk(empty), "/")
+    assert en in get(desk(empty), "/?lang=en")
+
+
+def test_units_are_told_in_the_readers_language(browser: TestClient) -> None:
+    for lang, unit in (("zh", "元"), ("en", "yuan")):
+        assert unit in {row[1] for row in rows(get(browser, f"/scheme?lang={lang}"))}
+    written = {one.unit for scheme in schemes().values() for one in scheme.indicators.values()}
+    written |= {one.unit for one in measures().values()}
+    assert {unit for unit in written if f"unit_{unit}" not in read_yaml(WORDS)} == set()
+
+
+def test_what_is_in_an_address_is_not_told_as_done(browser: TestClient) -> None:
+    assert "已发起放行流程" in get(browser, "/?asked_for=release")
+    answer = browser.get("/points/?asked_for=your password was changed")
+    assert answer.status_code == 422
+    assert "password" not in re.sub('href="[^"]*"', "", answer.text)
+
+
+def test_a_table_of_many_columns_names_them_in_every_cell(browser: TestClient) -> None:
+    text = get(browser, "/rankings?lang=en")
+    table = text.partition('<table class="wide">')[2].partition("</table>")[0]
+    heads = re.findall(r"<th\b[^>]*>(.*?)</th>", table)
+    rows = table.partition("<tbody>")[2].split("</tr>")[:-1]
+    assert len(rows) == len(FIRMS)
+    assert [re.findall(r'<td data-label="(.*?)"', row) for row in rows] == [heads] * len(rows)
 
 
 def test_an_indicator_shows_its_curve_beside_the_table(browser: TestClient) -> None:
@@ -305,6 +395,22 @@ def test_what_nobody_foresaw_shows_no_trace(
     assert (answer.status_code, "未预料" in answer.text) == (500, True)
     assert "secret" not in answer.text
     assert answer.headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_carries_its_style_and_leads_to_the_sign_in(published: Engine, lake: Lake, status: int) -> None:
+    def refuse() -> Reader:
+        raise HTTPException(status)
+
+    outer = FastAPI()
+    outer.mount("/airflow/points", make_app(published, lake, refuse, ask_nobody))
+    answer = TestClient(outer).get("/airflow/points/rankings?lang=en")
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+    assert "portal.css" not in answer.text
+    sign_in = 'href="/airflow/api/v2/auth/login?next=%2Fairflow%2Fpoints%2Frankings%3Flang%3Den"'
+    assert sign_in in answer.text
 
 
 @pytest.mark.parametrize("status", [401, 403])
