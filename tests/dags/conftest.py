@@ -82,5 +82,8 @@ def airflow_auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         initdb()
         from airflow.api_fastapi.app import init_auth_manager, purge_cached_app
 
-        yield init_auth_manager()
+        auth = init_auth_manager()
+        for kept in (auth._get_token_signer, auth._get_token_validator):  # with the secret of whoever asked first
+            kept.cache_clear()
+        yield auth
         purge_cached_app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import socket
@@ -79,13 +80,19 @@ class Collector(ThreadingHTTPServer):
 @pytest.fixture
 def sending() -> Iterator[Any]:
     """Makes Airflow read its metrics' settings, as the process of each task does when it begins."""
+    from airflow.sdk._shared.observability.metrics.otel_logger import flush_otel_metrics
     from airflow.sdk.observability import stats
     from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+    from opentelemetry import metrics as metrics_api
+    from opentelemetry.sdk.metrics import MeterProvider
 
     def start() -> None:
         stats.initialize(factory=get_stats_factory(), export_legacy_names=False)
 
     yield start
+    atexit.unregister(flush_otel_metrics)  # nobody listens any more when the tests end
+    if isinstance(provider := metrics_api.get_meter_provider(), MeterProvider):
+        provider.shutdown()
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STATSD_ON", "OTEL_ON"):
             patch.setenv(f"AIRFLOW__METRICS__{name}", "False")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -304,6 +307,20 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
 
 
 def two_nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    """Two real nights, made once for all processes of a test run: who comes second waits for the first."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    told = shared / "two_nights.json"
+    with (shared / "two_nights.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not told.exists():
+            home, known = _two_nights(tmp_path_factory)
+            told.write_text(json.dumps({"home": str(home), "known": known}), encoding="utf-8")
+    kept = json.loads(told.read_text(encoding="utf-8"))
+    return Nights(Path(kept["home"]), kept["known"])
+
+
+def _two_nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
     """Two real nights of two districts, a month apart, and the honours of the year proposed from the second. `uscc` is
     the enterprise whose points differ most between them.
     """
