@@ -9,7 +9,8 @@ from fractions import Fraction
 from include.points.outcome import Facts, Outcome, own_side, read_by
 from include.schemes.aggregate import rounded
 from include.schemes.compile import value_name
-from include.schemes.decided import is_decided, may_give_nothing
+from include.schemes.decided import is_decided
+from include.schemes.expression import may_give_nothing
 from include.schemes.reach import ANY, Reach, reach
 from include.schemes.shapes import Bands, Jumps, Line
 from include.schemes.span import Span, counted, formula_span, node_span
@@ -42,8 +43,16 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
     if isinstance(line.shape, Bands) and known and outcome.unrounded is not None:
         outcomes = list(line.shape.at(outcome.unrounded))
     low, high = (rounded(pick(outcomes), compiled.rule.round_indicators) for pick in (min, max))
-    reasons = {NOT_APPLICABLE: excusable, NOT_HELD: may_give_nothing(line.formula.root)}
-    return Span(low, high, frozenset(reason for reason, may_be in reasons.items() if may_be))
+    asked = [formula.root for formula in (line.formula, line.applicable) if formula is not None]
+    reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, asked))}
+    return Span(low, high, frozenset(reason for reason, may_be in reasons.items() if may_be), excusable)
+
+
+def _is_open(compiled: CompiledTree, name: str, facts: Facts) -> bool:
+    """Whether the value of an indicator may still change, its points or not."""
+    line = compiled.lines[name]
+    asked = [formula.root for formula in (line.formula, line.applicable) if formula is not None]
+    return not all(is_decided(root, facts, {read for read in line.inputs if facts[read] is None}) for root in asked)
 
 
 def _outcomes(line: TreeLine, known: Mapping[str, Reach]) -> list[Fraction]:
@@ -58,6 +67,15 @@ def _outcomes(line: TreeLine, known: Mapping[str, Reach]) -> list[Fraction]:
     between = [p for at, p in turns if (low is None or low <= at) and (high is None or at <= high)]
     first, *_, last = line.shape.outcomes
     return [first if low is None else line.shape.at(low), *between, last if high is None else line.shape.at(high)]
+
+
+def _value(compiled: CompiledTree, name: str, facts: Facts) -> Reach:
+    """What the value of an indicator lies between, as it is shown."""
+    line = compiled.lines[name]
+    span = reach(line.formula.root, {read: _measure(compiled, read, facts) for read in line.formula.inputs})
+    if (places := line.decimals) is None:
+        return span
+    return Reach(*(None if end is None else own_side(end, places, line) for end in (span.low, span.high)))
 
 
 def _scored(line: TreeLine, value: Fraction) -> Fraction:
@@ -76,7 +94,7 @@ def _measure(compiled: CompiledTree, name: str, facts: Facts) -> Reach:
 
 def _final(outcome: Outcome) -> Span:
     absences = frozenset({outcome.status} if outcome.points is None else ())
-    return Span(outcome.points, outcome.points, absences)
+    return Span(outcome.points, outcome.points, absences, excusable=outcome.status == NOT_APPLICABLE)
 
 
 def _node_span(
@@ -98,16 +116,21 @@ def _node_span(
         read = read_by(compiled, node, outcomes, facts)
         changing = {name for name in node.formula.inputs if name in facts and facts[name] is None}
         changing |= {name if name in compiled.nodes else points_name(name) for name in open_members}
-        changing |= {value_name(name) for name in open_members & compiled.lines.keys()}
+        changing |= {value_name(name) for name in compiled.lines.keys() & members if _is_open(compiled, name, facts)}
         reasons = {reason for name in open_members for reason in (outcomes[name].status, *spans[name].absences)}
         waits = any(handling.get(reason) == "no_result" for reason in reasons)
         if not waits and is_decided(node.formula.root, read, changing):
             return _final(outcomes[node.id])
-        known = {name: Reach(value, value) for name, value in read.items() if value is not None}
+        known = {
+            name: Reach(value, value) for name, value in read.items() if value is not None and name not in changing
+        }
         known |= {name: _measure(compiled, name, facts) for name in changing & facts.keys()}
         for name in open_members:
-            known[name if name in compiled.nodes else points_name(name)] = counted(members[name], handling) or ANY
-            known.pop(value_name(name), None)
+            known[name if name in compiled.nodes else points_name(name)] = counted(members[name], handling)
+        for name in compiled.lines.keys() & members:
+            if value_name(name) in changing and not members[name].absences:
+                known[value_name(name)] = _value(compiled, name, facts)
+        known |= dict.fromkeys(changing - known.keys(), ANY)
         found = formula_span(node.rule, node.formula.root, known, members)
     low, high = (None if end is None else rounded(end, node.rule.round) for end in (found.low, found.high))
     return replace(found, low=low, high=high)

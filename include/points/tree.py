@@ -188,7 +188,10 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
     if aggregated is None:
         return nothing
     exact = bounded(rule, aggregated)
-    held = not members or any(o.status == VALUE for o in members.values())
+    read = node.formula.inputs if node.formula is not None else ()
+    held = (
+        not members or any(o.status == VALUE for o in members.values()) or any(facts.get(m) is not None for m in read)
+    )
     return Outcome(VALUE if held else nothing.status, None, exact, rounded(exact, rule.round))
 
 
@@ -232,7 +235,7 @@ def _coverage(compiled: CompiledTree, lines: Mapping[str, Outcome], facts: Facts
 def _answers(compiled: CompiledTree, outcomes: Mapping[str, Outcome], facts: Facts) -> Facts:
     """What conditions read: measures, values exactly, points as shown, and nothing of what is not held."""
     exact = {value_name(name): outcomes[name].unrounded for name in compiled.lines}
-    nodes = {name: o.points if o.status == VALUE else None for name, o in outcomes.items() if name in compiled.nodes}
+    nodes = {name: outcomes[name].points if outcomes[name].status != NOT_HELD else None for name in compiled.nodes}
     return {**facts, **results(compiled, outcomes), **exact, **nodes, "total": nodes[compiled.rule.root]}
 
 

@@ -332,14 +332,6 @@ def _lists(scheme: Scheme, as_of: date, measures: Mapping[str, Quantity]) -> Com
 def _with_bounds(rule: CompiledIndicator, lists: CompiledLists, file: str) -> CompiledIndicator:
     """The indicator with the bounds that conditions of the lists set to its value, as shown: of no more places."""
     name, unit = value_name(rule.indicator.id), 10**rule.indicator.decimals
-    for question in lists.questions:
-        if not stands_alone(question.formula, name):
-            raise BadInput(
-                f"{question.name}: {name} is counted with, and only what is shown of it is known here",
-                where=file,
-                kept=KEPT,
-                todo="hold it against numbers alone, or count with measures",
-            )
     bounds = [bound for question in lists.questions for bound in bounds_on(question.formula, name)]
     for bound in bounds:
         if (bound.place * unit).denominator != 1:
@@ -351,6 +343,14 @@ def _with_bounds(rule: CompiledIndicator, lists: CompiledLists, file: str) -> Co
             )
     found = replace(rule, lines=tuple(dict.fromkeys([*rule.lines, *bounds])))
     is_rounded = rule.formula is not None and rule.formula.is_rounded
+    for question in lists.questions:
+        if is_rounded and not stands_alone(question.formula, name):
+            raise BadInput(
+                f"{question.name}: {name} is counted with, and only what is shown of it is known here",
+                where=file,
+                kept=KEPT,
+                todo="hold it against numbers alone, or count with measures",
+            )
     if is_rounded and (fault := no_room(found.lines, rule.indicator.decimals)):
         raise BadInput(f"{name}: {fault}", where=file, kept=KEPT, todo="give it more decimals, or draw one line")
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from fractions import Fraction
 
-from include.schemes.expression import Cagr, Case, Choice, Irrational, Logic, Measure, Node, Ratio, Value, is_null, walk
+from include.kernel.irrational import TooLarge
+from include.schemes.expression import Case, Choice, Logic, Measure, Node, Value, walk
 from include.schemes.formula_exact import node_value
 
 
@@ -17,8 +18,12 @@ def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: S
         return True
 
     def answer(part: Node) -> tuple[bool, Value]:
-        final = is_decided(part, measures, open_ones)
-        return final, node_value(part, measures, exact=True, computed=True) if final else None
+        if not is_decided(part, measures, open_ones):
+            return False, None
+        try:
+            return True, node_value(part, measures, exact=True, computed=True)
+        except TooLarge:  # refused, if it is ever asked for
+            return False, None
 
     match node:
         case Logic(word=word, left=left, right=right):
@@ -38,10 +43,3 @@ def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: S
                     return final
             return True
     return False
-
-
-def may_give_nothing(node: Node) -> bool:
-    """Whether it may be without a value although all that it reads is held: a division by zero, the logarithm of one, a
-    case without `else`.
-    """
-    return any(isinstance(part, Ratio | Cagr | Irrational) or is_null(part) for part in walk(node))

@@ -180,9 +180,8 @@ def held_options(choice: Choice) -> list[Node]:
     """The options of `least` or `greatest` of which one must be held: a number among them bounds what is held, and
     never stands in for it.
     """
-    return [option for option in choice.options if any(isinstance(part, Measure) for part in walk(option))] or list(
-        choice.options
-    )
+    held = [option for option in choice.options if any(isinstance(part, Measure) for part in made_of(option))]
+    return held or list(choice.options)
 
 
 def is_null(node: Node) -> bool:
@@ -248,3 +247,18 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children():
         yield from walk(child)
+
+
+def made_of(node: Node) -> Iterator[Node]:
+    """The node and the parts that its number is made of: what a case asks is not among them."""
+    yield node
+    parts = [outcome for _, outcome in node.whens] + [node.otherwise] if isinstance(node, Case) else node.children()
+    for part in parts:
+        yield from made_of(part)
+
+
+def may_give_nothing(node: Node) -> bool:
+    """Whether it may be without a value although all that it reads is held: a division by zero, the logarithm of one, a
+    case without `else`.
+    """
+    return any(isinstance(part, Ratio | Cagr | Irrational) or is_null(part) for part in walk(node))

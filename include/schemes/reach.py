@@ -29,7 +29,9 @@ from include.schemes.expression import (
     Quantity,
     Ratio,
     is_null,
+    may_give_nothing,
     parse_unit,
+    walk,
 )
 from include.schemes.formula_exact import irrational
 
@@ -77,7 +79,9 @@ def reach(node: Node, known: Mapping[str, Reach] = NOTHING_KNOWN) -> Reach:
         case Choice(function="coalesce", options=options):
             return around(options)
         case Choice(function=function, options=options):
-            return _extreme(function, [of(option) for option in options])
+            return _extreme(
+                function, [of(option) for option in options], [of(o) for o in options if _is_held(o, known)]
+            )
         case Absolute(inner=inner):
             found = of(inner)
             if found.low is None or found.high is None:
@@ -137,16 +141,20 @@ def _hull(found: list[Reach]) -> Reach:
     )
 
 
-def _extreme(function: str, found: list[Reach]) -> Reach:
+def _is_held(node: Node, known: Mapping[str, Reach]) -> bool:
+    """Never NULL, so far as is known: a measure is held where it is one number."""
+    read = [known.get(part.name, ANY) for part in walk(node) if isinstance(part, Measure)]
+    return not may_give_nothing(node) and all(span.low is not None and span.low == span.high for span in read)
+
+
+def _extreme(function: str, found: list[Reach], held: list[Reach]) -> Reach:
     """`least` and `greatest` skip NULL, so any option may be alone: only what bounds every option bounds the result,
-    beside a constant, which is never NULL."""
+    beside one that is `held`.
+    """
     around = _hull(found)
-    constants = [each.low for each in found if each.low is not None and each.low == each.high]
-    if not constants:
-        return around
     if function == "least":
-        return Reach(around.low, min(constants))
-    return Reach(max(constants), around.high)
+        return Reach(around.low, min([one.high for one in held if one.high is not None], default=around.high))
+    return Reach(max([one.low for one in held if one.low is not None], default=around.low), around.high)
 
 
 def _plus(left: Reach, right: Reach) -> Reach:

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.expression import Node
-from include.schemes.reach import Reach, reach
+from include.schemes.reach import ANY, Reach, reach
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import Absence, NodeRule
 
@@ -22,11 +22,14 @@ Weights = Mapping[str, Fraction]
 
 @dataclass(frozen=True)
 class Span:
-    """Points from `low` to `high` (None: never any), or no points for one of the reasons in `absences`."""
+    """Points from `low` to `high` (None: never any), or no points for one of the reasons in `absences`. `excusable`: it
+    may be said not to apply, be it with points or without.
+    """
 
     low: Fraction | None
     high: Fraction | None
     absences: frozenset[str] = frozenset()
+    excusable: bool = False
 
 
 Handling = Mapping[str, Absence]
@@ -55,7 +58,8 @@ def node_span(rule: NodeRule, weights: Weights, members: Mapping[str, Span], han
     low, high = (None if end is None else bounded(rule, end) for end in (low, high))
     may_break = any(part.may_break for part in parts.values()) or all(part.may_leave for part in parts.values())
     zero = rule.zero == "no_result" and any(part.low is not None and part.low <= 0 for part in parts.values())
-    return Span(low, high, _reasons(members) if may_break or certain < at_least or zero or low is None else frozenset())
+    lacking = may_break or certain < at_least or zero or low is None
+    return Span(low, high, _reasons(members) if lacking else frozenset(), _all_excusable(members))
 
 
 def formula_span(rule: NodeRule, root: Node, known: Mapping[str, Reach], members: Mapping[str, Span]) -> Span:
@@ -63,13 +67,13 @@ def formula_span(rule: NodeRule, root: Node, known: Mapping[str, Reach], members
     found, (least, most) = reach(root, known), rule.declared
     low = least if found.low is None else min(max(found.low, least), most)
     high = most if found.high is None else min(max(found.high, least), most)
-    return Span(bounded(rule, low), bounded(rule, high), _reasons(members))
+    return Span(bounded(rule, low), bounded(rule, high), _reasons(members), _all_excusable(members))
 
 
-def counted(span: Span, handling: Handling) -> Reach | None:
-    """What the points of a member lie between where they count; None: it has none."""
+def counted(span: Span, handling: Handling) -> Reach:
+    """What the points of a member lie between for a formula; anything, where it may read none."""
     part = _part(span, handling)
-    return None if part.low is None else Reach(part.low, part.high)
+    return ANY if part.may_leave or part.low is None else Reach(part.low, part.high)
 
 
 def _part(span: Span, handling: Handling) -> _Part:
@@ -79,10 +83,14 @@ def _part(span: Span, handling: Handling) -> _Part:
     return _Part(min(ends, default=None), max(ends, default=None), "left_out" in ways, "no_result" in ways)
 
 
+def _all_excusable(members: Mapping[str, Span]) -> bool:
+    """A node does not apply where none of its members does."""
+    return bool(members) and all(span.excusable for span in members.values())
+
+
 def _reasons(members: Mapping[str, Span]) -> frozenset[str]:
-    """Why the node may have no result: it does not apply where none of its members does."""
-    all_excused = members and all(NOT_APPLICABLE in span.absences for span in members.values())
-    return frozenset({NOT_HELD, NOT_APPLICABLE} if all_excused else {NOT_HELD})
+    """Why the node may have no result."""
+    return frozenset({NOT_HELD, NOT_APPLICABLE} if _all_excusable(members) else {NOT_HELD})
 
 
 def _end(rule: NodeRule, weights: Weights, parts: Mapping[str, _Part], *, lowest: bool) -> Fraction | None:

@@ -12,7 +12,7 @@ from include.kernel.errors import BadInput
 from include.kernel.exact import ratio_half_up
 from include.schemes.aggregate import aggregate, bounded
 from include.schemes.compile import CompiledBasis, compile_basis, located, value_name
-from include.schemes.expression import Cagr, Irrational, Measure, Quantity, Ratio, parse_unit, walk
+from include.schemes.expression import Cagr, Irrational, Measure, Quantity, Ratio, made_of, parse_unit, walk
 from include.schemes.formula import Formula, bounds_on, compile_condition, compile_formula, is_compared_alone
 from include.schemes.model import NamedCondition
 from include.schemes.reach import ZERO_OR_ONE, Reach, reach
@@ -62,7 +62,7 @@ class TreeLine:
         if self.decimals is None or self.formula.is_condition:
             return False
         root = self.formula.root
-        endless = any(isinstance(part, Ratio | Cagr | Irrational) for part in walk(root))
+        endless = any(isinstance(part, Ratio | Cagr | Irrational) for part in made_of(root))
         return endless or root.quantity.decimals > self.decimals
 
     @property
@@ -82,7 +82,7 @@ class TreeLine:
     def whole(self) -> Span:
         """All that it may come to while nothing is known."""
         reasons = {NOT_HELD, NOT_APPLICABLE} if self.applicable is not None else {NOT_HELD}
-        return Span(self.worst, self.best, frozenset(reasons))
+        return Span(self.worst, self.best, frozenset(reasons), excusable=self.applicable is not None)
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:

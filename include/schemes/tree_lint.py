@@ -204,7 +204,7 @@ def _idle_maxima(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[s
 
 
 def _silence_that_pays(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
-    """A formula that falls as something grows, which counts less for who withholds what it stands on."""
+    """A formula that surely falls as something grows, which counts less for who withholds what it stands on."""
     where = f"{scheme.where('scheme.yaml')}: tree from {compiled.rule.since}.nodes"
     silent = {
         name for name, node in compiled.nodes.items() if (node.rule.absent or compiled.rule.absent) != "no_result"
@@ -216,7 +216,7 @@ def _silence_that_pays(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[t
         for member in node.reads:
             read = points_name(member) if member in compiled.lines else member
             silently = ", ".join(sorted(silent.intersection([name, *_nodes_below(compiled, member)])))
-            if silently and any(-1 in slope(root, read, spans(ranges)) for ranges in compiled.ranges.values()):
+            if silently and any(slope(root, read, _known(compiled, stage)) == {-1} for stage in compiled.stage_ids):
                 gain = f"{name} falls as {read} grows, so who withholds that gains"
                 yield where, f"{gain}: write absent: no_result in {silently}"
 

@@ -179,3 +179,73 @@ def test_what_does_not_apply_is_written_as_its_node_takes_it(tmp_path: Path) -> 
     scheme = changed(written(tmp_path, tree), "CCC-01", ("expression: c,", "expression: c, applicable_when: c > 5,"))
     found = score(tmp_path, scheme, {"X": {"a": "1", "b": "2", "c": "3"}})["X"]
     assert (found["CCC-01"]["points"], found["total"]["points"]) == ("", "1.5")
+
+
+def test_a_figure_too_large_for_what_does_not_apply_disturbs_nobody(tmp_path: Path) -> None:
+    scheme = with_formula(tmp_path, "case when exp(a) > 5 then c else 0 end")
+    changed(scheme, "CCC-01", ("case when", "case when"), ('end",', 'end", applicable_when: a <= 100,'))
+    changed(scheme, "AAA-01", ("given(0; 100)", "linear(0; 100)"))
+    found = score(tmp_path, scheme, {"X": {"a": "1000", "b": "3"}})["X"]
+    assert (found["CCC-01"]["status"], total(found)) == ("not_applicable", ["103", "103", "103"])
+
+
+def test_a_bound_that_depends_on_what_is_held_does_not_stand_in_either(tmp_path: Path) -> None:
+    scheme = with_formula(tmp_path, "least(c, case when a > 5 then 20 else 10 end)")
+    found = score(tmp_path, scheme, {"X": {"a": "6", "b": "0"}, "Y": {"a": "6", "b": "0", "c": "3"}})
+    assert (found["X"]["CCC-01"]["status"], total(found["X"])) == ("not_held", ["6", "6", "26"])
+    assert found["Y"]["CCC-01"]["points"] == "3"
+
+
+def test_a_gate_knows_that_what_does_not_apply_gives_nothing(tmp_path: Path) -> None:
+    gates = """
+gates:
+  - from: 2024-01-01
+    reference: ours
+    pass:
+      - {id: few, name: at most 5, when: fines <= 5}
+"""
+    tree = nodes("kind: sum, of: [AAA-01, BBB-01, fines]", fines="kind: sum, of: [CCC-01]")
+    scheme = written(tmp_path, tree, gates, maximum="300")
+    changed(scheme, "CCC-01", ("expression: c,", "expression: c, applicable_when: a > 5,"))
+    found = score(tmp_path, scheme, {"X": {"a": "0", "c": "50"}, "Y": {"a": "6"}})
+    assert [found[one]["gate:few"]["status"] for one in ("X", "Y")] == ["pass", "unknown"]
+
+
+def test_a_formula_node_that_reads_a_held_measure_has_a_value(tmp_path: Path) -> None:
+    tree = nodes("kind: formula, expression: 'c + aaa_01_points + 0 * bbb_01_points + 0 * ccc_01_points', maximum: 200")
+    found = score(tmp_path, written(tmp_path, tree, maximum="200"), {"X": {"c": "50"}})["X"]
+    assert (found["node:total"]["status"], total(found)) == ("value", ["50", "50", "150"])
+
+
+@pytest.mark.parametrize(
+    ("line", "root", "given", "ends"),
+    [
+        # a case without `else` may be nothing, so x stands alone
+        ("least(case when a > 5 then 5 end, c)", "ccc_01_points", "a=0", ["", "0", "100"]),
+        # its points are at their most whatever c is, its value is not
+        ("a + coalesce(c, 0)", "least(ccc_01, 100)", "a=100", ["100", "100", "100"]),
+        ("a + coalesce(c, 0)", "0.5 * ccc_01", "a=100", ["50", "50", "1000"]),
+    ],
+)
+def test_a_node_is_open_with_all_that_it_reads(
+    line: str, root: str, given: str, ends: list[str], tmp_path: Path
+) -> None:
+    rest = " + 0 * aaa_01_points + 0 * bbb_01_points + 0 * ccc_01_points"
+    tree = nodes(f"kind: formula, expression: '{root}{rest}', maximum: 1000, absent: no_result")
+    scheme = with_formula(tmp_path, line, "linear(0; 100)", total=tree, most="1000")
+    measures = scheme / "measures.yaml"
+    text = measures.read_text(encoding="utf-8").replace("c: {unit: 分,", "c: {unit: 分, least: 0, most: 1900,")
+    measures.write_text(text, encoding="utf-8")
+    name, _, value = given.partition("=")
+    assert total(score(tmp_path, scheme, {"X": {name: value, "b": "0"}})["X"]) == ends
+
+
+def test_whether_it_applies_may_stay_unknown_for_good(tmp_path: Path) -> None:
+    """C applies where a/b is at least one half, which nobody can say where b is 0: then it is left out of the mean."""
+    tree = nodes("kind: mean, of: [BBB-01, CCC-01], absent: left_out", others="kind: sum, of: [mean, AAA-01]")
+    tree = tree.replace("total:", "mean:").replace("others:", "total:")
+    scheme = written(tmp_path, tree, maximum="200")
+    changed(scheme, "CCC-01", ("expression: c,", 'expression: c, applicable_when: "ratio(a, b) >= 0.5",'))
+    found = score(tmp_path, scheme, {"X": {"a": "1", "c": "0"}, "Y": {"a": "1", "b": "0", "c": "0"}})
+    assert total(found["Y"]) == ["1", "1", "1"]  # b gives 0 points, and C is left out
+    assert total(found["X"])[:2] == ["1", "1"]

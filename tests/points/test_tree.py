@@ -817,7 +817,10 @@ def test_what_has_no_result_and_hides_nothing_has_no_interval(tmp_path: Path) ->
         ("ratio(aaa_01_points, bbb_01_points - 101)", "total falls as aaa_01_points grows@total"),
         ("greatest(aaa_01_points, 0 - bbb_01_points)", "total falls as bbb_01_points grows@total"),
         ("sqrt(aaa_01_points) + ln(1 + bbb_01_points)", None),
-        ("case when bbb_01_points > 5 then 1 else aaa_01_points end", "total falls as bbb_01_points grows@total"),
+        ("case when bbb_01_points > 5 then 1 else aaa_01_points end", None),  # nobody can tell
+        ("case when aaa_01_points >= 10 then aaa_01_points + bbb_01_points else 0 end", None),
+        ("abs(aaa_01_points) + power(aaa_01_points * bbb_01_points, 0.5)", None),
+        ("ratio(2 * aaa_01_points * bbb_01_points, aaa_01_points + bbb_01_points)", None),
         ("100 - half", "total falls as half grows@half, total"),
         ("aaa_01 - bbb_01", None),  # values: without one there is no result
     ],

@@ -153,6 +153,13 @@ def test_refusals_say_what_is_wrong(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["a in (100,200)", "a in (1,100,200)", "ratio(1,100) * a > 1", "greatest(500,100) < a"]
+)
+def test_numbers_of_a_list_are_no_thousands(text: str) -> None:
+    assert compile_formula(text, KNOWN, decimals=6).is_condition
+
+
+@pytest.mark.parametrize(
     ("text", "unit", "fits"),
     [
         ("ratio(a, heads)", "元/人", True),

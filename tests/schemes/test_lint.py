@@ -404,3 +404,11 @@ def test_a_list_that_asks_for_more_than_there_is_is_the_one_finding(
     (finding,) = {str(one) for one in found if not one.warning}
     assert said in finding
     assert "changzhou_v1/lists.yaml" in finding
+
+
+@pytest.mark.parametrize("when", ["bas_17 + bas_18 >= 1", "greatest(bas_17, bas_18) = 1", "abs(bas_17) = 1"])
+def test_a_list_may_count_with_what_nothing_rounds(when: str, tmp_path: Path) -> None:
+    copy = planted(
+        schemes()["changzhou_v1"].directory, tmp_path, "lists.yaml", "when: inp_02 > 0}", f"when: '{when}'}}"
+    )
+    assert not [one for one in lint(load_scheme(copy), measures(), schemes().values()) if not one.warning]
