@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 
 from include.points.outcome import Facts, Outcome, own_side, read_by
-from include.schemes.aggregate import rounded
 from include.schemes.compile import value_name
 from include.schemes.decided import is_decided
 from include.schemes.expression import may_give_nothing
 from include.schemes.reach import ANY, Reach, reach
 from include.schemes.shapes import Bands, Jumps, Line
-from include.schemes.span import Span, counted, formula_span, node_span
+from include.schemes.span import Span, as_shown, counted, formula_span, node_span
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import weights_of
 from include.schemes.tree_compile import CompiledTree, TreeLine, TreeNode, points_name
@@ -42,10 +40,10 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
     outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
     if isinstance(line.shape, Bands) and known and outcome.unrounded is not None:
         outcomes = list(line.shape.at(outcome.unrounded))
-    low, high = (rounded(pick(outcomes), compiled.rule.round_indicators) for pick in (min, max))
     asked = [formula.root for formula in (line.formula, line.applicable) if formula is not None]
     reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, asked))}
-    return Span(low, high, frozenset(reason for reason, may_be in reasons.items() if may_be), excusable)
+    absences = frozenset(reason for reason, may_be in reasons.items() if may_be)
+    return as_shown(Span(min(outcomes), max(outcomes), absences, excusable), compiled.rule.round_indicators)
 
 
 def _is_open(compiled: CompiledTree, name: str, facts: Facts) -> bool:
@@ -132,5 +130,4 @@ def _node_span(
                 known[value_name(name)] = _value(compiled, name, facts)
         known |= dict.fromkeys(changing - known.keys(), ANY)
         found = formula_span(node.rule, node.formula.root, known, members)
-    low, high = (None if end is None else rounded(end, node.rule.round) for end in (found.low, found.high))
-    return replace(found, low=low, high=high)
+    return as_shown(found, node.rule.round)

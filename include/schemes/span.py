@@ -8,14 +8,14 @@ members between their ends, and within what it declares.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from include.schemes.aggregate import aggregate, bounded
+from include.schemes.aggregate import aggregate, bounded, rounded
 from include.schemes.expression import Node
 from include.schemes.reach import ANY, Reach, reach
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
-from include.schemes.tree import Absence, NodeRule
+from include.schemes.tree import Absence, NodeRule, Round
 
 Weights = Mapping[str, Fraction]
 
@@ -60,6 +60,12 @@ def node_span(rule: NodeRule, weights: Weights, members: Mapping[str, Span], han
     zero = rule.zero == "no_result" and any(part.low is not None and part.low <= 0 for part in parts.values())
     lacking = may_break or certain < at_least or zero or low is None
     return Span(low, high, _reasons(members) if lacking else frozenset(), _all_excusable(members))
+
+
+def as_shown(span: Span, rule: Round | None) -> Span:
+    """Its ends as its points are rounded."""
+    low, high = (None if end is None else rounded(end, rule) for end in (span.low, span.high))
+    return replace(span, low=low, high=high)
 
 
 def formula_span(rule: NodeRule, root: Node, known: Mapping[str, Reach], members: Mapping[str, Span]) -> Span:

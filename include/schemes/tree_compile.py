@@ -18,7 +18,7 @@ from include.schemes.model import NamedCondition
 from include.schemes.reach import ZERO_OR_ONE, Reach, reach
 from include.schemes.reading import KEPT, in_force
 from include.schemes.shapes import Bands, CurveError, Jumps, Line, Shape, Threshold, no_room, read_shape
-from include.schemes.span import Span, node_span
+from include.schemes.span import Span, as_shown, node_span
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import (
     MOST_DECIMALS,
@@ -337,8 +337,8 @@ def _computed(
 def _ranges(
     lines: Mapping[str, TreeLine], nodes: Mapping[str, TreeNode], tree: TreeRule, stage: str, file: str
 ) -> dict[str, tuple[Fraction, Fraction]]:
-    """The least and the most points of every indicator and node in a stage, whatever is held."""
-    found = {name: line.whole for name, line in lines.items()}
+    """The least and the most points of every indicator and node in a stage, whatever is held, as they are rounded."""
+    found = {name: as_shown(line.whole, tree.round_indicators) for name, line in lines.items()}
     for name, node in nodes.items():
         rule, fault = node.rule, None
         if node.formula is not None:
@@ -353,6 +353,7 @@ def _ranges(
                 fault = str(error)
         if fault:
             raise BadInput(f"nodes.{name}: {fault}", where=file, kept=KEPT, todo="correct it")
+        found[name] = as_shown(found[name], rule.round)
     return _ends(found)
 
 

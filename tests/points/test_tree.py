@@ -900,6 +900,26 @@ def test_a_formula_keeps_to_what_it_declares(expression: str, rest: str, said: s
         score(tmp_path, scheme, {"X": {"a": "60", "b": "1", "c": "1"}})
 
 
+def test_the_most_points_are_those_that_rounding_gives(tmp_path: Path) -> None:
+    """Three of 2.5 points, each rounded to 3, are 9, although 3 x 2.5 is 7.5; and ten times that is 90."""
+    for total, maximum, points in (
+        (f"kind: sum, {ALL}", "9", "9"),
+        ("kind: formula, expression: '10 * half', maximum: 90", "90", "90"),
+    ):
+        half = {"half": f"kind: sum, {ALL}, round: {{mode: half_up, decimals: 0}}"} if "half" in total else {}
+        tree = nodes(total, **half).replace(
+            "    nodes:", "    round_indicators: {mode: half_up, decimals: 0}\n    nodes:"
+        )
+        scheme = written(tmp_path / maximum, tree, maximum=maximum)
+        for name in ("AAA-01", "BBB-01", "CCC-01"):
+            path = scheme / f"indicators/{name}.yaml"
+            text = path.read_text(encoding="utf-8").replace("given(0; 100)", "linear(0; 100)")
+            path.write_text(text.replace("decimals: exact", "decimals: exact\nfull: 2.5"), encoding="utf-8")
+        found = score(tmp_path, scheme, {"X": {"a": "100", "b": "100", "c": "100"}})["X"]
+        assert found["total"]["points"] == points
+        assert not [one for one in lint_directory(scheme, {}) if "most" in one.what or "never gives" in one.what]
+
+
 def test_a_maximum_without_an_end_is_written_to_twelve_places(tmp_path: Path) -> None:
     """√(20 · 30) = √600 = 24.494897427831780…"""
     tree = nodes("kind: geometric_mean, zero: gives_zero, of: {AAA-01: 0.5, BBB-01: 0.5, CCC-01: 0}")
