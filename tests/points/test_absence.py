@@ -183,7 +183,7 @@ def test_what_does_not_apply_is_written_as_its_node_takes_it(tmp_path: Path) -> 
 
 def test_a_figure_too_large_for_what_does_not_apply_disturbs_nobody(tmp_path: Path) -> None:
     scheme = with_formula(tmp_path, "case when exp(a) > 5 then c else 0 end")
-    changed(scheme, "CCC-01", ("case when", "case when"), ('end",', 'end", applicable_when: a <= 100,'))
+    changed(scheme, "CCC-01", ('end",', 'end", applicable_when: a <= 100,'))
     changed(scheme, "AAA-01", ("given(0; 100)", "linear(0; 100)"))
     found = score(tmp_path, scheme, {"X": {"a": "1000", "b": "3"}})["X"]
     assert (found["CCC-01"]["status"], total(found)) == ("not_applicable", ["103", "103", "103"])
@@ -249,3 +249,16 @@ def test_whether_it_applies_may_stay_unknown_for_good(tmp_path: Path) -> None:
     found = score(tmp_path, scheme, {"X": {"a": "1", "c": "0"}, "Y": {"a": "1", "b": "0", "c": "0"}})
     assert total(found["Y"]) == ["1", "1", "1"]  # b gives 0 points, and C is left out
     assert total(found["X"])[:2] == ["1", "1"]
+
+
+def test_a_level_worked_out_from_a_ratio_is_not_rounded_and_may_be_looked_up(tmp_path: Path) -> None:
+    scheme = with_formula(
+        tmp_path,
+        "case when ratio(a, b) >= 0.5 then 2 when ratio(a, b) >= 0.3 then 1 else 0 end",
+        "lookup(1:10; 2:20; otherwise:0)",
+        most="220",
+    )
+    changed(scheme, "CCC-01", ("decimals: exact", "decimals: 0\nfull: 20"))
+    found = score(tmp_path, scheme, {"X": {"a": "1", "b": "2"}, "Y": {"a": "3", "b": "10"}, "Z": {"a": "1"}})
+    assert [found[one]["CCC-01"]["points"] for one in ("X", "Y", "Z")] == ["20", "10", "0"]
+    assert found["Z"]["CCC-01"]["status"] == "not_held"
