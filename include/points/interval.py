@@ -8,7 +8,7 @@ from fractions import Fraction
 from include.points.outcome import Facts, Outcome, own_side, read_by
 from include.schemes.compile import value_name
 from include.schemes.decided import is_decided
-from include.schemes.expression import may_give_nothing
+from include.schemes.expression import Node, may_give_nothing
 from include.schemes.reach import ANY, Reach, reach
 from include.schemes.shapes import Bands, Jumps, Line
 from include.schemes.span import Span, as_shown, counted, formula_span, node_span
@@ -40,17 +40,21 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
     outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
     if isinstance(line.shape, Bands) and known and outcome.unrounded is not None:
         outcomes = list(line.shape.at(outcome.unrounded))
-    asked = [formula.root for formula in (line.formula, line.applicable) if formula is not None]
-    reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, asked))}
+    reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, _asked(line)))}
     absences = frozenset(reason for reason, may_be in reasons.items() if may_be)
     return as_shown(Span(min(outcomes), max(outcomes), absences, excusable), compiled.rule.round_indicators)
+
+
+def _asked(line: TreeLine) -> list[Node]:
+    """What decides on a line's value: its formula, and whether it applies."""
+    return [formula.root for formula in (line.formula, line.applicable) if formula is not None]
 
 
 def _is_open(compiled: CompiledTree, name: str, facts: Facts) -> bool:
     """Whether the value of an indicator may still change, its points or not."""
     line = compiled.lines[name]
-    asked = [formula.root for formula in (line.formula, line.applicable) if formula is not None]
-    return not all(is_decided(root, facts, {read for read in line.inputs if facts[read] is None}) for root in asked)
+    missing = {read for read in line.inputs if facts[read] is None}
+    return not all(is_decided(root, facts, missing) for root in _asked(line))
 
 
 def _outcomes(line: TreeLine, known: Mapping[str, Reach]) -> list[Fraction]:
@@ -58,7 +62,8 @@ def _outcomes(line: TreeLine, known: Mapping[str, Reach]) -> list[Fraction]:
     if isinstance(line.shape, Bands) or line.formula.is_condition:
         return line.shape.outcomes
     span = reach(line.formula.root, known)
-    low, high = (None if end is None else _scored(line, end) for end in (span.low, span.high))
+    jumps = isinstance(line.shape, Jumps)  # decided by the exact value
+    low, high = (end if end is None or jumps else _shown(line, end) for end in (span.low, span.high))
     turns = (
         line.shape.knots if isinstance(line.shape, Line) else [(at.place, points) for at, points in line.shape.steps]
     )
@@ -71,16 +76,11 @@ def _value(compiled: CompiledTree, name: str, facts: Facts) -> Reach:
     """What the value of an indicator lies between, as it is shown."""
     line = compiled.lines[name]
     span = reach(line.formula.root, {read: _measure(compiled, read, facts) for read in line.formula.inputs})
-    if (places := line.decimals) is None:
-        return span
-    return Reach(*(None if end is None else own_side(end, places, line) for end in (span.low, span.high)))
+    return Reach(*(None if end is None else _shown(line, end) for end in (span.low, span.high)))
 
 
-def _scored(line: TreeLine, value: Fraction) -> Fraction:
-    """The value that the curve reads."""
-    if line.decimals is None or isinstance(line.shape, Jumps):
-        return value
-    return own_side(value, line.decimals, line)
+def _shown(line: TreeLine, value: Fraction) -> Fraction:
+    return value if line.decimals is None else own_side(value, line.decimals, line)
 
 
 def _measure(compiled: CompiledTree, name: str, facts: Facts) -> Reach:

@@ -11,7 +11,7 @@ from math import ceil, floor
 from include.kernel.errors import BadInput
 from include.kernel.exact import parse_decimal, ratio_half_up
 from include.kernel.irrational import TooLarge
-from include.schemes.aggregate import bounded, rounded
+from include.schemes.aggregate import bounded
 from include.schemes.cases import tree_cases
 from include.schemes.compile import value_name
 from include.schemes.model import CASES
@@ -19,6 +19,7 @@ from include.schemes.reach import Reach, may_hold, reach
 from include.schemes.reading import Dated
 from include.schemes.shapes import Bands, Jumps, Line, form_name
 from include.schemes.slope import slope
+from include.schemes.status import NOT_HELD
 from include.schemes.tree import TreeScheme, shown
 from include.schemes.tree_compile import CompiledTree, TreeLine, compile_tree, points_name, spans
 
@@ -206,9 +207,8 @@ def _idle_maxima(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[s
 def _silence_that_pays(scheme: TreeScheme, compiled: CompiledTree) -> Iterator[tuple[str, str]]:
     """A formula that surely falls as something grows, which counts less for who withholds what it stands on."""
     where = f"{scheme.where('scheme.yaml')}: tree from {compiled.rule.since}.nodes"
-    silent = {
-        name for name, node in compiled.nodes.items() if (node.rule.absent or compiled.rule.absent) != "no_result"
-    }
+    counts = {name: compiled.rule.handling(node.rule)[NOT_HELD] for name, node in compiled.nodes.items()}
+    silent = {name for name, what in counts.items() if what != "no_result"}
     for name, node in compiled.nodes.items():
         if node.formula is None:
             continue
@@ -231,11 +231,8 @@ def _nodes_below(compiled: CompiledTree, name: str) -> Iterator[str]:
 
 def _known(compiled: CompiledTree, stage: str) -> dict[str, Reach]:
     """What everything that a condition or a formula node may read lies between in a stage. What is absent may be 0."""
-    rounds = dict.fromkeys(compiled.lines, compiled.rule.round_indicators)
-    rounds |= {name: node.rule.round for name, node in compiled.nodes.items()}
     points = {
-        name: (rounded(min(low, Fraction(0)), rounds[name]), rounded(max(high, Fraction(0)), rounds[name]))
-        for name, (low, high) in compiled.ranges[stage].items()
+        name: (min(low, Fraction(0)), max(high, Fraction(0))) for name, (low, high) in compiled.ranges[stage].items()
     }
     measures = {name: compiled.ends_of(name) for name in compiled.measures}
     values = {
