@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m include.embedded demo --keep $(KEEP)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 # Whole nights told again (restatements, hidden records, past days in any order, a department that is down or asked again), lineage, and mutants.
 test-long: $(VENV)/.installed

@@ -346,6 +346,7 @@ def test_the_change_between_two_nights_adds_up_and_names_the_records(replayed: C
         explain_change(moved[0], SCHEME, since=AS_OF)
 
 
+@pytest.mark.long
 def test_what_is_kept_between_accounts_changes_nothing_of_them(replayed: City) -> None:
     codes, nights = sorted(_read(replayed, SCHEME, AS_OF, "points")["uscc"].to_pylist())[:2], Nights(1 << 30)
     for code in codes:

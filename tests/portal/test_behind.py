@@ -225,7 +225,13 @@ def test_an_account_of_another_district_is_like_one_that_is_not_there(
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown_enterprise")
 
 
-@pytest.mark.parametrize("is_rolled_back", [False, True], ids=["scored anew", "published and rolled back"])
+@pytest.mark.parametrize(
+    "is_rolled_back",
+    [
+        pytest.param(False, id="scored anew", marks=pytest.mark.long),
+        pytest.param(True, id="published and rolled back"),
+    ],
+)
 def test_what_is_published_is_explained_whatever_was_scored_since(
     own: Stores, desk: Open, is_rolled_back: bool
 ) -> None:
