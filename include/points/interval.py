@@ -10,7 +10,7 @@ from include.schemes.compile import value_name
 from include.schemes.decided import is_decided
 from include.schemes.expression import Node, may_give_nothing
 from include.schemes.reach import ANY, Reach, reach
-from include.schemes.shapes import Bands, Jumps, Line
+from include.schemes.shapes import Bands, Jumps, Line, Threshold
 from include.schemes.span import Span, as_shown, counted, formula_span, node_span
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import weights_of
@@ -38,7 +38,9 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
     if excused or (known and not excusable and line.curve.chosen_by not in missing):
         return _final(outcome)
     outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
-    if isinstance(line.shape, Bands) and known and outcome.unrounded is not None:
+    if line.curve.chosen_by is not None and (chosen := facts[line.curve.chosen_by]) is not None:
+        outcomes = [chosen]
+    elif isinstance(line.shape, Bands) and known and outcome.unrounded is not None:
         outcomes = list(line.shape.at(outcome.unrounded))
     reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, _asked(line)))}
     absences = frozenset(reason for reason, may_be in reasons.items() if may_be)
@@ -65,9 +67,11 @@ def _outcomes(line: TreeLine, known: Mapping[str, Reach]) -> list[Fraction]:
     jumps = isinstance(line.shape, Jumps)  # decided by the exact value
     low, high = (end if end is None or jumps else _shown(line, end) for end in (span.low, span.high))
     turns = (
-        line.shape.knots if isinstance(line.shape, Line) else [(at.place, points) for at, points in line.shape.steps]
+        [(Threshold(place, past=False), points) for place, points in line.shape.knots]
+        if isinstance(line.shape, Line)
+        else line.shape.steps
     )
-    between = [p for at, p in turns if (low is None or low <= at) and (high is None or at <= high)]
+    between = [p for at, p in turns if (low is None or low <= at.place) and (high is None or at.reached(high))]
     first, *_, last = line.shape.outcomes
     return [first if low is None else line.shape.at(low), *between, last if high is None else line.shape.at(high)]
 
@@ -129,5 +133,5 @@ def _node_span(
             if value_name(name) in changing and not members[name].absences:
                 known[value_name(name)] = _value(compiled, name, facts)
         known |= dict.fromkeys(changing - known.keys(), ANY)
-        found = formula_span(node.rule, node.formula.root, known, members)
+        found = formula_span(node.rule, node.formula.root, known, members, handling)
     return as_shown(found, node.rule.round)

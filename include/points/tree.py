@@ -188,11 +188,9 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
     if aggregated is None:
         return nothing
     exact = bounded(rule, aggregated)
-    read = node.formula.inputs if node.formula is not None else ()
-    held = (
-        not members or any(o.status == VALUE for o in members.values()) or any(facts.get(m) is not None for m in read)
-    )
-    return Outcome(VALUE if held else nothing.status, None, exact, rounded(exact, rule.round))
+    held = [o.status == VALUE for o in members.values()]
+    held += [facts[m] is not None for m in (node.formula.inputs if node.formula else ()) if m in facts]
+    return Outcome(VALUE if any(held) or not held else nothing.status, None, exact, rounded(exact, rule.round))
 
 
 def _require_declared(rule: NodeRule, points: Fraction) -> None:

@@ -12,7 +12,7 @@ from include.schemes.formula_exact import node_value
 
 def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: Set[str]) -> bool:
     """No value of the `open_ones` would change what the node gives: a fallback behind what is held, the other side of
-    an `or` that holds. A no may be too careful: 0 x anything is not looked through.
+    an `or` that holds, or whatever stands on nothing else. A no may be too careful: 0 x anything is not looked through.
     """
     if all(part.name not in open_ones for part in walk(node) if isinstance(part, Measure)):
         return True
@@ -26,8 +26,12 @@ def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: S
             return False, None
 
     match node:
+        case Measure():
+            return False
         case Logic(word=word, left=left, right=right):
-            return any(final and value is (word == "or") for final, value in (answer(left), answer(right)))
+            answers = [answer(left), answer(right)]
+            decisive = any(final and value is (word == "or") for final, value in answers)
+            return decisive or all(final for final, _ in answers)
         case Case(whens=whens, otherwise=otherwise):
             for when, then in whens:
                 final, met = answer(when)
@@ -42,4 +46,4 @@ def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: S
                 if not final or value is not None:
                     return final
             return True
-    return False
+    return all(is_decided(part, measures, open_ones) for part in node.children())

@@ -176,12 +176,9 @@ def combines_quotients(node: Node) -> bool:
     return isinstance(node, Arithmetic | Ratio) and any(holds_quotient(part) for part in node.children())
 
 
-def held_options(choice: Choice) -> list[Node]:
-    """The options of `least` or `greatest` of which one must be held: a number among them bounds what is held, and
-    never stands in for it.
-    """
-    held = [option for option in choice.options if any(isinstance(part, Measure) for part in made_of(option))]
-    return held or list(choice.options)
+def bounds_only(choice: Choice) -> bool:
+    """Whether a number among the options of `least` or `greatest` bounds what is held, and never stands in for it."""
+    return choice.function != "coalesce" and any(isinstance(part, Measure) for part in made_of(choice))
 
 
 def is_null(node: Node) -> bool:

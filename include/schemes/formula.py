@@ -29,7 +29,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from include.kernel.exact import from_scaled, parse_decimal, ratio_half_up
-from include.kernel.irrational import recognised
+from include.kernel.irrational import TooLarge, recognised
 from include.kernel.whole import Column
 from include.schemes.expression import (
     BOOLEAN,
@@ -178,6 +178,11 @@ def compile_formula(
             raise FormulaError(f"gives {show_unit(root.kind.unit)}, the indicator's unit is {unit}")
     elif unit not in (None, "是否"):
         raise FormulaError(f"gives a yes/no, the indicator's unit is {unit}")
+    try:
+        for node in walk(root):
+            _numbers_of(node)
+    except TooLarge as error:
+        raise FormulaError(str(error)) from None
     inputs = tuple(dict.fromkeys(node.name for node in walk(root) if isinstance(node, Measure)))
     computed = any(isinstance(node, Irrational | Cagr) for node in walk(root))
     return Formula(text, root, inputs, decimals, computed)
@@ -420,6 +425,12 @@ class _Reader:
     def choice(self, tree: exp.Func) -> Node:
         function = tree.sql_name().lower()
         options = tuple(self.read(part) for part in [tree.this, *tree.expressions])
+        if all(map(is_null, options)):
+            raise FormulaError(f"{function} of null alone")
+        numbers = [part.this for part in [tree.this, *tree.expressions] if isinstance(part, exp.Literal)]
+        if len(numbers) > 1:
+            said = f"{function} takes one number, found {' and '.join(numbers)}"
+            raise FormulaError(f"{said}; is that {''.join(numbers)}?")
         if function == "coalesce" and all(option.kind == BOOLEAN for option in options):
             return Choice(BOOLEAN, function, options)
         return Choice(_same_unit(options, function), function, options)

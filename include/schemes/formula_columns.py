@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -28,8 +28,8 @@ from include.schemes.expression import (
     Not,
     OneOf,
     Ratio,
+    bounds_only,
     combines_quotients,
-    held_options,
     holds_quotient,
     is_null,
     walk,
@@ -102,7 +102,7 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
             return _case(node, [(of(when), _as(node, then, columns, rows)) for when, then in whens], columns, rows)
         case Choice(function=function, options=options):
             chosen = _choice(function, [_as(node, option, columns, rows) for option in options])
-            return Column(chosen.values, chosen.known & _is_held(node, lambda option: of(option).known))
+            return Column.of(chosen.values, chosen.known & _is_held(node, columns, rows))
         case Absolute(inner=inner):
             a = of(inner)
             return Column(np.abs(a.values), a.known)
@@ -189,7 +189,7 @@ def _fractions(node: Node, columns: Columns, rows: int) -> _Fractions:
                     new, old = product(option.above, result.below), product(result.above, option.below)
                     taken |= option.known & (new < old if function == "least" else new > old).astype(bool)
                 result = _either(taken, option, result)
-            return replace(result, known=result.known & _is_held(node, lambda option: of(option).known))
+            return replace(result, known=result.known & _is_held(node, columns, rows))
         case Absolute(inner=inner):
             a = of(inner)
             return _Fractions(np.abs(a.above), a.below, a.known)
@@ -226,14 +226,27 @@ def _case(node: Case, branches: Sequence[tuple[Column, Column]], columns: Column
     result = _as(node, node.otherwise, columns, rows)
     for when, then in reversed(branches):
         values = np.where(when.values, then.values, result.values)
-        result = Column(values, np.where(when.values, then.known, result.known & when.known))
+        result = Column.of(values, np.where(when.values, then.known, result.known & when.known))
     return result
 
 
-def _is_held(node: Choice, known: Callable[[Node], np.ndarray]) -> np.ndarray:
+def _is_held(node: Choice, columns: Columns, rows: int) -> np.ndarray:
     """Where an option is held: a number beside it only bounds it. To `coalesce` a number is what stands in."""
-    options = node.options if node.function == "coalesce" else held_options(node)
-    return np.logical_or.reduce([known(option) for option in options])
+    if not bounds_only(node):
+        return np.full(rows, True)
+    held = [node_column(option, columns, rows).known & _measured(option, columns, rows) for option in node.options]
+    return np.logical_or.reduce(held)
+
+
+def _measured(node: Node, columns: Columns, rows: int) -> np.ndarray:
+    """Where a number is made of a measure: of a case the outcome that is taken decides."""
+    if isinstance(node, Case):
+        found = _measured(node.otherwise, columns, rows)
+        for when, then in reversed(node.whens):
+            found = np.where(node_column(when, columns, rows).values, _measured(then, columns, rows), found)
+        return found
+    parts = [_measured(part, columns, rows) for part in node.children()]
+    return np.logical_or.reduce([np.full(rows, isinstance(node, Measure)), *parts])
 
 
 def _choice(function: str, options: Sequence[Column]) -> Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from include.schemes.expression import (
     OneOf,
     Ratio,
     Value,
-    held_options,
+    bounds_only,
 )
 
 
@@ -90,10 +90,10 @@ def node_value(
         case Choice(function="coalesce", options=options):
             return next((v for v in (read(option) for option in options) if v is not None), None)
         case Choice(function=function, options=options):
-            present = [v for v in (number(option) for option in options) if v is not None]
-            if all(number(option) is None for option in held_options(node)):
+            present = [(v, option) for option in options if (v := number(option)) is not None]
+            if not present or (bounds_only(node) and not any(_measured(option, read) for _, option in present)):
                 return None
-            return min(present) if function == "least" else max(present)
+            return min(v for v, _ in present) if function == "least" else max(v for v, _ in present)
         case Absolute(inner=inner):
             value = number(inner)
             return None if value is None else abs(value)
@@ -113,6 +113,14 @@ def node_value(
             known = [argument(part) for part in arguments]
             return None if None in known else irrational(function, [k for k in known if k is not None])
     raise AssertionError(f"no value for {type(node).__name__}")
+
+
+def _measured(node: Node, read: Callable[[Node], Value]) -> bool:
+    """Whether a number is made of a measure: of a case the outcome that is taken decides."""
+    if isinstance(node, Case):
+        taken = next((then for when, then in node.whens if read(when)), node.otherwise)
+        return _measured(taken, read)
+    return isinstance(node, Measure) or any(_measured(part, read) for part in node.children())
 
 
 def _compare(sign: str, left: Fraction | None, right: Fraction | None) -> bool | None:

@@ -40,10 +40,11 @@ YES_NO = parse_unit("是否")
 
 @dataclass(frozen=True)
 class Reach:
-    """From `low` to `high`; None is without end."""
+    """From `low` to `high`; None is without end. `lacking`: it may be nothing as well."""
 
     low: Fraction | None
     high: Fraction | None
+    lacking: bool = False
 
 
 ANY = Reach(None, None)
@@ -77,7 +78,8 @@ def reach(node: Node, known: Mapping[str, Reach] = NOTHING_KNOWN) -> Reach:
         case Case(whens=whens, otherwise=otherwise):
             return around([outcome for _, outcome in whens] + [otherwise])
         case Choice(function="coalesce", options=options):
-            return around(options)
+            first_held = next((at for at, option in enumerate(options) if _is_held(option, known)), len(options))
+            return around(options[: first_held + 1])
         case Choice(function=function, options=options):
             return _extreme(
                 function, [of(option) for option in options], [of(o) for o in options if _is_held(o, known)]
@@ -144,7 +146,8 @@ def _hull(found: list[Reach]) -> Reach:
 def _is_held(node: Node, known: Mapping[str, Reach]) -> bool:
     """Never NULL, so far as is known: a measure is held where it is one number."""
     read = [known.get(part.name, ANY) for part in walk(node) if isinstance(part, Measure)]
-    return not may_give_nothing(node) and all(span.low is not None and span.low == span.high for span in read)
+    sure = all(span.low is not None and span.low == span.high and not span.lacking for span in read)
+    return sure and not may_give_nothing(node)
 
 
 def _extreme(function: str, found: list[Reach], held: list[Reach]) -> Reach:

@@ -61,7 +61,7 @@ def no_room(thresholds: Iterable[Threshold], decimals: int) -> str | None:
     drawn, unit = set(thresholds), Fraction(1, 10**decimals)
     for line in sorted(drawn, key=lambda one: one.place):
         if line.past and (line.place / unit).denominator == 1 and Threshold(line.place + unit, past=False) in drawn:
-            here, there = (decimal_of(place).normalize() for place in (line.place, line.place + unit))
+            here, there = (f"{decimal_of(place).normalize():f}" for place in (line.place, line.place + unit))
             return f"between {here} and {there}, which are told apart from it, lies no value of {decimals} decimals"
     return None
 

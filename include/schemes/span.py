@@ -68,18 +68,24 @@ def as_shown(span: Span, rule: Round | None) -> Span:
     return replace(span, low=low, high=high)
 
 
-def formula_span(rule: NodeRule, root: Node, known: Mapping[str, Reach], members: Mapping[str, Span]) -> Span:
+def formula_span(
+    rule: NodeRule, root: Node, known: Mapping[str, Reach], members: Mapping[str, Span], handling: Handling
+) -> Span:
     """A formula node, what it reads being within what is `known`; of what else it reads it may be anything."""
+    absences = _reasons(members), _all_excusable(members)
+    parts = [_part(span, handling) for span in members.values()]
+    if any(part.low is None and not part.may_leave for part in parts):
+        return Span(None, None, *absences)
     found, (least, most) = reach(root, known), rule.declared
     low = least if found.low is None else min(max(found.low, least), most)
     high = most if found.high is None else min(max(found.high, least), most)
-    return Span(bounded(rule, low), bounded(rule, high), _reasons(members), _all_excusable(members))
+    return Span(bounded(rule, low), bounded(rule, high), *absences)
 
 
 def counted(span: Span, handling: Handling) -> Reach:
-    """What the points of a member lie between for a formula; anything, where it may read none."""
+    """What the points of a member lie between for a formula, which may read none where they are left out."""
     part = _part(span, handling)
-    return ANY if part.may_leave or part.low is None else Reach(part.low, part.high)
+    return Reach(part.low, part.high, lacking=part.may_leave)
 
 
 def _part(span: Span, handling: Handling) -> _Part:

@@ -29,7 +29,7 @@ _ODD: list[tuple[re.Pattern[str], Callable[[str], str]]] = [
     (re.compile(r"--|/\*"), lambda found: f"`{found}` would hide the rest as a comment; a double negative is a - (-b)"),
     (re.compile(r"(?<![\w.])\d[\d.]*_\w*"), lambda found: f"not a number: {found!r:.40}; write its digits alone"),
     (
-        re.compile(r"(?<![\w.(,])\d+,\d{3}(?![\d,])"),
+        re.compile(r"(?<![\w.])\d+(,\d{3})*,0\d{2}(,\d{3})*(?!\d)|(?<![\w.(,])\d+,\d{3}(?![\d,])"),
         lambda found: (
             f"{found!r:.40} is one number or two: write {found.replace(',', '')}, or a blank behind the comma"
         ),

@@ -168,6 +168,8 @@ class NodeRule(Strict):
             raise ValueError(f"`zero` (gives_zero, no_result, refused) belongs to {' and '.join(POSITIVE_MEANS)}")
         if self.weights_total is not None and self.kind not in MEANS:
             raise ValueError(f"`weights_total` belongs to {', '.join(MEANS)}")
+        if self.weights_total is not None and self.weights_total <= 0:
+            raise ValueError("`weights_total` is above 0")
         if self.at_least is not None and (is_formula or self.at_least > len(self.of)):
             raise ValueError("`at_least` counts members; there are not so many")
         if self.cap is not None and self.floor is not None and self.cap < self.floor:

@@ -22,6 +22,7 @@ from include.schemes.span import Span, as_shown, node_span
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import (
     MOST_DECIMALS,
+    MOST_LEVELS,
     NodeRule,
     RankRule,
     TreeCurve,
@@ -187,7 +188,9 @@ def compile_tree(scheme: TreeScheme, as_of: date) -> CompiledTree:
         fault = no_room(lines[name].thresholds, line.decimals or 0) if line.may_be_rounded else None
         if fault:
             where = scheme.indicator_where(name)
-            raise BadInput(f"key decimals: {fault}", where=where, kept=KEPT, todo="give it more, or draw one line")
+            raise BadInput(
+                f"key decimals: {fault}", where=where, kept=KEPT, todo="give it more decimals, or draw one line"
+            )
     compiled = CompiledTree(
         scheme=scheme,
         as_of=as_of,
@@ -284,6 +287,9 @@ def _in_order(scheme: TreeScheme, rule: TreeRule, known: Mapping[str, Quantity])
             raise BadInput(f"key tree from {rule.since}: circular: {circle}", where=file, kept=KEPT, todo="correct it")
         if name not in nodes or name in done:
             return
+        if len(path) >= MOST_LEVELS:
+            said = f"key tree from {rule.since}: nodes: more than {MOST_LEVELS} levels"
+            raise BadInput(said, where=file, kept=KEPT, todo="correct it")
         path.append(name)
         for read in nodes[name].reads:
             visit(read)

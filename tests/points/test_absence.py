@@ -84,6 +84,12 @@ def test_else_is_no_answer_to_what_is_not_held(tmp_path: Path) -> None:
         ("case when a = 10 then a else c end", ["10", "10", "10"]),
         ("case when a = 10 or c > 5 then 7 else 3 end", ["7", "7", "7"]),
         ("case when c is null then 3 else 7 end", ["3", "3", "7"]),
+        # what stands on nothing else than what is decided is decided too
+        ("ratio(coalesce(a, c), 2)", ["5", "5", "5"]),
+        ("least(coalesce(a, c), 8)", ["8", "8", "8"]),
+        ("case when coalesce(a, c) >= 5 and not (a < 5 and c > 0) then 7 else 3 end", ["7", "7", "7"]),
+        ("case when (a > 0 or c > 0) and a > 5 then 7 else 3 end", ["7", "7", "7"]),
+        ("coalesce(a, c) + least(c, 20)", ["0", "0", "30"]),
     ],
 )
 def test_what_reads_past_something_stays_open_until_it_is_held(
@@ -169,9 +175,19 @@ def test_the_points_of_an_expert_lie_in_the_band_that_is_known(tmp_path: Path) -
     )
     with (scheme / "measures.yaml").open("a", encoding="utf-8") as measures:
         measures.write("  d: {unit: 分, decimals: 2, zh: 甲}\n")
-    found = score(tmp_path, scheme, {"X": {"a": "0", "b": "0", "c": "4"}, "Y": {"a": "0", "b": "0"}})
+    rest = {"a": "0", "b": "0"}
+    found = score(tmp_path, scheme, {"X": {**rest, "c": "4"}, "Y": rest, "Z": {**rest, "d": "4"}})
     assert total(found["X"]) == ["0", "0", "5"]
     assert total(found["Y"]) == ["0", "0", "8"]
+    assert total(found["Z"]) == ["0", "0", "4"]  # the points are chosen, only their band is not known
+
+
+def test_what_lies_just_past_the_most_of_a_measure_is_not_reached(tmp_path: Path) -> None:
+    scheme = with_formula(tmp_path, "c", "step(>=5:50; >10:100)")
+    measures = scheme / "measures.yaml"
+    text = measures.read_text(encoding="utf-8").replace("c: {unit: 分,", "c: {unit: 分, least: 0, most: 10,")
+    measures.write_text(text, encoding="utf-8")
+    assert total(score(tmp_path, scheme, {"X": {"a": "0", "b": "0"}})["X"]) == ["0", "0", "50"]
 
 
 def test_what_does_not_apply_is_written_as_its_node_takes_it(tmp_path: Path) -> None:
@@ -196,6 +212,18 @@ def test_a_bound_that_depends_on_what_is_held_does_not_stand_in_either(tmp_path:
     assert found["Y"]["CCC-01"]["points"] == "3"
 
 
+def test_of_a_bound_that_is_a_measure_or_a_number_the_number_does_not_stand_in(tmp_path: Path) -> None:
+    scheme = with_formula(tmp_path, "least(c, case when a > 5 then b else 10 end)")
+    given = {
+        "number": {"a": "1", "b": "2"},
+        "measure": {"a": "6", "b": "2"},
+        "held": {"a": "1", "b": "2", "c": "3"},
+    }
+    found = score(tmp_path, scheme, given)
+    assert [found[one]["CCC-01"]["status"] for one in given] == ["not_held", "value", "value"]
+    assert [found[one]["CCC-01"]["points"] for one in given] == ["0", "2", "3"]
+
+
 def test_a_gate_knows_that_what_does_not_apply_gives_nothing(tmp_path: Path) -> None:
     gates = """
 gates:
@@ -215,6 +243,53 @@ def test_a_formula_node_that_reads_a_held_measure_has_a_value(tmp_path: Path) ->
     tree = nodes("kind: formula, expression: 'c + aaa_01_points + 0 * bbb_01_points + 0 * ccc_01_points', maximum: 200")
     found = score(tmp_path, written(tmp_path, tree, maximum="200"), {"X": {"c": "50"}})["X"]
     assert (found["node:total"]["status"], total(found)) == ("value", ["50", "50", "150"])
+
+
+@pytest.mark.parametrize(("given", "status"), [({}, "not_held"), ({"b": "0"}, "value")])
+def test_a_formula_node_over_measures_alone_is_held_with_them(
+    given: dict[str, str], status: str, tmp_path: Path
+) -> None:
+    gates = """
+gates:
+  - from: 2024-01-01
+    reference: ours
+    pass:
+      - {id: few, name: at most 5, when: extra <= 5}
+"""
+    extra = "kind: formula, expression: 'coalesce(b, 0)', maximum: 50"
+    tree = nodes("kind: sum, of: [AAA-01, BBB-01, CCC-01, extra]", extra=extra)
+    found = score(tmp_path, written(tmp_path, tree, gates, maximum="350"), {"X": {"c": "0", **given}})["X"]
+    answer = {"not_held": "unknown", "value": "pass"}[status]
+    assert (found["node:extra"]["status"], found["gate:few"]["status"]) == (status, answer)
+
+
+@pytest.mark.parametrize(
+    ("expression", "handling", "given", "ends"),
+    [
+        # A from 0 to 10, or none and then no result; B is 4
+        ("aaa_01_points + bbb_01_points", "absent: left_out", {"b": "4"}, ["", "4", "14"]),
+        ("aaa_01_points + bbb_01_points", "not_applicable: left_out", {"b": "4"}, ["4", "4", "14"]),
+        ("least(aaa_01_points, bbb_01_points)", "absent: left_out", {"b": "4"}, ["4", "0", "4"]),
+        ("greatest(aaa_01_points, bbb_01_points)", "absent: left_out", {"b": "4"}, ["4", "4", "10"]),
+        ("coalesce(aaa_01_points, bbb_01_points)", "absent: left_out", {"b": "4"}, ["4", "0", "10"]),
+        # A does not apply, for good, and takes the result
+        ("aaa_01_points + bbb_01_points", "not_applicable: no_result", {"c": "0"}, ["", "", ""]),
+    ],
+)
+def test_a_formula_node_is_as_narrow_as_what_it_reads(
+    expression: str, handling: str, given: dict[str, str], ends: list[str], tmp_path: Path
+) -> None:
+    total_node = f"kind: formula, expression: '{expression} + 0 * ccc_01_points', maximum: 200, {handling}"
+    scheme = written(tmp_path, nodes(total_node), maximum="200")
+    changed(scheme, "CCC-01", ("expression: c,", 'expression: "0 * b",'))
+    changed(
+        scheme,
+        "AAA-01",
+        ("expression: a,", "expression: a, applicable_when: c > 0,"),
+        ("given(0; 100)", "given(0; 10)"),
+        ("decimals: exact", "decimals: exact\nfull: 10"),
+    )
+    assert total(score(tmp_path, scheme, {"X": {"b": "0", **given}})["X"]) == ends
 
 
 @pytest.mark.parametrize(

@@ -328,9 +328,10 @@ def test_a_node_does_not_take_the_name_of_an_indicator(name: str, tmp_path: Path
     )
 
 
+@pytest.mark.parametrize("kind", ["kind: sum, of: [{}]", "kind: formula, expression: '{}', maximum: 300"])
 @pytest.mark.parametrize(("levels", "refused"), [(400, False), (1200, True)])
-def test_a_tree_is_deep_but_not_bottomless(levels: int, refused: bool, tmp_path: Path) -> None:
-    chain = {f"d{n}": f"kind: sum, of: [d{n + 1}]" for n in range(levels)}
+def test_a_tree_is_deep_but_not_bottomless(kind: str, levels: int, refused: bool, tmp_path: Path) -> None:
+    chain = {f"d{n}": kind.format(f"d{n + 1}") for n in range(levels)}
     tree = nodes("kind: sum, of: [d0]", **chain, **{f"d{levels}": f"kind: sum, {ALL}"})
     scheme = written(tmp_path, tree, maximum="300")
     if refused:
@@ -387,6 +388,13 @@ def test_a_power_too_large_is_refused_with_its_place(formula: str, c: str, funct
         score(tmp_path, _with_formula(tmp_path, formula), {"X": {"a": "1", "b": "1", "c": c}})
     expected = f"in.csv X: CCC-01: {function}(…) gives a number of more than 60 digits before the point"
     assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize("when", ["aaa_01_points > exp(1000)", "total + power(10, 70) > aaa_01_points"])
+def test_a_number_too_large_in_a_gate_is_refused_with_its_place(when: str, tmp_path: Path) -> None:
+    gates = f"gates:\n  - {{from: 2024-01-01, reference: ours, pass: [{{id: far, name: far, when: '{when}'}}]}}\n"
+    with pytest.raises(BadInput, match=r"gates\.pass: far: .*gives a number of more than 60 digits before the point"):
+        score(tmp_path, written(tmp_path, nodes(f"kind: sum, {ALL}"), gates, maximum="300"), {"X": {"a": "1"}})
 
 
 @pytest.mark.parametrize(

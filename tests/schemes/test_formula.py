@@ -122,6 +122,13 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
         ("a > ６", "`６` is no sign of a formula: write 6"),
         ("a > 1,000", "'1,000' is one number or two: write 1000, or a blank behind the comma"),
         ("least(a, 1,500)", "'1,500' is one number or two"),
+        ("least(75,000, a)", "'75,000' is one number or two: write 75000, or a blank behind the comma"),
+        ("least(a,75,000)", "'75,000' is one number or two"),
+        ("a in (1,000)", "'1,000' is one number or two"),
+        ("least(1,250,000, a)", "'1,250,000' is one number or two: write 1250000"),
+        ("least(2,500, a)", "least takes one number, found 2 and 500; is that 2500?"),
+        ("coalesce(a, 2,500)", "'2,500' is one number or two"),
+        ("coalesce(null, null)", "coalesce of null alone"),
         ("a + .5", "not a plain decimal: '.5'; write 0.5"),
         ("a + 5.", "not a plain decimal: '5.'; write 5"),
         ("INP-03 > 1", "INP-03 is inp_03 in a formula"),
@@ -153,7 +160,7 @@ def test_refusals_say_what_is_wrong(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a in (100,200)", "a in (1,100,200)", "ratio(1,100) * a > 1", "greatest(500,100) < a"]
+    "text", ["a in (100,200)", "a in (1,100,200)", "ratio(1,100) * a > 1", "greatest(100, a) < 200"]
 )
 def test_numbers_of_a_list_are_no_thousands(text: str) -> None:
     assert compile_formula(text, KNOWN, decimals=6).is_condition
@@ -236,6 +243,16 @@ EXPRESSIONS = [
     "ratio(patents * 100, heads) + ratio(patents, heads * 7)",
     "greatest(least(a, 300), b * 0.5, -2)",
     "ratio(case when a > 0 then ratio(a, b) else 0 end + greatest(ratio(a, 7 * b), share, 2), 3)",
+    "case when (case when heads = 1 then b > 20 else b > 3 end) or share > 0.5 then a else -a end",
+    "least(share, case when a > 5 then share * 2 else 0.5 end)",
+    "greatest(ratio(a, b), case when heads > 5 then share else 0.25 end)",
+]
+QUESTIONS = [
+    "case when heads = 1 then b > 20 else b > 3 end",
+    "(case when heads = 1 then b > 20 else b > 3 end) or share > 0.5",
+    "not (case when heads = 1 then b > 20 else heads is null end) and a > 0",
+    "coalesce(case when heads = 1 then a > b end, a > 0, b > 0) or share > 0.5",
+    "(least(a, case when heads > 5 then b else 3 end) >= 3) or share > 0.5",
 ]
 MONEY = st.one_of(
     st.none(),
@@ -261,17 +278,25 @@ def _by_column(texts: list[str], rows: list[tuple[Any, ...]], decimals: int) -> 
     return [[int(column.values[row]) if column.known[row] else None for column in found] for row in range(len(rows))]
 
 
+def _facts(row: tuple[Any, ...]) -> dict[str, Decimal | None]:
+    return {
+        name: None if held is None else from_scaled(held, quantity.decimals)
+        for (name, quantity), held in zip(KNOWN.items(), row, strict=True)
+    }
+
+
 @settings(max_examples=12, deadline=None)
 @given(st.lists(ROW, min_size=10, max_size=60), st.sampled_from([0, 2, 6]))
 def test_columns_give_exactly_what_the_reference_gives(rows: list[tuple[Any, ...]], decimals: int) -> None:
     for found, row in zip(_by_column(EXPRESSIONS, rows, decimals), rows, strict=True):
-        facts = {
-            name: None if held is None else from_scaled(held, quantity.decimals)
-            for (name, quantity), held in zip(KNOWN.items(), row, strict=True)
-        }
+        facts = _facts(row)
         for text, scaled in zip(EXPRESSIONS, found, strict=True):
             expected = _compiled(text, decimals).evaluate(facts)
             assert (None if scaled is None else from_scaled(scaled, decimals)) == expected, text
+    for found, row in zip(_by_column(QUESTIONS, rows, 6), rows, strict=True):
+        facts = _facts(row)
+        for text, answer in zip(QUESTIONS, found, strict=True):
+            assert (None if answer is None else bool(answer)) == _compiled(text, 6).evaluate(facts), text
 
 
 @settings(max_examples=20, deadline=None)
