@@ -318,7 +318,8 @@ def _walk(node: tree.Node, columns: dict[str, Pair], rows: int) -> Pair:
                 )
                 number, known = np.where(better & i, a, number), known | i
             if function != "coalesce":  # a number among the options bounds what is held
-                known = np.any([read[option][1] for option in tree.held_options(node)], axis=0)
+                measured = [o for o in options if any(isinstance(part, tree.Measure) for part in tree.made_of(o))]
+                known = np.any([read[option][1] for option in measured or options], axis=0)
             return number, known
         case tree.Absolute(inner=inner):
             a, i = _walk(inner, columns, rows)

@@ -7,7 +7,7 @@ curve that asks for 5 gives nobody its full points. Where nothing can be said th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 
@@ -44,7 +44,7 @@ class Reach:
 
     low: Fraction | None
     high: Fraction | None
-    lacking: bool = False
+    lacking: bool = field(default=False, kw_only=True)
 
 
 ANY = Reach(None, None)

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from include.schemes.aggregate import aggregate, bounded, rounded
 from include.schemes.expression import Node
-from include.schemes.reach import ANY, Reach, reach
+from include.schemes.reach import Reach, reach
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import Absence, NodeRule, Round
 
