@@ -38,10 +38,13 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
     if excused or (known and not excusable and line.curve.chosen_by not in missing):
         return _final(outcome)
     outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
-    if line.curve.chosen_by is not None and (chosen := facts[line.curve.chosen_by]) is not None:
-        outcomes = [chosen]
-    elif isinstance(line.shape, Bands) and known and outcome.unrounded is not None:
-        outcomes = list(line.shape.at(outcome.unrounded))
+    if isinstance(line.shape, Bands) and line.curve.chosen_by is not None:
+        bands = [line.shape.below, *(band for _, band in line.shape.steps)]
+        if known and outcome.unrounded is not None:
+            bands = [line.shape.at(outcome.unrounded)]
+        chosen = facts[line.curve.chosen_by]
+        is_inside = chosen is not None and any(low <= chosen <= high for low, high in bands)
+        outcomes = [chosen] if chosen is not None and is_inside else [end for band in bands for end in band]
     reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, _asked(line)))}
     absences = frozenset(reason for reason, may_be in reasons.items() if may_be)
     return as_shown(Span(min(outcomes), max(outcomes), absences, excusable), compiled.rule.round_indicators)
@@ -121,6 +124,7 @@ def _node_span(
         changing |= {value_name(name) for name in compiled.lines.keys() & members if _is_open(compiled, name, facts)}
         reasons = {reason for name in open_members for reason in (outcomes[name].status, *spans[name].absences)}
         waits = any(handling.get(reason) == "no_result" for reason in reasons)
+        waits |= bool(open_members) and all(outcomes[name].points is None for name in members)
         if not waits and is_decided(node.formula.root, read, changing):
             return _final(outcomes[node.id])
         known = {

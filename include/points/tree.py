@@ -165,7 +165,8 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
     members = {name: found[name] for name in node.reads}
     handling = compiled.rule.handling(rule)
     absent = {name: handling[o.status] for name, o in members.items() if o.points is None}
-    not_applicable = members and all(o.status == NOT_APPLICABLE for o in members.values())
+    measures = [facts[name] for name in (node.formula.inputs if node.formula else ()) if name in facts]
+    not_applicable = members and None not in measures and all(o.status == NOT_APPLICABLE for o in members.values())
     nothing = Outcome(NOT_APPLICABLE if not_applicable else NOT_HELD, None, None, None)
     all_left_out = len(absent) == len(members) and set(absent.values()) == {"left_out"}
     too_few = rule.at_least is not None and len(members) - len(absent) < rule.at_least
@@ -188,8 +189,7 @@ def _node(compiled: CompiledTree, node: TreeNode, found: Mapping[str, Outcome], 
     if aggregated is None:
         return nothing
     exact = bounded(rule, aggregated)
-    held = [o.status == VALUE for o in members.values()]
-    held += [facts[m] is not None for m in (node.formula.inputs if node.formula else ()) if m in facts]
+    held = [*(o.status == VALUE for o in members.values()), *(measure is not None for measure in measures)]
     return Outcome(VALUE if any(held) or not held else nothing.status, None, exact, rounded(exact, rule.round))
 
 

@@ -176,9 +176,9 @@ def combines_quotients(node: Node) -> bool:
     return isinstance(node, Arithmetic | Ratio) and any(holds_quotient(part) for part in node.children())
 
 
-def bounds_only(choice: Choice) -> bool:
-    """Whether a number among the options of `least` or `greatest` bounds what is held, and never stands in for it."""
-    return choice.function != "coalesce" and any(isinstance(part, Measure) for part in made_of(choice))
+def reads_measure(node: Node) -> bool:
+    """Whether its number may be made of a measure."""
+    return any(isinstance(part, Measure) for part in made_of(node))
 
 
 def is_null(node: Node) -> bool:

@@ -70,6 +70,8 @@ from include.schemes.spelling import spelling_fault, unquoted
 
 MAX_DECIMALS = 18
 MAX_YEARS, MAX_EXACT_YEARS = 4, 50
+GROWTH = 6
+"""A rate of growth lies on its own side of every number of so many places at least, wherever it is compared."""
 DEEPEST = 150
 """Levels of a formula; a sum of so many terms has as many. Beyond, walking it would exhaust the stack."""
 _FUNCTIONS = ("abs", "case", "cagr", "coalesce", "greatest", "least", "ratio")
@@ -292,6 +294,7 @@ class _Reader:
             if is_null(left) or is_null(right):
                 raise FormulaError(f"nothing equals null: write `is null` or `is not null`: {tree.sql()!r:.60}")
             _same_unit([left, right], _COMPARISONS[kind])
+            self.growth_beside_no_quotient([left, right])
             return Comparison(BOOLEAN, _COMPARISONS[kind], left, right)
         reader = _READERS.get(kind)
         if reader is None:
@@ -383,6 +386,12 @@ class _Reader:
         if not self.is_exact and any(isinstance(node, Cagr) for part in parts for node in walk(part)):
             raise FormulaError("cagr(…) is no fraction: it stands alone, not inside arithmetic or a ratio")
 
+    def growth_beside_no_quotient(self, parts: list[Node]) -> None:
+        within = [node for part in parts for node in walk(part)]
+        grows, divides = (any(isinstance(node, kind) for node in within) for kind in (Cagr, Ratio))
+        if not self.is_exact and grows and divides:
+            raise FormulaError("cagr(…) is no fraction: hold it against numbers, not against a ratio")
+
     def logic(self, tree: exp.Binary) -> Node:
         word = "and" if isinstance(tree, exp.And) else "or"
         return Logic(BOOLEAN, word, self.condition(tree.this), self.condition(tree.expression))
@@ -397,11 +406,13 @@ class _Reader:
             raise FormulaError("`in` needs a list of numbers")
         inner, *options = self.alike([tree.this, *tree.expressions])
         _same_unit([inner, *options], "in")
+        self.growth_beside_no_quotient([inner, *options])
         return OneOf(BOOLEAN, inner, tuple(options))
 
     def between(self, tree: exp.Between) -> Node:
         inner, low, high = self.alike([tree.this, tree.args["low"], tree.args["high"]])
         _same_unit([inner, low, high], "between")
+        self.growth_beside_no_quotient([inner, low, high])
         return Logic(BOOLEAN, "and", Comparison(BOOLEAN, ">=", inner, low), Comparison(BOOLEAN, "<=", inner, high))
 
     def irrational(self, tree: exp.Func) -> Node:
@@ -427,10 +438,10 @@ class _Reader:
         options = tuple(self.read(part) for part in [tree.this, *tree.expressions])
         if all(map(is_null, options)):
             raise FormulaError(f"{function} of null alone")
-        numbers = [part.this for part in [tree.this, *tree.expressions] if isinstance(part, exp.Literal)]
+        numbers = [str(option.value) for option in options if isinstance(option, Constant) and option.value is not None]
         if len(numbers) > 1:
             said = f"{function} takes one number, found {' and '.join(numbers)}"
-            raise FormulaError(f"{said}; is that {''.join(numbers)}?")
+            raise FormulaError(f"{said}; write thousands without a comma, decimals with a point")
         if function == "coalesce" and all(option.kind == BOOLEAN for option in options):
             return Choice(BOOLEAN, function, options)
         return Choice(_same_unit(options, function), function, options)
@@ -453,7 +464,7 @@ class _Reader:
             most = MAX_EXACT_YEARS if self.is_exact else MAX_YEARS
             if not isinstance(whole, Fraction) or whole.denominator != 1 or not 1 <= whole <= most:
                 raise FormulaError(f"cagr: years must be a whole number from 1 to {most}")
-            return Cagr(Quantity(self.decimals + GUARD, NO_UNIT), end, start, int(whole))
+            return Cagr(Quantity(max(self.decimals, GROWTH) + GUARD, NO_UNIT), end, start, int(whole))
         if name in ("ratio", "cagr"):
             raise FormulaError(f"{name} takes {'2' if name == 'ratio' else '3'} arguments, found {len(arguments)}")
         raise FormulaError(self.refusal(tree))

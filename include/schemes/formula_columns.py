@@ -28,10 +28,11 @@ from include.schemes.expression import (
     Not,
     OneOf,
     Ratio,
-    bounds_only,
     combines_quotients,
     holds_quotient,
     is_null,
+    made_of,
+    reads_measure,
     walk,
 )
 from include.schemes.formula_exact import growth
@@ -94,15 +95,16 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
         case IsNull(inner=inner):
             return Column(~of(inner).known, np.full(rows, True))
         case OneOf(inner=inner, options=options):
-            decimals = max(part.quantity.decimals for part in (inner, *options))
-            a, listed = at(inner, decimals), [at(option, decimals) for option in options]
-            yes = np.any([(a.values == b.values) & b.known for b in listed], axis=0) & a.known
-            return Column(yes, yes | (a.known & np.all([b.known for b in listed], axis=0)))
+            equal = [of(Comparison(BOOLEAN, "=", inner, option)) for option in options]
+            yes = np.any([one.values for one in equal], axis=0)
+            return Column(yes, yes | np.all([one.known for one in equal], axis=0))
         case Case(whens=whens):
             return _case(node, [(of(when), _as(node, then, columns, rows)) for when, then in whens], columns, rows)
         case Choice(function=function, options=options):
-            chosen = _choice(function, [_as(node, option, columns, rows) for option in options])
-            return Column.of(chosen.values, chosen.known & _is_held(node, columns, rows))
+            offered = [_as(node, option, columns, rows) for option in options]
+            chosen = _choice(function, offered)
+            held = _is_held(node, [option.known for option in offered], columns, rows)
+            return Column.of(chosen.values, chosen.known & held)
         case Absolute(inner=inner):
             a = of(inner)
             return Column(np.abs(a.values), a.known)
@@ -182,14 +184,16 @@ def _fractions(node: Node, columns: Columns, rows: int) -> _Fractions:
                 result = _either(asked.values, of(then), replace(result, known=result.known & asked.known))
             return result
         case Choice(function=function, options=options):
-            result = of(options[0])
-            for option in map(of, options[1:]):
+            offered = [of(option) for option in options]
+            result = offered[0]
+            for option in offered[1:]:
                 taken = option.known & ~result.known
                 if function != "coalesce":
                     new, old = product(option.above, result.below), product(result.above, option.below)
                     taken |= option.known & (new < old if function == "least" else new > old).astype(bool)
                 result = _either(taken, option, result)
-            return replace(result, known=result.known & _is_held(node, columns, rows))
+            held = _is_held(node, [option.known for option in offered], columns, rows)
+            return replace(result, known=result.known & held)
         case Absolute(inner=inner):
             a = of(inner)
             return _Fractions(np.abs(a.above), a.below, a.known)
@@ -230,23 +234,40 @@ def _case(node: Case, branches: Sequence[tuple[Column, Column]], columns: Column
     return result
 
 
-def _is_held(node: Choice, columns: Columns, rows: int) -> np.ndarray:
-    """Where an option is held: a number beside it only bounds it. To `coalesce` a number is what stands in."""
-    if not bounds_only(node):
+def _is_held(node: Choice, known: Sequence[np.ndarray], columns: Columns, rows: int) -> np.ndarray:
+    """Where nothing is missing, or an option made of a measure is there: a number bounds what is held, and never stands
+    in for what is not. To `coalesce` a number is what stands in.
+    """
+    may_lack = [there for there, option in zip(known, node.options, strict=True) if reads_measure(option)]
+    held = np.logical_and.reduce([np.full(rows, True), *may_lack])
+    if node.function == "coalesce" or held.all():
         return np.full(rows, True)
-    held = [node_column(option, columns, rows).known & _measured(option, columns, rows) for option in node.options]
-    return np.logical_or.reduce(held)
+    for there, option in zip(known, node.options, strict=True):
+        held = held | (there & _measured(option, columns, rows))
+    return held
 
 
 def _measured(node: Node, columns: Columns, rows: int) -> np.ndarray:
-    """Where a number is made of a measure: of a case the outcome that is taken decides."""
-    if isinstance(node, Case):
-        found = _measured(node.otherwise, columns, rows)
-        for when, then in reversed(node.whens):
-            found = np.where(node_column(when, columns, rows).values, _measured(then, columns, rows), found)
+    """Where a number that is there is made of a measure: of a case or a `coalesce` what is taken decides."""
+
+    def of(part: Node) -> np.ndarray:
+        return _measured(part, columns, rows)
+
+    found = np.full(rows, reads_measure(node))
+    if not any(isinstance(part, Case | Choice) for part in made_of(node)):
         return found
-    parts = [_measured(part, columns, rows) for part in node.children()]
-    return np.logical_or.reduce([np.full(rows, isinstance(node, Measure)), *parts])
+    if isinstance(node, Case):
+        found = of(node.otherwise)
+        for when, then in reversed(node.whens):
+            found = np.where(node_column(when, columns, rows).values, of(then), found)
+        return found
+    if isinstance(node, Choice):
+        found = np.full(rows, False)
+        for option in reversed(node.options):
+            there = node_column(option, columns, rows).known
+            found = np.where(there, of(option), found) if node.function == "coalesce" else found | (there & of(option))
+        return found
+    return np.logical_or.reduce([of(part) for part in node.children()])
 
 
 def _choice(function: str, options: Sequence[Column]) -> Column:

@@ -24,7 +24,7 @@ from include.schemes.expression import (
     OneOf,
     Ratio,
     Value,
-    bounds_only,
+    reads_measure,
 )
 
 
@@ -91,8 +91,9 @@ def node_value(
             return next((v for v in (read(option) for option in options) if v is not None), None)
         case Choice(function=function, options=options):
             present = [(v, option) for option in options if (v := number(option)) is not None]
-            if not present or (bounds_only(node) and not any(_measured(option, read) for _, option in present)):
-                return None
+            missing = any(number(option) is None for option in options if reads_measure(option))
+            if not present or (missing and not any(_measured(option, read) for _, option in present)):
+                return None  # a number bounds what is held, and never stands in for what is not
             return min(v for v, _ in present) if function == "least" else max(v for v, _ in present)
         case Absolute(inner=inner):
             value = number(inner)
@@ -116,11 +117,13 @@ def node_value(
 
 
 def _measured(node: Node, read: Callable[[Node], Value]) -> bool:
-    """Whether a number is made of a measure: of a case the outcome that is taken decides."""
+    """Whether a number that is there is made of a measure: of a case or a `coalesce` what is taken decides."""
     if isinstance(node, Case):
-        taken = next((then for when, then in node.whens if read(when)), node.otherwise)
-        return _measured(taken, read)
-    return isinstance(node, Measure) or any(_measured(part, read) for part in node.children())
+        return _measured(next((then for when, then in node.whens if read(when)), node.otherwise), read)
+    there = [part for part in node.children() if read(part) is not None]
+    if isinstance(node, Choice) and node.function == "coalesce":
+        there = there[:1]
+    return isinstance(node, Measure) or any(_measured(part, read) for part in there)
 
 
 def _compare(sign: str, left: Fraction | None, right: Fraction | None) -> bool | None:

@@ -30,15 +30,17 @@ _ODD: list[tuple[re.Pattern[str], Callable[[str], str]]] = [
     (re.compile(r"(?<![\w.])\d[\d.]*_\w*"), lambda found: f"not a number: {found!r:.40}; write its digits alone"),
     (
         re.compile(r"(?<![\w.])\d+(,\d{3})*,0\d{2}(,\d{3})*(?!\d)|(?<![\w.(,])\d+,\d{3}(?![\d,])"),
-        lambda found: (
-            f"{found!r:.40} is one number or two: write {found.replace(',', '')}, or a blank behind the comma"
-        ),
+        lambda found: f"{found!r:.40} is one number or two: write {_one_number(found)}, or a blank behind the comma",
     ),
     (
         re.compile(r"(?<![\w.])(\.\d+|\d+\.(?!\d))"),
         lambda found: f"not a plain decimal: {found!r:.40}; write {f'0{found}' if found[0] == '.' else found[:-1]}",
     ),
 ]
+
+
+def _one_number(found: str) -> str:
+    return found.replace(",", "." if found.startswith("0,") else "", 1).replace(",", "")
 
 
 def unquoted(text: str) -> str:

@@ -212,6 +212,44 @@ def test_a_bound_that_depends_on_what_is_held_does_not_stand_in_either(tmp_path:
     assert found["Y"]["CCC-01"]["points"] == "3"
 
 
+@pytest.mark.parametrize(
+    ("expression", "given", "points"),
+    [
+        ("least(case when a = 0 then 1 else c end, 8)", {"a": "0", "c": "5"}, "1"),
+        ("greatest(case when a > 5 then 3 else c end, 2)", {"a": "6", "c": "5"}, "3"),
+        ("greatest(case when a > 5 then 3 else c end, 2)", {"a": "0", "c": "1"}, "2"),
+        ("least(c, coalesce(b, 1))", {"a": "0", "c": "5", "b": "0"}, "0"),
+    ],
+)
+def test_where_all_is_held_a_number_counts_that_a_case_gives(
+    expression: str, given: dict[str, str], points: str, tmp_path: Path
+) -> None:
+    found = score(tmp_path, with_formula(tmp_path, expression), {"X": {"b": "0", **given}})["X"]
+    assert (found["CCC-01"]["status"], found["CCC-01"]["points"]) == ("value", points)
+    ends = total(found)
+    assert ends[0] == ends[1] == ends[2]
+
+
+@pytest.mark.parametrize("bound", ["coalesce(b, 1)", "case when b is null then 1 else b end", "greatest(b, 1)"])
+def test_with_nothing_held_no_form_of_a_bound_stands_in(bound: str, tmp_path: Path) -> None:
+    found = score(tmp_path, with_formula(tmp_path, f"least(c, {bound})"), {"X": {"a": "0"}})["X"]
+    assert (found["CCC-01"]["status"], found["total"]["points"]) == ("not_held", "0")
+
+
+@pytest.mark.parametrize("chosen", ["99", "-5", "2.5"])
+def test_a_choice_that_no_band_holds_does_not_widen_what_may_come(chosen: str, tmp_path: Path) -> None:
+    scheme = with_formula(tmp_path, "c", "chosen(>=0:1-2; >=3:3-5; >=6:6-8)", most="208")
+    changed(
+        scheme,
+        "CCC-01",
+        ('6-8)", reference', '6-8)", chosen_by: d, reference'),
+        ("decimals: exact", "decimals: exact\nfull: 8"),
+    )
+    with (scheme / "measures.yaml").open("a", encoding="utf-8") as measures:
+        measures.write("  d: {unit: 分, decimals: 2, zh: 甲}\n")
+    assert total(score(tmp_path, scheme, {"X": {"a": "0", "b": "0", "d": chosen}})["X"]) == ["0", "0", "8"]
+
+
 def test_of_a_bound_that_is_a_measure_or_a_number_the_number_does_not_stand_in(tmp_path: Path) -> None:
     scheme = with_formula(tmp_path, "least(c, case when a > 5 then b else 10 end)")
     given = {
@@ -243,6 +281,28 @@ def test_a_formula_node_that_reads_a_held_measure_has_a_value(tmp_path: Path) ->
     tree = nodes("kind: formula, expression: 'c + aaa_01_points + 0 * bbb_01_points + 0 * ccc_01_points', maximum: 200")
     found = score(tmp_path, written(tmp_path, tree, maximum="200"), {"X": {"c": "50"}})["X"]
     assert (found["node:total"]["status"], total(found)) == ("value", ["50", "50", "150"])
+
+
+def test_a_node_whose_measure_is_not_held_is_not_held_though_its_members_do_not_apply(tmp_path: Path) -> None:
+    extra = "kind: formula, expression: 'coalesce(b, 0) + aaa_01_points', maximum: 200"
+    tree = nodes("kind: sum, of: [BBB-01, CCC-01, extra]", extra=extra)
+    scheme = changed(written(tmp_path, tree, maximum="400"), "BBB-01", ("expression: b,", "expression: c,"))
+    changed(scheme, "AAA-01", ("expression: a,", "expression: a, applicable_when: c > 0,"))
+    found = score(tmp_path, scheme, {"X": {"c": "0"}, "Y": {"c": "0", "b": "7"}})
+    assert [found[one]["node:extra"]["status"] for one in found] == ["not_held", "value"]
+
+
+def test_a_node_that_only_now_leaves_all_out_waits(tmp_path: Path) -> None:
+    expression = "case when aaa_01_points is null then 7 else bbb_01_points end + 0 * coalesce(ccc_01_points, 0)"
+    rule = "maximum: 100, absent: left_out, not_applicable: left_out"
+    scheme = written(tmp_path, nodes(f"kind: formula, expression: '{expression}', {rule}"))
+    changed(scheme, "AAA-01", ("expression: a,", "expression: a, applicable_when: c > 0,"))
+    changed(scheme, "CCC-01", ("expression: c,", "expression: c, applicable_when: c > 0,"))
+    found = score(tmp_path, scheme, {"X": {"c": "0"}, "Y": {"c": "0", "b": "0"}})
+    assert total(found["Y"]) == ["7", "7", "7"]
+    today, low, high = total(found["X"])
+    assert today == ""
+    assert int(low) <= 7 <= int(high)
 
 
 @pytest.mark.parametrize(("given", "status"), [({}, "not_held"), ({"b": "0"}, "value")])

@@ -126,8 +126,11 @@ def test_inputs_are_read_off_the_expression_in_order() -> None:
         ("least(a,75,000)", "'75,000' is one number or two"),
         ("a in (1,000)", "'1,000' is one number or two"),
         ("least(1,250,000, a)", "'1,250,000' is one number or two: write 1250000"),
-        ("least(2,500, a)", "least takes one number, found 2 and 500; is that 2500?"),
+        ("least(2,500, a)", "least takes one number, found 2 and 500; write thousands without a comma"),
         ("coalesce(a, 2,500)", "'2,500' is one number or two"),
+        ("least(a, 0,015)", "'0,015' is one number or two: write 0.015"),
+        ("least((2), (500), a)", "least takes one number, found 2 and 500"),
+        ("cagr(a, b, 1) >= ratio(a, b)", "hold it against numbers, not against a ratio"),
         ("coalesce(null, null)", "coalesce of null alone"),
         ("a + .5", "not a plain decimal: '.5'; write 0.5"),
         ("a + 5.", "not a plain decimal: '5.'; write 5"),
@@ -245,9 +248,14 @@ EXPRESSIONS = [
     "ratio(case when a > 0 then ratio(a, b) else 0 end + greatest(ratio(a, 7 * b), share, 2), 3)",
     "case when (case when heads = 1 then b > 20 else b > 3 end) or share > 0.5 then a else -a end",
     "least(share, case when a > 5 then share * 2 else 0.5 end)",
+    "least(case when heads = 1 then 1 else ratio(a, heads) end, 2)",
+    "greatest(share, coalesce(ratio(a, b), 0.25), least(share, 7))",
     "greatest(ratio(a, b), case when heads > 5 then share else 0.25 end)",
 ]
 QUESTIONS = [
+    "ratio(a, b) in (0.25, 0.5, 100, ratio(26, 100))",
+    "cagr(a, b, 1) >= 0.25",
+    "coalesce(cagr(a, b, 1), share) in (0.25, 0, 1)",
     "case when heads = 1 then b > 20 else b > 3 end",
     "(case when heads = 1 then b > 20 else b > 3 end) or share > 0.5",
     "not (case when heads = 1 then b > 20 else heads is null end) and a > 0",
@@ -293,10 +301,10 @@ def test_columns_give_exactly_what_the_reference_gives(rows: list[tuple[Any, ...
         for text, scaled in zip(EXPRESSIONS, found, strict=True):
             expected = _compiled(text, decimals).evaluate(facts)
             assert (None if scaled is None else from_scaled(scaled, decimals)) == expected, text
-    for found, row in zip(_by_column(QUESTIONS, rows, 6), rows, strict=True):
+    for found, row in zip(_by_column(QUESTIONS, rows, decimals), rows, strict=True):
         facts = _facts(row)
         for text, answer in zip(QUESTIONS, found, strict=True):
-            assert (None if answer is None else bool(answer)) == _compiled(text, 6).evaluate(facts), text
+            assert (None if answer is None else bool(answer)) == _compiled(text, decimals).evaluate(facts), text
 
 
 @settings(max_examples=20, deadline=None)
