@@ -116,6 +116,48 @@ def test_a_code_that_the_registry_gives_two_names_is_left_to_people(
     ]
 
 
+FAILING = """uscc,name,former_names
+91320411MA1ABCDE1I,常州错码一有限公司,常州旧错有限公司
+12345,常州错码二有限公司,
+=cmd|'/c calc'!A1,常州算式有限公司,
+９１３２０４１１ＹＹ００００００１８,常州恒创液压机械有限公司,
+91320411YY00000019,常州金鑫模具有限公司,
+91320411yy 00000280,常州金鑫模具有限公司,
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("常州错码一有限公司", ",review,"),
+        ("常州旧错有限公司", ",review,"),
+        ("常州错码二有限公司", ",review,"),
+        ("常州错码二科技有限公司", ",review,"),  # like one whose code nobody can trust
+        ("常州算式有限公司", ",review,"),
+        ("常州恒创液压机械有限公司", "91320411YY00000018,exact,"),
+        ("常州金鑫模具有限公司", ",review,91320411YY00000280"),
+    ],
+)
+def test_a_code_that_fails_its_check_is_never_given_to_a_name_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, answer: str
+) -> None:
+    assert resolve(tmp_path, monkeypatch, f"name\n{name}\n{name}\n", FAILING) == 0
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1:] == [f"{name},{answer}"] * 2
+    told = capsys.readouterr().err
+    assert "innopoints: registry.csv: 4 of 6 codes fail the check of GB 32100, at line 2, 3, 4, 6 | kept: " in told
+    assert " | do: " in told
+    assert told.count("\n") == 1
+    assert "常州" not in told
+
+
+def test_of_many_codes_that_fail_the_first_few_lines_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = "uscc,name\n" + "".join(f"{number},常州甲{number}有限公司\n" for number in range(7))
+    assert resolve(tmp_path, monkeypatch, GOOD, registry) == 0
+    assert "7 of 7 codes fail the check of GB 32100, at line 2, 3, 4, 5, 6 and 2 more |" in capsys.readouterr().err
+
+
 GOOD = "name\n常州大学\n"
 
 
