@@ -279,8 +279,8 @@ def resolve(
     """A list of names to credit codes: equality links, everything else is told apart and proposed for review."""
     from include.steps.resolve import TIERS, resolve_file
 
-    found, doubt = resolve_file(names, registry, out)
-    if doubt:
+    found, doubts = resolve_file(names, registry, out)
+    for doubt in doubts:
         sys.stderr.write(f"innopoints: {doubt}\n")
     _say(f"{found.total()} names written to {out}: " + ", ".join(f"{tier} {found[tier]}" for tier in TIERS))
 

@@ -21,7 +21,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.conformed.candidates import Candidates
-from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, SEPARATORS, head, kind, split
+from include.conformed.names import (
+    BRANCH,
+    FIRM,
+    FOREIGN,
+    INSTITUTION,
+    LONGEST,
+    PERSON,
+    SEPARATORS,
+    TOO_LONG,
+    UNCLEAR,
+    head,
+    kind,
+    split,
+)
 from include.conformed.register import ALIAS, AMBIGUOUS, EXACT, NONE, OUTDATED, Register
 from include.kernel.cells import write_csv
 from include.kernel.errors import BadInput
@@ -33,7 +46,8 @@ TIERS = (EXACT, ALIAS, REVIEW, BRANCH, INSTITUTION, PERSON, NONE)
 _NOTHING = "nothing was written"
 _TOLD = 5
 _TIERS = {EXACT: EXACT, ALIAS: ALIAS, AMBIGUOUS: REVIEW, OUTDATED: REVIEW}
-_OF_KIND = {FIRM: NONE, FOREIGN: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, PERSON: PERSON}
+_OF_KIND = {FIRM: NONE, UNCLEAR: NONE, FOREIGN: NONE, TOO_LONG: REVIEW}
+_OF_KIND |= {one: one for one in (BRANCH, INSTITUTION, PERSON)}
 _FORMER_NAME = re.compile(r"[^@]+(@\d{4}-\d{2}-\d{2})?")
 
 
@@ -47,16 +61,17 @@ class Answer(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """How many names of each tier, and what is wrong with the registry, if anything: one line without a name."""
+    """How many names of each tier, and what is wrong with the files, if anything: each in one line without a name."""
 
     tiers: Counter[str]
-    doubt: str
+    doubts: list[str]
 
 
 def resolve_file(names: Path, registry: Path, out: Path) -> Resolved:
     """Resolve the file `names` against the file `registry`; write `out`."""
-    known, doubt = _registry(registry)
-    asked = [name for line in _rows(names, ["name"]) for name in _each(line.row["name"])]
+    known, failing = _registry(registry)
+    cells = [(line.at, name) for line in _rows(names, ["name"]) for name in _each(line.row["name"])]
+    asked = [name for _, name in cells]
     answers = resolve_names(asked, known)
     write_csv(
         out,
@@ -64,7 +79,10 @@ def resolve_file(names: Path, registry: Path, out: Path) -> Resolved:
         ((one.name, one.uscc, one.tier, ";".join(one.candidates)) for one in answers),
         made_of=[names, registry],
     )
-    return Resolved(Counter(one.tier for one in answers), doubt)
+    long = [at for at, name in cells if kind(name) == TOO_LONG]
+    return Resolved(
+        Counter(one.tier for one in answers), [*_of_codes(registry, failing, known), *_of_texts(names, long)]
+    )
 
 
 def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
@@ -113,8 +131,8 @@ class _Line(NamedTuple):
     row: dict[str, str]
 
 
-def _registry(path: Path) -> tuple[pa.Table, str]:
-    """The registry, and in one line which of its codes fail their check: '' where none does."""
+def _registry(path: Path) -> tuple[pa.Table, list[str]]:
+    """The registry, and where in it the codes stand that fail their check."""
     failing: list[str] = []
     columns: dict[str, list[str]] = {"uscc": [], "name": [], "former_names": []}
     for at, row in _rows(path, ["uscc", "name"]):
@@ -128,25 +146,42 @@ def _registry(path: Path) -> tuple[pa.Table, str]:
                     "a former name is neither a name nor name@YYYY-MM-DD", where=at, kept=_NOTHING, todo="correct it"
                 )
         if not check_digit_holds(uscc):
-            failing.append(at.rpartition(" ")[2])
+            failing.append(at)
         for column, text in zip(columns.values(), (uscc, row["name"], former), strict=True):
             column.append(text)
     if not columns["uscc"]:
         raise BadInput("no enterprise", where=str(path), kept=_NOTHING, todo="write uscc, name rows")
-    known = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
-    return known, _told(path, failing, known.num_rows) if failing else ""
+    return pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()}), failing
 
 
-def _told(path: Path, failing: list[str], lines: int) -> str:
-    more = f" and {len(failing) - _TOLD} more" if len(failing) > _TOLD else ""
-    return str(
-        BadInput(
-            f"{len(failing)} of {lines} codes fail the check of GB 32100, at line {', '.join(failing[:_TOLD])}{more}",
-            where=str(path),
-            kept="what the others link; a name that only such a line carries is for review, without a candidate",
-            todo="correct these codes and resolve again, or look the names up by hand",
+def _of_codes(path: Path, failing: list[str], registry: pa.Table) -> Iterator[str]:
+    if failing:
+        yield _doubt(
+            f"{len(failing)} of {registry.num_rows} codes fail the check of GB 32100, {_at(failing)}",
+            path,
+            "what the others link; a name that only such a line carries is for review, without a candidate",
+            "correct these codes and resolve again, or look the names up by hand",
         )
-    )
+
+
+def _of_texts(path: Path, long: list[str]) -> Iterator[str]:
+    if long:
+        yield _doubt(
+            f"{len(long)} names have more than {LONGEST} characters, {_at(long)}",
+            path,
+            "all the others' answers; these are for review, without a candidate",
+            "part the names in such a cell by ;",
+        )
+
+
+def _doubt(what: str, path: Path, kept: str, todo: str) -> str:
+    return str(BadInput(what, where=str(path), kept=kept, todo=todo))
+
+
+def _at(places: list[str]) -> str:
+    lines = list(dict.fromkeys(at.rpartition(" ")[2] for at in places))
+    more = f" and {len(lines) - _TOLD} more" if len(lines) > _TOLD else ""
+    return f"at line {', '.join(lines[:_TOLD])}{more}"
 
 
 def _rows(path: Path, required: list[str]) -> Iterator[_Line]:

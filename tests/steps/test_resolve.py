@@ -44,6 +44,7 @@ def resolve(folder: Path, monkeypatch: pytest.MonkeyPatch, names: str | bytes, r
         ("常州恒创液压机械有限公司上海分公司", "", "branch", "91320411YY00000018"),
         ("常州大学", "", "institution", ""),
         ("张三丰", "", "person", ""),
+        ("扎西多吉", "", "none", ""),
         ("西门子公司", "", "none", ""),
         ("SIEMENS AG", "", "none", ""),
         ("深圳腾飞航空科技有限公司", "", "none", ""),
@@ -156,6 +157,18 @@ def test_of_many_codes_that_fail_the_first_few_lines_are_told(
     registry = "uscc,name\n" + "".join(f"{number},常州甲{number}有限公司\n" for number in range(7))
     assert resolve(tmp_path, monkeypatch, GOOD, registry) == 0
     assert "7 of 7 codes fail the check of GB 32100, at line 2, 3, 4, 5, 6 and 2 more |" in capsys.readouterr().err
+
+
+def test_a_text_too_long_for_a_name_is_for_review_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The longest registered names have about a hundred characters; 30,000 of them kept two minutes busy."""
+    longest, longer = "有限公司" * 50, "有限公司" * 7500
+    assert resolve(tmp_path, monkeypatch, f"name\n{longest}\n{longer}\n{longer}\n") == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("innopoints: names.csv: 2 names have more than 200 characters, at line 3, 4 | kept: ")
+    assert said.err.count("\n") == 1
+    assert ("review 2, " in said.out, "none 1\n" in said.out) == (True, True)
 
 
 GOOD = "name\n常州大学\n"
