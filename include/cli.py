@@ -211,6 +211,20 @@ def digest(
 
 
 @app.command()
+def corrections(as_of: AsOf = None) -> None:
+    """What became of the declared corrections in the last night; exit status 2 while one that no longer fits waits."""
+    from include.steps.corrections import last_outcomes
+
+    night, found = last_outcomes(_date(as_of))
+    for one in found:
+        _say(f"{one.name:<32} {one.scope:<7} {one.state}{'  look at it and end it (`until`)' if one.waits else ''}")
+    waiting = sum(one.waits for one in found)
+    _say(f"{len(found)} corrections as of {night}, {waiting} to be ended" if night else "no night yet")
+    if waiting:
+        raise typer.Exit(2)
+
+
+@app.command()
 def difference(
     before: Annotated[int, typer.Argument(help="Generation id.")],
     after: Annotated[int, typer.Argument(help="Generation id.")],
