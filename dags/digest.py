@@ -18,7 +18,8 @@ AT_THREE_IN_THE_MORNING = """
 One message a night: published or not by then, districts, open incidents, and per source what came, was accepted, is in
 quarantine and how old the oldest snapshot in use is. Counts and links only. What was sent once is not sent again,
 whatever is cleared. A night that is not published, and of which the deadline at six has told nobody, is told first, as
-an incident. Without the Connection `innopoints_alarms` nothing is sent: `innopoints digest` prints it.
+an incident; so is a declared correction that no longer fits its source. Without the Connection `innopoints_alarms`
+nothing is sent: `innopoints digest` prints it.
 
 **At 3 a.m.** Nothing depends on it. A channel that is down is a line in the log of `send`, never a red task.
 """
@@ -31,7 +32,8 @@ def plan() -> dict[str, str]:
 
 @task
 def send(run: dict[str, str]) -> dict[str, Any]:
-    """The digest; and the incident of a night that is not published and of which no sweep was ever late."""
+    """The digest; before it the incidents of a night that is not published though no sweep was ever late, and of
+    corrections that no longer fit their source."""
     from include.steps import alarm
     from include.steps.digest import PAUSE_SECONDS, send_digest
     from plugins.run_plan import is_scheduled
@@ -42,6 +44,7 @@ def send(run: dict[str, str]) -> dict[str, Any]:
     nightly = is_scheduled(context) and scheme == DEFAULT_SCHEME  # by hand it may be too early, or long past
     if nightly and as_of == business_date(context["dag_run"].run_after):
         alarm.tell(lambda: alarm.unpublished(as_of, scheme, link=pages), lookup=connection_from_airflow)
+        alarm.tell(lambda: alarm.unfit_corrections(as_of, link=pages), lookup=connection_from_airflow)
     channels = {"lookup": connection_from_airflow, "pause_seconds": PAUSE_SECONDS}
     return run_step(send_digest, as_of, scheme, link=pages, **channels)
 

@@ -90,6 +90,20 @@ def field_register_page() -> str:
         "district it is, `check` judges the row, `show` tells an officer which record it is. Of a `person` only a "
     )
     lines[-1] += "keyed hash is held.\n"
+    lists = dict.fromkeys(
+        f"{one.dataset}.{name}"
+        for one in contracts().values()
+        for name in (one.entity.names, one.entity.filed_by)
+        if name
+    )
+    lines += [
+        f"**Individuals among owners.** {', '.join(lists)} are public lists of whoever owns or applied, and land as "
+        "they were published: co-owners share a record, so nobody may be taken out of the list, and by a keyed hash no "
+        "enterprise could be told from a person. Who in them may be a person (every name without a word of an "
+        "organisation that nobody registered is called) is counted and never named: not in the review queue, logs, "
+        "pages, accounts, differences or exports. Accounts withhold these columns; pages of quarantined rows show "
+        "`＊＊＊` in place of such a name.\n"
+    ]
     grounds: dict[tuple[str, str], int] = {}
     rows = []
     for field in field_register(today):

@@ -211,6 +211,20 @@ def digest(
 
 
 @app.command()
+def corrections(as_of: AsOf = None) -> None:
+    """What became of the declared corrections in the last night; exit status 2 while one that no longer fits waits."""
+    from include.steps.corrections import last_outcomes
+
+    night, found = last_outcomes(_date(as_of))
+    for one in found:
+        _say(f"{one.name:<32} {one.scope:<7} {one.state}{'  look at it and end it (`until`)' if one.waits else ''}")
+    waiting = sum(one.waits for one in found)
+    _say(f"{len(found)} corrections as of {night}, {waiting} to be ended" if night else "no night yet")
+    if waiting:
+        raise typer.Exit(2)
+
+
+@app.command()
 def difference(
     before: Annotated[int, typer.Argument(help="Generation id.")],
     after: Annotated[int, typer.Argument(help="Generation id.")],
@@ -279,7 +293,9 @@ def resolve(
     """A list of names to credit codes: equality links, everything else is told apart and proposed for review."""
     from include.steps.resolve import TIERS, resolve_file
 
-    found = resolve_file(names, registry, out)
+    found, doubts = resolve_file(names, registry, out)
+    for doubt in doubts:
+        sys.stderr.write(f"innopoints: {doubt}\n")
     _say(f"{found.total()} names written to {out}: " + ", ".join(f"{tier} {found[tier]}" for tier in TIERS))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -39,6 +39,7 @@ class Night:
     without_result: Sequence[str]
     blocked_deliveries: int
     names_waiting: int | None
+    corrections: Mapping[str, int]
     open_incidents: Sequence[tuple[str, date]]
     over_incidents: Sequence[str]
 
@@ -65,10 +66,16 @@ def digest(night: Night, link: str = "") -> Message:
     names = "an unknown number of" if night.names_waiting is None else f"{night.names_waiting:,}"
     lines += [
         f"waiting for a person 待处理: {night.blocked_deliveries:,} blocked deliveries, {names} names",
+        *_corrections(night.corrections),
         "sources 数据源: snapshots accepted/rejected/missing; rows in, accepted, quarantined; oldest in use",
         *(_line(one) for one in night.sources),
     ]
     return Message(head, tuple(lines), link)
+
+
+def _corrections(states: Mapping[str, int]) -> list[str]:
+    said = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+    return [f"declared corrections 已声明的更正: {said}"] if said else []
 
 
 def _line(one: SourceNight) -> str:

@@ -1,7 +1,7 @@
 """An incident: something a person should know of tonight, named so that it is told once however often it is met.
 
-Its key names what is wrong and not when or in which task it was met. What it says are names of datasets, districts and
-sources, counts and a link: never a record, an enterprise, an amount or the text of an error.
+Its key names what is wrong and not when or in which task it was met. What it says are names of datasets, districts,
+sources and corrections, counts and a link: never a record, an enterprise, an amount or the text of an error.
 """
 
 from __future__ import annotations
@@ -87,6 +87,17 @@ def late_publication(scheme: str, as_of: date, *, scored: int, link: str = "") -
     blocked = blocked_publication(scheme, as_of, link=link)
     said = {"districts scored 已算出": scored}
     return Incident(blocked.key, as_of, f"not published by its deadline 逾期未发布: {scheme}", blocked.kept, said, link)
+
+
+def unfit_correction(name: str, state: str, as_of: date, *, link: str = "") -> Incident:
+    """A declared correction expects what its source no longer says."""
+    return Incident(
+        f"correction/{name}",
+        as_of,
+        f"a correction no longer fits its source 更正与来源不再相符: {name} ({state})",
+        "what the department says now is used; end the correction (`until`) 采用部门现值，请终止该更正",
+        link=link,
+    )
 
 
 def failed_task(name: str, as_of: date, *, link: str = "") -> Incident:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
+
+from stdnum.cn import uscc
 
 from include.kernel.documents import read_yaml
 
@@ -198,8 +201,10 @@ _NOT_FIRMS: dict[str, Callable[[Town], str]] = {
 }  # fmt: skip
 
 
+@cache
 def _code(number: int) -> str:
-    return f"91320400{number:09d}X"
+    body = f"91320400{number:09d}"
+    return body + uscc.calc_check_digit(body)
 
 
 def _plain(text: str) -> str:

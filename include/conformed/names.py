@@ -1,12 +1,14 @@
 """Reading a name: its one spelling, whose it is (firm, institution, person, foreign, branch), and its four parts.
 
 Nothing here decides who is meant: equality does (`register`), and people do (`candidates` only proposes). A word that
-`names.yaml` lacks makes a candidate worse, never a link wrong.
+`names.yaml` lacks makes a candidate worse, never a link wrong. No list holds every person's name, so what carries no
+word of an organisation is `unclear`: it may be a person's, and is shown only where somebody registered is called so.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -17,6 +19,9 @@ from include.kernel.documents import read_yaml
 from include.kernel.identity import normal_name
 
 FIRM, INSTITUTION, PERSON, FOREIGN, BRANCH = "firm", "institution", "person", "foreign", "branch"
+UNCLEAR, TOO_LONG = "unclear", "too_long"
+LONGEST = 200
+"""Characters of a name; the longest registered ones have about a hundred. What is longer is a text, and not read."""
 
 SEPARATORS = re.compile("[;；]")
 _HAN = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af]")
@@ -24,6 +29,10 @@ _KANA_OR_HANGUL = re.compile("[\u3041-\u30ff\uac00-\ud7a3]")
 _BRACKETED = re.compile(r"\(([^()]*)\)")
 _BELONGING = re.compile(r"(.+?(?:公司|合伙\))(?:\([^()]*\))*)[^()]+(?:(?<!公司)|(?<=[分子]公司))(?:\([^()]*\))*")
 """A firm up to its legal form, then a part of it: …有限公司(常州)研究院. A second legal form makes it a firm."""
+_NUMBERED = re.compile("集团(?:有限)?公司第[〇○零一二三四五六七八九十百0-9]+(?:研究所|研究院|设计院|设计研究院)")
+"""An institute of a state group has a number, and is a legal person of its own."""
+_UNLIKE_A_GIVEN_NAME = "院所站局厅署"
+_OF_A_RANK = "省市区县旗盟"
 _CORE_LENGTH = 2
 _LONGEST_PLACE = 15  # 积石山保安族东乡族撒拉族自治县
 
@@ -49,30 +58,47 @@ def split(text: str) -> list[str]:
 
 
 def kind(text: str) -> str:
-    """Whose name this is. What has no legal form and is no institution and no person is a firm's short name."""
+    """Whose name this is; `unclear` where nothing in it says that it is an organisation's, nor whose."""
     name = normal_name(text)
-    if not _HAN.search(name) or _KANA_OR_HANGUL.search(name) or any(form in name for form in _words("foreign").all):
+    if len(name) > LONGEST:
+        return TOO_LONG
+    if any(form in name for form in _words("foreign").all):
         return FOREIGN
+    if not _HAN.search(name) or _KANA_OR_HANGUL.search(name):
+        return FOREIGN if _is_latin_organisation(text) else UNCLEAR
     whole = _BRACKETED.sub("", name)
+    form = _ending(name, "forms") or _ending(whole, "forms")
+    if not form and _is_person(whole) and whole[-1] not in _UNLIKE_A_GIVEN_NAME:
+        return PERSON
     institution = _ending(whole, "institutions")
+    if _NUMBERED.search(whole):
+        return INSTITUTION
     if len(_ending(whole, "branches")) > len(institution) or _BELONGING.fullmatch(name):
         return BRANCH
-    if _ending(name, "forms") or _ending(whole, "forms"):
-        return FIRM
+    if form:
+        return FOREIGN if "·" in whole and whole.endswith("公司") else FIRM
     if institution:
         return INSTITUTION
-    return PERSON if _is_person(whole) else FIRM
+    if "·" in whole:
+        return PERSON if all(_HAN.fullmatch(one) or one == "·" for one in whole) else UNCLEAR
+    return FIRM if _is_organisation(whole) else UNCLEAR
+
+
+def may_be_person(text: str) -> bool:
+    """Is it a person's name, or can nobody tell that it is none? Such a name is shown nowhere."""
+    return kind(text) in (PERSON, UNCLEAR, TOO_LONG)
 
 
 def head(text: str) -> str:
     """The firm that a branch belongs to: its name up to the legal form; any other name as it is."""
-    found = _BELONGING.fullmatch(normal_name(text))
+    name = normal_name(text)
+    found = _BELONGING.fullmatch(name) if len(name) <= LONGEST else None
     return found[1] if found else text
 
 
 def parts(text: str) -> Parts:
     """A firm's name in place, core (字号), trade and legal form; brackets go to the part they belong to."""
-    name = normal_name(text)
+    name = normal_name(text)[:LONGEST]
     places: list[str] = []
     forms: list[str] = []
     for inner in _BRACKETED.findall(name):
@@ -92,13 +118,29 @@ def parts(text: str) -> Parts:
 
 
 def _is_person(name: str) -> bool:
-    if "·" in name:
-        return all(_HAN.fullmatch(one) or one == "·" for one in name)
+    """A surname and one or two characters: 王伟, 欧阳明远."""
     if not all(map(_HAN.fullmatch, name)):
         return False
     if name[:2] in _words("compound_surnames").all:
         return len(name) in (3, 4)
     return len(name) in (2, 3) and name[0] in _text("surnames")
+
+
+def _is_organisation(name: str) -> bool:
+    """Without a legal form at its end: one inside, a place with its rank in front, or a trade at the end (恒创液压).
+    Of four characters with two surnames in front (陈李…) it may be a person's all the same.
+    """
+    place = name[: _place_at(name)]
+    inside = any(word in name for key in ("forms", "branches", "institutions") for word in _words(key).all if word[1:])
+    if inside or (len(place) > _CORE_LENGTH and place[-1] in _OF_A_RANK):
+        return True
+    two_surnames = len(name) == 4 and all(letter in _text("surnames") for letter in name[:2])
+    return bool(_ending(name, "trades", leave=_CORE_LENGTH)) and not two_surnames
+
+
+def _is_latin_organisation(text: str) -> bool:
+    words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).upper().replace(".", ""))
+    return not _words("latin").all.isdisjoint(words)
 
 
 def _ending(text: str, key: str, *, leave: int = 0) -> str:

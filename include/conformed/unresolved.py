@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, kind, split
+from include.conformed.names import (
+    BRANCH,
+    FIRM,
+    FOREIGN,
+    INSTITUTION,
+    PERSON,
+    TOO_LONG,
+    UNCLEAR,
+    kind,
+    may_be_person,
+    parts,
+    split,
+)
 from include.conformed.register import (
     AMBIGUOUS,
     CODE_FAILS_CHECK,
@@ -34,10 +46,14 @@ UNRESOLVED = pa.schema(
 )
 DECIDED, DECIDED_NOBODY = "decided", "decided_nobody"
 REVIEWED = (AMBIGUOUS, OUTDATED, TWO_ENTERPRISES, OTHER_NAME, CODE_FAILS_CHECK, NONE, BRANCH)
-"""What waits for people. The rest is listed (institutions, foreign names) or counted (persons, codes of others)."""
+"""What waits for people. The rest is listed (institutions, foreign names) or counted: codes of others, persons, and
+who may be one: names without a word of an organisation (`unclear`), texts too long for a name.
+"""
 
 _LISTED = (*REVIEWED, INSTITUTION, FOREIGN)
-_OF_KIND = {FIRM: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, FOREIGN: FOREIGN, PERSON: PERSON}
+_OF_KIND = {FIRM: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, FOREIGN: FOREIGN}
+_OF_KIND |= {one: one for one in (PERSON, UNCLEAR, TOO_LONG)}
+_LONGEST_PLACES = 12  # 江苏省常州市武进区…: where in a registered name its core may begin
 
 Decided = Mapping[tuple[str, str], str | None]
 """What people have decided about one dataset: (code, name) in their one spelling to an enterprise, or to nobody."""
@@ -55,7 +71,7 @@ def subjects(entity: Entity, sent: Callable[[str], str | None]) -> Iterator[tupl
     if not entity.names:
         for party in entity.roles.values() or [entity]:
             code = next(filter(None, map(sent, party.codes)), None)
-            yield subject(code, sent(party.name) if party.name else None)
+            yield from _asked_by(code, sent(party.name) if party.name else None)
 
 
 def settled(links: Links, codes: pa.Array, names: pa.Array, decided: Decided, register: Register) -> Links:
@@ -68,7 +84,7 @@ def settled(links: Links, codes: pa.Array, names: pa.Array, decided: Decided, re
     tier = tier.cast(pa.string())
     open_ = pc.and_(_left_open(links), pc.is_in(tier, value_set=pa.array(REVIEWED)))
     written = list(zip(codes.filter(open_).to_pylist(), names.filter(open_).to_pylist(), strict=True))
-    answers = {one: decided[at] for one in set(written) if (at := subject(*one)) in decided}
+    answers = {one: decided[at] for one in set(written) for at in _asked_by(*one) if at in decided}
     linked = uscc.filter(open_).to_pylist()
     whose = pa.array([answers.get(one, at) for one, at in zip(written, linked, strict=True)], pa.string())
     why = [None if one not in answers else DECIDED if answers[one] else DECIDED_NOBODY for one in written]
@@ -81,7 +97,7 @@ def settled(links: Links, codes: pa.Array, names: pa.Array, decided: Decided, re
 
 def unresolved(dataset: str, links: Links, codes: pa.Array, names: pa.Array, register: Register) -> pa.Table:
     """The records without a link, or with one in doubt (`UNRESOLVED`): one row per tier and spelling, most rows first.
-    No person is named, and one beside a code (who signed, who was asked) puts no link in doubt.
+    Nobody is named who may be a person, and one beside a code (who signed, who was asked) puts no link in doubt.
     """
     tier, open_ = links[1], _left_open(links)
     if not pc.any(open_, min_count=0).as_py():
@@ -93,20 +109,51 @@ def unresolved(dataset: str, links: Links, codes: pa.Array, names: pa.Array, reg
         {"tier": told["tier"]} | {c: pc.if_else(named, told[c], pa.scalar(None, pa.string())) for c in ("code", "name")}
     )
     counts: Counter[tuple[str, str | None, str | None]] = Counter()
-    for row in told.group_by(["tier", "code", "name"], use_threads=False).aggregate([([], "count_all")]).to_pylist():
+    found = told.group_by(["tier", "code", "name"], use_threads=False).aggregate([([], "count_all")]).to_pylist()
+    called_so = _short_names([row["name"] for row in found if row["tier"] in (NONE, OTHER_NAME)], register)
+    for row in found:
         why, code, name = row["tier"], row["code"], row["name"]
         if why == NONE:
-            why = _OF_KIND[kind(name or "")]
-        elif why == OTHER_NAME and kind(name) == PERSON:
+            why = NONE if name in called_so else _OF_KIND[kind(name or "")]
+        elif why == OTHER_NAME and name not in called_so and may_be_person(name):
             continue
+        elif why == CODE_FAILS_CHECK:
+            code, name = _shown(code, name)
         listed = why in _LISTED
-        counts[why, code if listed else None, name if listed else None] += row["count_all"]
+        counts[why, (code or None) if listed else None, (name or None) if listed else None] += row["count_all"]
     ranked = sorted(counts, key=lambda one: (one[0], -counts[one], one[1] or "", one[2] or ""))
     whys, given, named_as = ([one[i] for one in ranked] for i in range(3))
     among = [";".join(found) or None for found in register.meant(given, named_as)]
     rows = [counts[one] for one in ranked]
     columns = [[dataset] * len(ranked), whys, given, named_as, among, rows]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, UNRESOLVED, strict=True)], UNRESOLVED)
+
+
+def _asked_by(code: str | None, name: str | None) -> list[tuple[str, str]]:
+    """By what a decision about a record may be found; the last that is found holds."""
+    return list(dict.fromkeys([subject(*_shown(code, name)), subject(code, name)]))
+
+
+def _shown(code: str | None, name: str | None) -> tuple[str, str]:
+    """How a code that fails its check is shown and decided about: without a name beside it that may be a person's."""
+    return code or "", "" if code and may_be_person(name or "") else name or ""
+
+
+def _short_names(names: Sequence[str | None], register: Register) -> set[str | None]:
+    """Those without a word of an organisation by which somebody registered is called: 恒创, of 常州恒创液压有限公司."""
+    stems: dict[str, list[str]] = defaultdict(list)
+    for name in set(filter(None, names)):
+        if kind(name) == UNCLEAR and len(stem := parts(name).stem) > 1:
+            stems[stem].append(name)
+    found: set[str | None] = set()
+    for length in sorted(set(map(len, stems))):
+        asked = pa.array([stem for stem in stems if len(stem) == length])
+        for start in range(_LONGEST_PLACES):
+            pieces = pc.utf8_slice_codeunits(register.names, start, start + length)
+            for held in register.names.filter(pc.is_in(pieces, value_set=asked)).to_pylist():
+                begins = parts(held).stem[:length]
+                found |= set(stems.get(begins, ()))
+    return found
 
 
 def _left_open(links: Links) -> pa.Array:

@@ -245,6 +245,12 @@ class Contract(_Strict):
         """Our names of the columns that tell of persons, by name or by number: landing writes keyed hashes instead."""
         return [name for name, column in self.columns.items() if column.privacy == "person"]
 
+    def withholds(self, name: str) -> bool:
+        """Does no account show the column? It tells of persons, or lists owners and applicants, who may be persons."""
+        column = self.columns.get(name)
+        tells_of_people = column is not None and (column.privacy == "person" or column.type == "people")
+        return tells_of_people or name in (self.entity.names, self.entity.filed_by)
+
     def severity_of(self, column: Column, aspect: Literal["data_type", "codes"]) -> Severity:
         """What follows when a column's value is unreadable or unknown: its own severity, else the drift policy's."""
         if column.severity != "quarantine_rows":

@@ -17,7 +17,8 @@ class _Shape(BaseModel):
 
 class SourceField(_Shape):
     """One field of a record. `as_sent` is the text that landed, `value` what validation read from it. Fields about a
-    person are withheld. A field that conforming derived (from other records, or by counting) has no `native` name.
+    person, and lists of owners and applicants, are withheld. A field that conforming derived (from other records, or by
+    counting) has no `native` name.
     `correction` names the declared correction that put the value right."""
 
     column: str

@@ -115,6 +115,6 @@ def _by_key(contract: Contract, table: pa.Table) -> dict[tuple[str, ...], dict[s
 
 def _field_change(contract: Contract, name: str, was: object, now: object) -> FieldChange:
     column = contract.columns[name]
-    withheld = column.privacy == "person" or column.type == "people"
+    withheld = contract.withholds(name)
     before, after = (None if withheld or value is None else str(value) for value in (was, now))
     return FieldChange(column=name, zh=column.zh, before=before, after=after, withheld=withheld)

@@ -33,6 +33,7 @@ from include.portal.published import VIEWS, Portrait, Reader, Reading
 from include.portal.quarantine import HeldBack, held_back, one_row, reasons, rows_of, source_of
 from include.portal.show import STYLE
 from include.publish.generations import generations
+from include.steps.corrections import outcomes
 from include.steps.explain import explain_change
 from include.steps.results import published_result
 from include.steps.review import QueueRow
@@ -73,6 +74,9 @@ def page_routes(desk: Desk) -> APIRouter:
                 sources=reading.sources(asked.reader),
                 stages=reading.stages(asked.reader),
                 blocked=[row for row in Ledger(reading.connection).blocked() if asked.reader.may_see(row.scope)],
+                corrections=[
+                    one for one in outcomes(desk.lake, reading.generation.as_of) if asked.reader.may_see(one.scope)
+                ],
                 asked_for=asked_for,
                 publications=generations(reading.connection)[:PUBLICATIONS],
             )

@@ -1,4 +1,6 @@
-"""The rows that validation holds back: whom they concern, the cell at fault as the department wrote it, and why."""
+"""The rows that validation holds back: whom they concern, the cell at fault as the department wrote it, and why. Among
+several names in a cell (owners of a patent) those that may be persons' are not shown.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Row
 
+from include.conformed.names import may_be_person, split
 from include.contracts import Contract, require_contract
 from include.kernel.identity import fold
 from include.kernel.references import SnapshotKey
@@ -14,6 +17,8 @@ from include.portal.published import Reader, Reading
 from include.store.lake import Lake, quarantine
 from include.store.ledger import SnapshotRow
 from include.validation.waiver import row_id
+
+HIDDEN = "＊＊＊"
 
 
 class HeldBack(NamedTuple):
@@ -80,7 +85,7 @@ def _all_held_back(lake: Lake, source: Row | SnapshotRow) -> list[HeldBack]:
             row_id(contract, row)[:16],
             row["_page"],
             row["_ordinal"],
-            row["entity"],
+            _shown(row["entity"]) if contract.entity.names else row["entity"],
             reason,
             *_cell(contract, row, reason),
         )
@@ -92,5 +97,13 @@ def _all_held_back(lake: Lake, source: Row | SnapshotRow) -> list[HeldBack]:
 
 def _cell(contract: Contract, row: dict[str, str | None], reason: str) -> tuple[str, str]:
     """The column that a reason (`column.check`) speaks of, and what stands there; neither, if it speaks of the row."""
-    column = contract.columns.get(reason.partition(".")[0])
-    return ("", "") if column is None else (f"{column.zh} {column.native}", row[column.native] or "")
+    name = reason.partition(".")[0]
+    if (column := contract.columns.get(name)) is None:
+        return "", ""
+    found = row[column.native] or ""
+    names = name in (contract.entity.names, contract.entity.filed_by)
+    return f"{column.zh} {column.native}", _shown(found) if names else found
+
+
+def _shown(names: str) -> str:
+    return ";".join(HIDDEN if may_be_person(name) else name for name in split(names))

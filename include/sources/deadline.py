@@ -26,6 +26,11 @@ from include.kernel.errors import TerminalError
 # Metadata services that stand outside the link-local networks: Alibaba Cloud's, and EC2's in IPv6.
 _METADATA = {ipaddress.ip_address("100.100.100.200"), ipaddress.ip_address("fd00:ec2::254")}
 
+# IPv4-compatible and -mapped (RFC 4291 2.5.5), translated (RFC 2765), NAT64 (RFC 6052; RFC 8215 in one's own network).
+_ENDING_IN_IPV4 = [
+    ipaddress.ip_network(one) for one in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+]
+
 
 class Session(requests.Session):
     """A session for one thread whose exchanges can be given a deadline."""
@@ -94,13 +99,27 @@ def _telling(pool: Any, opened: Any) -> Any:
 
 def _require_allowed(address: str) -> None:
     found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or found
-    if found.is_link_local or found.is_multicast or found.is_unspecified or found in _METADATA:
+    if any(
+        one.is_link_local or one.is_multicast or one.is_unspecified or one in _METADATA
+        for one in (found, *_carried(found))
+    ):
         raise TerminalError(
             "its host leads to a link-local or metadata address, which no department has",
             kept="nothing was sent to it; the last accepted snapshot stays in use",
             todo="correct the host in the source's Connection, and ask who changed it",
         )
+
+
+def _carried(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
+    """The IPv4 address inside an IPv6 one, if it is of a kind that carries one: a gateway would lead there."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return
+    if address.sixtofour is not None:
+        yield address.sixtofour
+    if address.teredo is not None:
+        yield from address.teredo
+    if any(address in network for network in _ENDING_IN_IPV4):
+        yield ipaddress.IPv4Address(address.packed[-4:])
 
 
 def _shut(opened: socket.socket) -> None:

@@ -19,6 +19,7 @@ from include.alarms.incident import (
     late_publication,
     rejected_snapshot,
     silent_source,
+    unfit_correction,
     unscored_district,
 )
 from include.contracts import contracts
@@ -28,6 +29,7 @@ from include.kernel.errors import InnopointsError, unforeseen
 from include.kernel.references import ResultKey, SnapshotKey
 from include.sources.declaration import of_district, shared, sources
 from include.steps.city import published
+from include.steps.corrections import is_ended, last_outcomes
 from include.steps.stores import Stores, open_stores
 from include.store import alarms as store
 from include.store.alarms import Alarm
@@ -138,6 +140,12 @@ def unpublished(as_of: date, scheme: str, *, link: str = "") -> list[Incident]:
     return [late_publication(scheme, as_of, scored=len(scored), link=link)]
 
 
+def unfit_corrections(as_of: date, *, link: str = "") -> list[Incident]:
+    """The corrections that the last night found to fit their source no longer, and that nobody has ended."""
+    night, found = last_outcomes(as_of)
+    return [unfit_correction(one.name, one.state, night, link=link) for one in found if night and one.waits]
+
+
 def standing(stores: Stores) -> tuple[list[Alarm], list[Alarm]]:
     """The incidents that are open, and those that came to their end within a day; what is right again is noted."""
     for one in store.alarms(stores.engine):
@@ -182,6 +190,9 @@ def _is_over(stores: Stores, held: Alarm) -> bool:
         return judged is not None and judged > held.last_seen
     if kind == "district":
         return stores.ledger.scored_after(rest, held.as_of, held.last_seen)
+    if kind == "correction":
+        states = [one.state for one in last_outcomes(date.max)[1] if one.name == rest]
+        return is_ended(*rest.split("/", 1)) or (bool(states) and set(states) == {"applied"})
     if kind == "publication":
         from include.publish.generations import generations
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import include.conformed
 from include.conformed.conform import Conformed, quarantined_pairs
 from include.conformed.conform import conform as conform_dataset
-from include.conformed.correct import correct, corrections_in_force
+from include.conformed.correct import correct, corrections, corrections_in_force
 from include.conformed.enterprises import participants, rule
 from include.conformed.register import Register
 from include.conformed.unresolved import REVIEWED, UNRESOLVED, Decided, number_of
@@ -32,6 +32,7 @@ from include.kernel.periods import arrival_cutoff
 from include.kernel.references import SnapshotKey
 from include.kernel.whole import THREADS
 from include.sources.declaration import REGISTRY
+from include.steps.corrections import FACT
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.decisions import decisions, in_force
@@ -81,7 +82,7 @@ class Frozen:
 
     def corrected(self, stores: Stores, as_of: date) -> pa.Table:
         """The rows that passed, with the corrections that are declared for the night: what conforming begins with. A
-        correction that no longer fits its source is not applied, and said.
+        correction that no longer fits its source is not applied, and said (`include.steps.corrections`).
         """
         rows, outcomes = correct(self.contract, self.key.scope, self.accepted(stores), as_of)
         for outcome in outcomes:
@@ -192,7 +193,7 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
             tables[name] = rows.filter(pc.is_in(rows["uscc"], taking_part))
     tables["enterprises"] = known.enterprises[district]
     used = sorted({*own, *members}, key=lambda frozen: frozen.key)
-    facts = {"snapshot_set": sorted(frozen.member for frozen in used)}
+    facts = {"snapshot_set": sorted(frozen.member for frozen in used), FACT: _outcomes(stores, own, as_of)}
     stores.lake.commit(places.conformed(district, as_of), tables, facts)
     return {
         "district": district,
@@ -261,6 +262,16 @@ def newest(stores: Stores, contract: Contract, scope: str, as_of: date) -> Froze
     return Frozen.of_row(held)
 
 
+def _outcomes(stores: Stores, snapshots: Iterable[Frozen], as_of: date) -> list[list[str]]:
+    """What becomes of the corrections of these snapshots; those of most datasets are none, and nothing is read."""
+    found = []
+    for frozen in snapshots:
+        if any(one.holds(frozen.key.scope, as_of) for one in corrections().get(frozen.key.dataset, ())):
+            _, outcomes = correct(frozen.contract, frozen.key.scope, frozen.accepted(stores), as_of)
+            found += [[one.dataset, one.id, frozen.key.scope, one.state] for one in outcomes]
+    return sorted(found)
+
+
 def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) -> Manifest:
     """The city's conformed tables. Whoever comes first makes them, the others wait and take them as they are."""
     place = places.conformed_city(as_of)
@@ -276,6 +287,7 @@ def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) ->
             "snapshot_set": sorted(frozen.member for frozen in chosen),
             "corrections": sorted(line for scope in (CITY, *areas()) for line in corrections_in_force(scope, as_of)),
             "rules": _rules({frozen.key.dataset for frozen in chosen}),
+            FACT: _outcomes(stores, datasets, as_of),
         }
         held = stores.lake.manifest(place)
         if again or held is None or held.facts != facts:

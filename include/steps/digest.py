@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date
 from typing import Any
 
@@ -17,6 +17,7 @@ from include.kernel.references import ResultKey
 from include.publish.generations import Generation, generations
 from include.sources.declaration import sources
 from include.steps.alarm import pairs, send, standing, where
+from include.steps.corrections import last_outcomes
 from include.steps.review import queue
 from include.steps.stores import Stores, open_stores
 from include.store.alarms import DIGEST
@@ -59,6 +60,7 @@ def _night(stores: Stores, as_of: date, scheme: str) -> Night:
         without_result=[code for code, row in results.items() if row is None],
         blocked_deliveries=len(stores.ledger.blocked()),
         names_waiting=_names_waiting(as_of),
+        corrections=Counter(one.state for one in last_outcomes(as_of)[1]),
         open_incidents=[(one.title, one.as_of) for one in open_now],
         over_incidents=[one.title for one in ended],
     )

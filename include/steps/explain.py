@@ -511,7 +511,7 @@ class _Records:
         _hold_landed(contract, read[at], row, corrected)
         fields = []
         for name, described in _columns(contract).items():
-            withheld = described.privacy == "person" or described.type == "people"
+            withheld = contract.withholds(name)
             native = described.native if name in contract.columns else None
             fields.append(
                 SourceField(

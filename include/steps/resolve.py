@@ -3,7 +3,8 @@
 In: a CSV with a column `name` (a cell may list several, parted by `;`), and a registry with `uscc, name` and, if
 wanted, `former_names` (parted by `;`, each perhaps `name@YYYY-MM-DD` until which it was carried). Out: one line per
 name, with a tier. Only `exact` and `alias` carry a code; others carry candidates for a person to look at: at most three
-that are like it, or all enterprises that share the name. A code that the registry gives two names is for review too.
+that are like it, or all enterprises that share the name. A code that the registry gives two names is for review too; so
+is a name whose code in the registry fails its check, and such a code is nobody's candidate.
 """
 
 from __future__ import annotations
@@ -20,18 +21,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.conformed.candidates import Candidates
-from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, SEPARATORS, head, kind, split
+from include.conformed.names import (
+    BRANCH,
+    FIRM,
+    FOREIGN,
+    INSTITUTION,
+    LONGEST,
+    PERSON,
+    SEPARATORS,
+    TOO_LONG,
+    UNCLEAR,
+    head,
+    kind,
+    split,
+)
 from include.conformed.register import ALIAS, AMBIGUOUS, EXACT, NONE, OUTDATED, Register
 from include.kernel.cells import write_csv
 from include.kernel.errors import BadInput
-from include.kernel.identity import normal_code, normal_names
+from include.kernel.identity import check_digit_holds, normal_code, normal_names
 
 RESULT = ["name", "uscc", "tier", "candidates"]
 REVIEW = "review"
 TIERS = (EXACT, ALIAS, REVIEW, BRANCH, INSTITUTION, PERSON, NONE)
 _NOTHING = "nothing was written"
+_TOLD = 5
 _TIERS = {EXACT: EXACT, ALIAS: ALIAS, AMBIGUOUS: REVIEW, OUTDATED: REVIEW}
-_OF_KIND = {FIRM: NONE, FOREIGN: NONE, BRANCH: BRANCH, INSTITUTION: INSTITUTION, PERSON: PERSON}
+_OF_KIND = {FIRM: NONE, UNCLEAR: NONE, FOREIGN: NONE, TOO_LONG: REVIEW}
+_OF_KIND |= {one: one for one in (BRANCH, INSTITUTION, PERSON)}
 _FORMER_NAME = re.compile(r"[^@]+(@\d{4}-\d{2}-\d{2})?")
 
 
@@ -44,10 +60,18 @@ class Answer(NamedTuple):
     candidates: tuple[str, ...] = ()
 
 
-def resolve_file(names: Path, registry: Path, out: Path) -> Counter[str]:
-    """Resolve the file `names` against the file `registry`; write `out`; how many names of each tier."""
-    known = _registry(registry)
-    asked = [name for line in _rows(names, ["name"]) for name in _each(line.row["name"])]
+class Resolved(NamedTuple):
+    """How many names of each tier, and what is wrong with the files, if anything: each in one line without a name."""
+
+    tiers: Counter[str]
+    doubts: list[str]
+
+
+def resolve_file(names: Path, registry: Path, out: Path) -> Resolved:
+    """Resolve the file `names` against the file `registry`; write `out`."""
+    known, failing = _registry(registry)
+    cells = [(line.at, name) for line in _rows(names, ["name"]) for name in _each(line.row["name"])]
+    asked = [name for _, name in cells]
     answers = resolve_names(asked, known)
     write_csv(
         out,
@@ -55,7 +79,10 @@ def resolve_file(names: Path, registry: Path, out: Path) -> Counter[str]:
         ((one.name, one.uscc, one.tier, ";".join(one.candidates)) for one in answers),
         made_of=[names, registry],
     )
-    return Counter(one.tier for one in answers)
+    long = [at for at, name in cells if kind(name) == TOO_LONG]
+    return Resolved(
+        Counter(one.tier for one in answers), [*_of_codes(registry, failing, known), *_of_texts(names, long)]
+    )
 
 
 def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
@@ -63,7 +90,8 @@ def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
     register = Register.of(registry, lag_days=0)  # a list of names has no date: former names are believed
     different = list(dict.fromkeys(names))
     uscc, tier = register.by_names(pa.array(different, pa.string()), pa.nulls(len(different), pa.date32()))
-    answers, doubtful = {}, _under_two_names(registry)
+    failing = set(filter(lambda code: not check_digit_holds(code), register.codes.to_pylist()))
+    answers, doubtful = {}, failing | _under_two_names(registry)
     for name, code, why in zip(different, uscc.to_pylist(), tier.to_pylist(), strict=True):
         if code in doubtful:
             answers[name] = Answer(name, REVIEW)
@@ -78,7 +106,12 @@ def resolve_names(names: Sequence[str], registry: pa.Table) -> list[Answer]:
         for name, found in zip(unlike, candidates.of([head(name) for name in unlike]), strict=True):
             reviewed = found and answers[name].tier == NONE
             answers[name] = answers[name]._replace(candidates=found, tier=REVIEW if reviewed else answers[name].tier)
-    return [answers[name] for name in names]
+    return [_without(failing, answers[name]) for name in names]
+
+
+def _without(failing: set[str], answer: Answer) -> Answer:
+    """The answer without the codes that cannot be right."""
+    return answer._replace(candidates=tuple(code for code in answer.candidates if code not in failing))
 
 
 def _under_two_names(registry: pa.Table) -> set[str]:
@@ -98,7 +131,9 @@ class _Line(NamedTuple):
     row: dict[str, str]
 
 
-def _registry(path: Path) -> pa.Table:
+def _registry(path: Path) -> tuple[pa.Table, list[str]]:
+    """The registry, and where in it the codes stand that fail their check."""
+    failing: list[str] = []
     columns: dict[str, list[str]] = {"uscc": [], "name": [], "former_names": []}
     for at, row in _rows(path, ["uscc", "name"]):
         uscc, former = normal_code(row["uscc"]), row.get("former_names") or ""
@@ -110,11 +145,43 @@ def _registry(path: Path) -> pa.Table:
                 raise BadInput(
                     "a former name is neither a name nor name@YYYY-MM-DD", where=at, kept=_NOTHING, todo="correct it"
                 )
+        if not check_digit_holds(uscc):
+            failing.append(at)
         for column, text in zip(columns.values(), (uscc, row["name"], former), strict=True):
             column.append(text)
     if not columns["uscc"]:
         raise BadInput("no enterprise", where=str(path), kept=_NOTHING, todo="write uscc, name rows")
-    return pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+    return pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()}), failing
+
+
+def _of_codes(path: Path, failing: list[str], registry: pa.Table) -> Iterator[str]:
+    if failing:
+        yield _doubt(
+            f"{len(failing)} of {registry.num_rows} codes fail the check of GB 32100, {_at(failing)}",
+            path,
+            "what the others link; a name that only such a line carries is for review, without a candidate",
+            "correct these codes and resolve again, or look the names up by hand",
+        )
+
+
+def _of_texts(path: Path, long: list[str]) -> Iterator[str]:
+    if long:
+        yield _doubt(
+            f"{len(long)} names have more than {LONGEST} characters, {_at(long)}",
+            path,
+            "all the others' answers; these are for review, without a candidate",
+            "part the names in such a cell by ;",
+        )
+
+
+def _doubt(what: str, path: Path, kept: str, todo: str) -> str:
+    return str(BadInput(what, where=str(path), kept=kept, todo=todo))
+
+
+def _at(places: list[str]) -> str:
+    lines = list(dict.fromkeys(at.rpartition(" ")[2] for at in places))
+    more = f" and {len(lines) - _TOLD} more" if len(lines) > _TOLD else ""
+    return f"at line {', '.join(lines[:_TOLD])}{more}"
 
 
 def _rows(path: Path, required: list[str]) -> Iterator[_Line]:

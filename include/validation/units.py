@@ -1,8 +1,9 @@
 """A department that changes from 元 to 万元, or turns a sign, moves amounts by the same power of ten all at once.
 
 Two ways to see it. A row that was there last time (same key) has an amount to compare with, so a small share of such
-rows is enough. A row that is new is compared with its enterprise's own amounts: the median over the matched
-enterprises stands near 1, however heavy the tails. Floats: this is a diagnosis and never a figure that is published.
+rows is enough, whatever the power: who sends 万元 may send 千元 tomorrow, ten times as much. A row that is new is
+compared with its enterprise's own amounts: the median over the matched enterprises stands near 1, however heavy the
+tails. Floats: this is a diagnosis and never a figure that is published.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from include.contracts import Contract
 
-POWERS = {2: "分", 3: "千元", 4: "万元", 8: "亿元"}
+_POWERS = [power for power in range(-8, 9) if power]  # 亿元 to 元 and back, and all between
 _NEAR = 0.05  # rounding to two decimals of 万元 moves a logarithm by less
 _MOST_OF = 0.5
 
@@ -54,14 +55,15 @@ def _of_standing(
     name: str, kind: str, population: pd.Series, value: np.ndarray, before: np.ndarray, allowed: Mapping[str, float]
 ) -> Iterator[str | None]:
     """Amounts that were there before, per population: how many moved by one power of ten, or changed their sign."""
-    powers = np.log10(np.abs(value / before))
-    signed = {f"10^{sign * power}": np.abs(powers - sign * power) < _NEAR for power in POWERS for sign in (1, -1)}
-    signed["-1"] = value == -before
+    logarithms = np.log10(np.abs(value / before))
+    nearest = np.rint(logarithms)
+    power = np.where(np.abs(logarithms - nearest) < _NEAR, nearest, 0)
+    moved = {f"10^{one}": power == one for one in _POWERS} | {"-1": value == -before}
+    share = allowed["unit_share"] if kind == "all" else _MOST_OF
     groups = population.groupby(population, sort=True).indices
-    for what, moved in signed.items():
+    for what, rows_moved in moved.items():
         for group, rows in groups.items():
-            count = int(moved[rows].sum())
-            share = allowed["unit_share"] if kind == "all" else _MOST_OF
+            count = int(rows_moved[rows].sum())
             too_many = count >= max(allowed["unit_rows"], share * len(rows))
             yield f"{name}{_named(kind, group)}: {count} of {len(rows)} amounts times {what}" if too_many else None
 

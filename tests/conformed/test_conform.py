@@ -9,6 +9,7 @@ import pytest
 from include.conformed.conform import conform, quarantined_pairs
 from include.conformed.enterprises import participants
 from include.conformed.register import Register
+from include.conformed.unresolved import settled, subject, unresolved
 from include.contracts import Contract, require_contract
 
 A, B, YOUNG = "91320411YY00000018", "91320411YY00000026", "91320411YY00000034"
@@ -222,6 +223,46 @@ def test_what_links_to_nobody_is_listed_and_counted_and_a_person_is_never_named(
             ("person", None, None, 2),
         )
     ]
+
+
+PEOPLE = ["兰建国", "扎西多吉", "隋红梅", "王建国", "阿不都热合曼", "陈李美玲", "JOHN HARRIS", "张" * 300]
+
+
+def test_nobody_who_may_be_a_person_is_named_and_a_short_name_is_where_somebody_is_called_so(
+    registry: pa.Table,
+) -> None:
+    contract = require_contract("IP_PAT")
+    rows = [
+        {"publication_no": f"CN{i}A", "assignees": text, "application_date": date(2026, 1, 1)}
+        for i, text in enumerate([";".join(PEOPLE), "恒创", "常州恒创", "恒新"])
+    ]
+    firm = pa.table({"uscc": [A], "name": ["江苏省常州市武进区恒创液压有限公司"], "former_names": [""]})
+    found = conform(contract, accepted(contract, rows), Register.of(firm, 365), pa.array([A])).unresolved
+    listed = {(row["tier"], row["name"]): row["rows"] for row in found.to_pylist()}
+    assert listed == {
+        ("none", "恒创"): 1,
+        ("none", "常州恒创"): 1,
+        ("person", None): 3,
+        ("unclear", None): 5,
+        ("too_long", None): 1,
+    }
+
+
+def test_a_person_beside_a_code_that_fails_is_not_named_and_the_code_can_be_decided(registry: pa.Table) -> None:
+    """What is shown is what a decision copies: the code alone."""
+    contract, code = require_contract("TAX_VAT"), "91320411YY00000019"
+    register = Register.of(registry, 365)
+    links = register.resolve(
+        [pa.array([code] * 2)], pa.array(["扎西多吉", "丁丁模具有限公司"]), pa.nulls(2, pa.date32())
+    )
+    codes, names = pa.array([code] * 2), pa.array(["扎西多吉", "丁丁模具有限公司"])
+    left = unresolved(contract.dataset, links, codes, names, register).to_pylist()
+    assert [(row["tier"], row["code"], row["name"]) for row in left] == [
+        ("code_fails_check", code, None),
+        ("code_fails_check", code, "丁丁模具有限公司"),
+    ]
+    uscc, _ = settled(links, codes, names, {subject(code, None): A}, register)
+    assert uscc.to_pylist() == [A, None]
 
 
 def test_a_decision_settles_what_equality_leaves_open_and_nothing_else(registry: pa.Table) -> None:

@@ -1,9 +1,25 @@
 """Reading a name: one spelling, whose it is, and its four parts."""
 
+import time
+
 import pyarrow as pa
 import pytest
 
-from include.conformed.names import BRANCH, FIRM, FOREIGN, INSTITUTION, PERSON, Parts, head, kind, parts, split
+from include.conformed.names import (
+    BRANCH,
+    FIRM,
+    FOREIGN,
+    INSTITUTION,
+    PERSON,
+    TOO_LONG,
+    UNCLEAR,
+    Parts,
+    head,
+    kind,
+    may_be_person,
+    parts,
+    split,
+)
 from include.kernel.identity import normal_name, normal_names
 
 
@@ -54,9 +70,12 @@ def test_a_cell_of_several_names_is_parted_at_either_semicolon() -> None:
         ("常州甲投资合伙企业（有限合伙）", FIRM),
         ("常州甲研究院有限公司", FIRM),
         ("常州市武进甲机械厂", FIRM),
-        ("天合光能", FIRM),
+        ("恒创液压", FIRM),
+        ("常州市恒创", FIRM),
+        ("天合光能", UNCLEAR),
         ("西门子公司", FIRM),  # it ends like 子公司, and is none
-        ("罗伯特・博世有限公司", FIRM),
+        ("罗伯特・博世有限公司", FOREIGN),  # no name registered here has a dot, but a shop may bear its keeper's
+        ("艾力・买买提餐饮店", FIRM),
         ("常州甲科技有限公司南京分公司", BRANCH),
         ("常州甲科技股份有限公司技术研究院", BRANCH),
         ("江苏甲有限责任公司（常州）第一分厂", BRANCH),
@@ -67,12 +86,33 @@ def test_a_cell_of_several_names_is_parted_at_either_semicolon() -> None:
         ("常州高新区管委会", INSTITUTION),
         ("常州市天宁区茶山街道办事处", INSTITUTION),
         ("江苏省特种设备监督检验研究院常州分院", INSTITUTION),
+        ("中国甲集团公司第十四研究所", INSTITUTION),
+        ("中国甲集团有限公司第七〇二研究所", INSTITUTION),
+        ("河海大学常州校区", INSTITUTION),
+        ("常州市公安局交通警察支队", INSTITUTION),
+        ("常州甲股份有限公司第一研究所", BRANCH),
         ("常州甲科技股份有限公司北京办事处", BRANCH),
         ("王伟", PERSON),
         ("张三丰", PERSON),
         ("欧阳明远", PERSON),
         ("买买提·阿不都", PERSON),
+        ("兰建国", PERSON),
+        ("隋红梅", PERSON),
+        ("麦家", PERSON),
+        ("完颜明远", PERSON),
+        ("李大学", PERSON),
+        ("扎西多吉", UNCLEAR),
+        ("阿不都热合曼", UNCLEAR),
+        ("陈李美玲", UNCLEAR),
+        ("陈李文化", UNCLEAR),
+        ("山田太郎", UNCLEAR),
+        ("迈克尔·J·李", UNCLEAR),
+        ("李明 李红", UNCLEAR),
+        ("JOHN HARRIS", UNCLEAR),
+        ("さくら", UNCLEAR),
         ("SIEMENS AG", FOREIGN),
+        ("Hitachi, Ltd.", FOREIGN),
+        ("The University of Tokyo", FOREIGN),
         ("株式会社东芝", FOREIGN),
         ("トヨタ自動車", FOREIGN),
     ],
@@ -106,8 +146,19 @@ def test_the_head_of_a_branch_is_its_firm() -> None:
     "name", ["", " ", "\x00", "()", "（）（）", "公司", "有限公司", "常州", "A" * 300, "𠮷田", "1"]
 )
 def test_any_text_can_be_read(name: str) -> None:
-    assert kind(name) in (FIRM, INSTITUTION, PERSON, FOREIGN, BRANCH)
+    assert kind(name) in (FIRM, INSTITUTION, PERSON, FOREIGN, BRANCH, UNCLEAR, TOO_LONG)
     assert isinstance(parts(name), Parts)
+
+
+@pytest.mark.parametrize("name", ["有限公司" * 51, "公司()" * 7500 + "甲(", "中国" * 15000, "张" * 201])
+def test_a_text_too_long_for_a_name_is_not_read(name: str) -> None:
+    """What reads a name takes the square of its length."""
+    started = time.perf_counter()
+    assert kind(name) == TOO_LONG
+    assert may_be_person(name)
+    assert head(name) == name
+    parts(name)
+    assert time.perf_counter() - started < 1
 
 
 def test_names_by_the_column_are_spelt_as_they_are_one_by_one() -> None:

@@ -7,6 +7,7 @@ import io
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from include.portal import published as published_module
 from include.portal.published import Reader
 from include.portal.web import HEADERS, make_app
 from include.schemes.model import schemes
+from include.store import lake as places
 from include.store.lake import Lake
 from include.store.warehouse import generation, migrate, writing
 from tests.portal import every_page
@@ -126,6 +128,25 @@ def test_tonight_tells_each_source_and_the_stages_beside_what_was_announced(brow
     assert "拒收" in text
     assert "71.4 %" in text
     assert "16 %" in text
+
+
+def test_tonight_tells_what_became_of_the_declared_corrections_to_whoever_may_see_their_scope(
+    published: Engine, desk: Callable[..., TestClient], tmp_path: Path
+) -> None:
+    held, night = Lake(str(tmp_path)), date(2026, 11, 23)
+    of_city = {"outcomes": [["IP_PAT", "patent-status", "city", "applied"]]}
+    held.commit(places.conformed_city(night), {}, of_city)
+    of_district = {"outcomes": [["TAX_CIT", "five-million", "320411", "repaired"]]}
+    held.commit(places.conformed("320411", night), {}, of_district)
+    whole = desk(published, lake=held).get("/points/").text
+    assert "five-million" in whole
+    assert "部门已修正，待终止" in whole
+    assert "patent-status" in whole
+    assert "已套用" in whole
+    own = desk(published, Reader("li", frozenset({"320411"})), lake=held).get("/points/").text
+    assert ("five-million" in own, "patent-status" in own) == (True, False)
+    elsewhere = desk(published, Reader("wu", frozenset({"320412"})), lake=held).get("/points/").text
+    assert "five-million" not in elsewhere
 
 
 def test_a_portrait_stands_beside_its_stage(browser: TestClient) -> None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
+from include.contracts import require_contract
+from include.kernel.references import SnapshotKey
 from include.portal.published import Reader
+from include.portal.quarantine import held_back
+from include.store.lake import Lake, quarantine
 
 HELD = "/points/quarantine/TAX_CIT/320411"
 
@@ -25,6 +34,20 @@ def test_each_reason_stands_with_the_cell_as_it_was_written(browser: TestClient)
     page = browser.get(HELD).text
     assert "五百万" in page
     assert "amount_yuan.min" in page
+
+
+def test_among_owners_those_who_may_be_persons_are_not_shown(tmp_path: Path) -> None:
+    held, contract, day = Lake(str(tmp_path)), require_contract("IP_PAT"), date(2026, 11, 23)
+    owners = contract.columns["assignees"].native
+    text = "常州恒创精密有限公司;扎西多吉；兰建国;常州大学"
+    rows = pa.Table.from_pylist([{owners: text, "_page": 1, "_ordinal": 7}], contract.landing_schema())
+    reasons, entity = pa.array([["assignees.legible", "snapshot.other"]]), pa.array([text])
+    rows = rows.append_column("reasons", reasons).append_column("entity", entity)
+    held.commit(quarantine(SnapshotKey("IP_PAT", "city", day)), {"data": rows}, {})
+    source: Any = SimpleNamespace(dataset="IP_PAT", scope="city", as_of=day)
+    shown = "常州恒创精密有限公司;＊＊＊;＊＊＊;常州大学"
+    assert [(one.entity, one.found) for one in held_back(held, source)] == [(shown, shown), (shown, "")]
+    assert held_back(held, source, text="扎西多吉") == []
 
 
 def test_the_overview_leads_to_what_was_held_back(browser: TestClient) -> None:

@@ -57,6 +57,8 @@ pytestmark = pytest.mark.services
 
 AS_OF, DISTRICT, SCHEME = date(2026, 11, 20), "320411", "changzhou_v1"
 PEOPLE = ["金丝雀欧阳某", "320411198502306666", "13987605432", "canary@person.example"]
+OWNERS = ["隋金雀", "扎西雀吉", "SINGER CANARY"]
+"""Individuals among the applicants and owners of a published patent; no list of surnames has the last two."""
 AMOUNT = "876543210.98"
 HASHING_KEY = "canary-key-that-hashes-people"
 
@@ -90,6 +92,11 @@ def _planted(made: Any) -> Any:
             at = tables[dataset].column_names.index(native)
             cells = pa.array([PEOPLE[number % len(PEOPLE)]] * tables[dataset].num_rows, pa.string())
             tables[dataset] = tables[dataset].set_column(at, native, cells)
+    for dataset, column in _lists_of_names():
+        native = contracts()[dataset].columns[column].native
+        at = tables[dataset].column_names.index(native)
+        cells = pc.binary_join_element_wise(tables[dataset][native], ";".join(OWNERS), ";")
+        tables[dataset] = tables[dataset].set_column(at, native, cells)
     filings = tables["TAX_VAT"]
     at = filings.column_names.index("XSE")
     ours = pc.equal(filings["_area"], DISTRICT)
@@ -97,6 +104,16 @@ def _planted(made: Any) -> Any:
     amounts = pc.if_else(ours, pa.scalar(AMOUNT, filings["XSE"].type), filings["XSE"])
     tables["TAX_VAT"] = filings.set_column(at, "XSE", amounts)
     return replace(made, tables=tables)
+
+
+def _lists_of_names() -> list[tuple[str, str]]:
+    """(dataset, column) of every column that lists whoever owns or applied."""
+    return [
+        (dataset, column)
+        for dataset, contract in contracts().items()
+        for column in (contract.entity.names, contract.entity.filed_by)
+        if column
+    ]
 
 
 class _Lines(logging.Handler):
@@ -193,6 +210,31 @@ def test_no_file_of_the_lake_the_ledger_or_the_warehouse_names_a_person_or_a_sec
     assert _holding(night, canaries) == {}
 
 
+def test_an_owner_who_is_a_person_stands_in_the_lists_of_owners_only(night: Night) -> None:
+    """Published patents are kept as they were published: in the columns of names, and in quarantine what they say."""
+    place = re.compile(r"lake/(\w+)/(?:(\w+)/)?.*?(\w+)-[0-9a-f]{16}\.parquet (\w+)")
+    holding = {place.sub(r"\1 \2 \3 \4", at) for at in _holding(night, OWNERS)}
+    lists = [(contracts()[dataset], column) for dataset, column in _lists_of_names()]
+    own = {f"landing {one.dataset} data {one.columns[column].native}" for one, column in lists}
+    own |= {f"accepted {one.dataset} data {column}" for one, column in lists}
+    assert own <= holding
+    allowed = {
+        f"quarantine {one.dataset} data {name}"
+        for one, column in lists
+        for name in ("entity", one.columns[column].native)
+    }
+    allowed |= {
+        name
+        for name in holding
+        for one, column in lists
+        if re.fullmatch(rf"conformed \w* {one.dataset.lower()} {column}", name)
+    }
+    assert holding - own - allowed == set()
+    unresolved = open_stores().lake.read(places.conformed_city(AS_OF), "unresolved")
+    tiers = {row["tier"] for row in unresolved.to_pylist() if row["dataset"] == "IP_PAT"}
+    assert tiers >= {"person", "unclear"}
+
+
 def test_the_search_finds_what_may_be_found(night: Night) -> None:
     """An enterprise's name, in Parquet and in the published tables; a dataset's code, in manifests and reports."""
     profile = open_stores().lake.read(places.points(ResultKey(AS_OF, DISTRICT, SCHEME)), "points")
@@ -215,13 +257,13 @@ def test_an_amount_stands_in_its_own_dataset_and_the_measures_made_of_it_only(ni
 def test_nothing_that_was_said_or_logged_names_a_person_an_amount_or_a_secret(night: Night) -> None:
     everything = "\n".join([*night.said, *night.logged])
     assert len(night.logged) > 50  # the lines of urllib3, which hold addresses, are not among them
-    assert _found(everything, [*PEOPLE, AMOUNT, HASHING_KEY, *night.secrets]) == []
+    assert _found(everything, [*PEOPLE, *OWNERS, AMOUNT, HASHING_KEY, *night.secrets]) == []
 
 
 def test_an_explanation_names_no_person(night: Night) -> None:
     profile = open_stores().lake.read(places.points(ResultKey(AS_OF, DISTRICT, SCHEME)), "points")
     account = explain(profile["uscc"].to_pylist()[0], SCHEME, as_of=AS_OF)
-    assert _found(render(account) + account.model_dump_json(), [*PEOPLE, *night.secrets]) == []
+    assert _found(render(account) + account.model_dump_json(), [*PEOPLE, *OWNERS, *night.secrets]) == []
 
 
 def _everything(dataset: str) -> dict[str, str]:
@@ -300,7 +342,7 @@ def test_no_message_names_a_person_an_enterprise_an_amount_or_a_secret(night: Ni
     said = "\n".join(line for message in messages for line in (message.subject, *message.lines))
     assert "tax_database: " in said
     assert len(messages) > 100
-    assert _found(said, [*PEOPLE, AMOUNT, AMOUNT[:6], HASHING_KEY, *night.secrets, *firms]) == []
+    assert _found(said, [*PEOPLE, *OWNERS, AMOUNT, AMOUNT[:6], HASHING_KEY, *night.secrets, *firms]) == []
 
 
 READERS = [
@@ -371,7 +413,7 @@ def test_no_page_no_export_and_no_answer_of_the_api_names_a_person_or_a_secret(n
             said = _text(answer)
             answered[route] = answered.get(route, 0) + (answer.status_code == 200)
             asked = [word for word in PEOPLE if word in path]  # a search repeats what was typed, nothing else does
-            kept = [word for word in [*PEOPLE, HASHING_KEY, *night.secrets] if word not in asked]
+            kept = [word for word in [*PEOPLE, *OWNERS, HASHING_KEY, *night.secrets] if word not in asked]
             assert _found(said, kept) == [], path
             if "{uscc}" not in route:
                 assert AMOUNT not in said, path

@@ -44,6 +44,7 @@ def resolve(folder: Path, monkeypatch: pytest.MonkeyPatch, names: str | bytes, r
         ("常州恒创液压机械有限公司上海分公司", "", "branch", "91320411YY00000018"),
         ("常州大学", "", "institution", ""),
         ("张三丰", "", "person", ""),
+        ("扎西多吉", "", "none", ""),
         ("西门子公司", "", "none", ""),
         ("SIEMENS AG", "", "none", ""),
         ("深圳腾飞航空科技有限公司", "", "none", ""),
@@ -114,6 +115,60 @@ def test_a_code_that_the_registry_gives_two_names_is_left_to_people(
         "常州永创机械有限公司,,review,91320411YY00000018",
         "常州金鑫(江苏)模具有限公司,91320411YY00000280,exact,",
     ]
+
+
+FAILING = """uscc,name,former_names
+91320411MA1ABCDE1I,常州错码一有限公司,常州旧错有限公司
+12345,常州错码二有限公司,
+=cmd|'/c calc'!A1,常州算式有限公司,
+９１３２０４１１ＹＹ００００００１８,常州恒创液压机械有限公司,
+91320411YY00000019,常州金鑫模具有限公司,
+91320411yy 00000280,常州金鑫模具有限公司,
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("常州错码一有限公司", ",review,"),
+        ("常州旧错有限公司", ",review,"),
+        ("常州错码二有限公司", ",review,"),
+        ("常州错码二科技有限公司", ",review,"),  # like one whose code nobody can trust
+        ("常州算式有限公司", ",review,"),
+        ("常州恒创液压机械有限公司", "91320411YY00000018,exact,"),
+        ("常州金鑫模具有限公司", ",review,91320411YY00000280"),
+    ],
+)
+def test_a_code_that_fails_its_check_is_never_given_to_a_name_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, answer: str
+) -> None:
+    assert resolve(tmp_path, monkeypatch, f"name\n{name}\n{name}\n", FAILING) == 0
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1:] == [f"{name},{answer}"] * 2
+    told = capsys.readouterr().err
+    assert "innopoints: registry.csv: 4 of 6 codes fail the check of GB 32100, at line 2, 3, 4, 6 | kept: " in told
+    assert " | do: " in told
+    assert told.count("\n") == 1
+    assert "常州" not in told
+
+
+def test_of_many_codes_that_fail_the_first_few_lines_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = "uscc,name\n" + "".join(f"{number},常州甲{number}有限公司\n" for number in range(7))
+    assert resolve(tmp_path, monkeypatch, GOOD, registry) == 0
+    assert "7 of 7 codes fail the check of GB 32100, at line 2, 3, 4, 5, 6 and 2 more |" in capsys.readouterr().err
+
+
+def test_a_text_too_long_for_a_name_is_for_review_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The longest registered names have about a hundred characters; 30,000 of them kept two minutes busy."""
+    longest, longer = "有限公司" * 50, "有限公司" * 7500
+    assert resolve(tmp_path, monkeypatch, f"name\n{longest}\n{longer}\n{longer}\n") == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("innopoints: names.csv: 2 names have more than 200 characters, at line 3, 4 | kept: ")
+    assert said.err.count("\n") == 1
+    assert ("review 2, " in said.out, "none 1\n" in said.out) == (True, True)
 
 
 GOOD = "name\n常州大学\n"

@@ -146,6 +146,20 @@ def test_three_of_a_hundred_amounts_that_move_by_the_same_power_are_a_unit(moved
         assert failing(now, filings(100)) == {"snapshot.unit": "sales_yuan: 3 of 100 amounts times 10^-4"}
 
 
+@pytest.mark.parametrize("power", [power for power in range(-8, 9) if power])
+def test_every_power_of_ten_is_a_unit_and_what_lies_between_is_none(power: int) -> None:
+    """A little more or less is what rounding to 0.01 of a larger unit does; half as much again is something else."""
+
+    def moved(by: str) -> dict[str, str]:
+        tens = Decimal(by) * Decimal(10) ** power
+        last = filings(10, sales_yuan=Decimal(1000 if power > 0 else 10**11))
+        return failing([row | {"sales_yuan": round(row["sales_yuan"] * tens, 2)} for row in last], last)
+
+    assert moved("1")["snapshot.unit"].startswith(f"sales_yuan: 10 of 10 amounts times 10^{power}, ")
+    assert "snapshot.unit" in moved("1.04")
+    assert moved("1.5") == {}
+
+
 def test_amounts_that_change_by_anything_else_are_restatements() -> None:
     now = [row | {"sales_yuan": Decimal(1000 + 13 * i)} for i, row in enumerate(filings(100))]
     assert failing(now, filings(100)) == {}
@@ -173,7 +187,15 @@ NIGHTS, LARGER = Nights(20210430, 400), Nights(20210430, 1500)
 WORLDS = pytest.mark.parametrize(
     "nights", [NIGHTS, pytest.param(LARGER, marks=pytest.mark.drift)], ids=lambda nights: str(nights.enterprises)
 )
-FACTORS = {"元 to 万元": "0.0001", "万元 to 元": "10000", "元 to 千元": "0.001", "千元 to 元": "1000"}
+FACTORS = {
+    "元 to 万元": "0.0001",
+    "万元 to 元": "10000",
+    "元 to 千元": "0.001",
+    "千元 to 元": "1000",
+    "万元 to 千元": "10",
+    "千元 to 万元": "0.1",
+}
+RARE = {"元 to 百万元": "0.000001", "百万元 to 元": "1000000", "元 to 分": "100", "分 to 元": "0.01"}
 
 
 def money(nights: Nights) -> list[tuple[Contract, str]]:
@@ -227,17 +249,17 @@ def amounts(contract: Contract, rows: pa.Table) -> np.ndarray:
 
 
 @WORLDS
-@pytest.mark.parametrize("change", FACTORS)
-def test_a_unit_that_changes_in_the_whole_dataset_is_always_caught(change: str, nights: Nights) -> None:
+@pytest.mark.parametrize("factor", [*FACTORS.values(), *RARE.values()], ids=[*FACTORS, *RARE])
+def test_a_unit_that_changes_in_the_whole_dataset_is_always_caught(factor: str, nights: Nights) -> None:
     for contract, scope in money(nights):
         rows, before = nights.accepted(contract, scope, DAY), nights.before(contract, scope, DAY)
-        whole = spoiled(contract, rows, np.ones(rows.num_rows, bool), FACTORS[change])
+        whole = spoiled(contract, rows, np.ones(rows.num_rows, bool), factor)
         assert caught(contract, whole, before), (contract.dataset, scope)
         assert not caught(contract, rows, before), (contract.dataset, scope)
 
 
 @WORLDS
-@pytest.mark.parametrize("change", ["元 to 万元", "万元 to 元"])
+@pytest.mark.parametrize("change", ["元 to 万元", "万元 to 元", "万元 to 千元"])
 def test_a_unit_that_changes_in_one_district_of_a_city_dataset_is_always_caught(change: str, nights: Nights) -> None:
     """Three amounts of a district are the least that can tell a unit from a correction."""
     judged = 0
