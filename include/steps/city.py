@@ -18,7 +18,7 @@ from include.steps.lineage import publishing_work, traced
 from include.steps.results import gatherer, moved_away
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
-from include.store.ledger import ResultRow
+from include.store.ledger import Member, ResultRow
 
 if TYPE_CHECKING:
     from include.publish.generations import Generation
@@ -43,7 +43,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
 
     stores, rules, place = open_stores(), compiled(scheme, as_of), places.ranked(as_of, scheme)
     with stores.lease(place, holder) as lease:
-        results = _results(stores, as_of, scheme)
+        results, city = _results(stores, as_of, scheme), stores.lake.manifest(places.conformed_city(as_of))
         moved = moved_away(stores.lake, results)
         gather = gatherer(stores.lake, results, moved)
         profile, ledger = gather("points", "profile"), gather("points", "ledger")
@@ -77,7 +77,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
             "last_good": older,
             "without_result": sorted(set(areas()) - {row.result.district for row in results}),
             "moved": sum(len(left) for left in moved.values()),
-            "behind": _behind(results, as_of),
+            "behind": _behind(results, city.facts["snapshot_set"] if city else [], as_of),
         }
         stores.lake.commit(place, tables, facts, fence=lease.fence)
     return {
@@ -161,26 +161,24 @@ def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
     return results
 
 
-def _behind(results: list[ResultRow], as_of: date) -> dict[str, str]:
-    """Of the districts scored for the date, those that took an older snapshot of the city's than another did.
+def _behind(results: list[ResultRow], city: list[Member], as_of: date) -> dict[str, str]:
+    """Of the districts scored for the date, those that took another snapshot of what all share than the `city` was last
+    conformed from: of an older day, or of the same one before it was replaced.
 
     A department that answered again between two districts, or a dataset landed anew, leaves them on different grounds:
     the publication says so, and clearing the district's `conform` mends it.
     """
-    tonight = [row for row in results if row.result.as_of == as_of]
-    newest: dict[str, str] = {}
-    for dataset, scope, day, _ in (member for row in tonight for member in row.members):
-        if scope == CITY:
-            newest[dataset] = max(newest.get(dataset, day), day)
+    newest = {(dataset, scope): (day, sha256) for dataset, scope, day, sha256 in city}
     behind = {}
-    for row in tonight:
-        older = [
-            f"{member[0]} of {member[2]}"
-            for member in row.members
-            if member[1] == CITY and member[2] < newest[member[0]]
+    for row in (row for row in results if row.result.as_of == as_of):
+        others = [
+            f"{dataset if scope == CITY else f'{dataset}/{scope}'} of {day}"
+            + (" before it was replaced" if day == newest[dataset, scope][0] else "")
+            for dataset, scope, day, sha256 in row.members
+            if newest.get((dataset, scope), (day, sha256)) != (day, sha256)
         ]
-        if older:
-            behind[row.result.district] = ", ".join(older)
+        if others:
+            behind[row.result.district] = ", ".join(others)
     return behind
 
 
