@@ -16,7 +16,7 @@ from include.kernel.connections import Lookup
 from include.kernel.errors import BadInput, TerminalError, one_line
 from include.kernel.references import SnapshotKey
 from include.steps.snapshots import VERDICT, commit_judged, judged, pulled
-from include.steps.stores import lock_of, open_stores
+from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
 from include.store.ledger import Lease, ResultRow
 
@@ -56,7 +56,7 @@ def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, l
         found = judgement.to_json()
         said: dict[str, Any] = {"lease": lease, "reason": why, "before_sha": held.accepted_sha}
         if judgement.verdict == "rejected":
-            _report(contract, key, found, lease)
+            _report(stores, contract, key, found, lease)
             stores.ledger.record_repull(key, outcome="rejected", rejected_by=judgement.reason, **said)
             with lease.fence():
                 stores.lake.drop_raw(places.raw(key))
@@ -71,7 +71,7 @@ def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, l
         assert accepted_sha is not None
         outcome = "same" if accepted_sha == held.accepted_sha else "replaced"
         if outcome == "replaced":
-            _report(contract, key, found, lease)
+            _report(stores, contract, key, found, lease)
             said["landing"] = {
                 "contract_version": contract.version,
                 "declared": facts["declared"],
@@ -104,9 +104,9 @@ def _attempt(key: SnapshotKey) -> str:
     return places.report(key).replace("report.html", "repulled.html")
 
 
-def _report(contract: Contract, key: SnapshotKey, found: dict[str, Any], lease: Lease) -> None:
+def _report(stores: Stores, contract: Contract, key: SnapshotKey, found: dict[str, Any], lease: Lease) -> None:
     """The report of this attempt, beside that of the night."""
     from include.validation.report import render_report
 
     with lease.fence():
-        open_stores().lake.write_text(_attempt(key), render_report(contract, f"{key}, asked again", found))
+        stores.lake.write_text(_attempt(key), render_report(contract, f"{key}, asked again", found))

@@ -16,26 +16,32 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 import requests
+import sqlalchemy as sa
 
 from include import steps
 from include.embedded.environment import free_ports
 from include.kernel.connections import Connection, missing
 from include.kernel.errors import TerminalError
 from include.kernel.references import SnapshotKey
+from include.publish.generations import generations
 from include.sources.declaration import of_district, shared
 from include.steps.repull import repull
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.lake import MANIFEST, Lake
+from include.store.ledger import Lease, Ledger
+from include.store.warehouse import reading
 from tests.faults import invariants
 from tests.faults.conftest import Measured, Seeds
 from tests.faults.scale import scale
 from tests.faults.tasks import Connections, Task, Zombie, attempt
 from tests.publish.conftest import make_tables
+from tests.publish.test_generations import view
 from tests.sources.test_database import filing, sqlite_with
 
 AS_OF = date(2026, 11, 23)
@@ -229,12 +235,12 @@ def test_every_task_of_a_night_killed_at_each_crash_point_ends_as_if_nothing_had
 def overtaken(
     night: Night, task: Task, arrives: Callable[[Path], Connections], again: list[Task], *, every: int
 ) -> tuple[int, int]:
-    """Let the task fall asleep at its n-th crash point, for n = 1, 2, … until it ends before. Something arrives, the
-    tasks of `again` end with its new attempt, and it wakes: nothing is another then. At how many
+    """Let the task fall asleep at every so many of its crash points, from its lease on, until it ends before one.
+    Something arrives, the tasks of `again` end with its new attempt, and it wakes: nothing is another then. At how many
     points it was overtaken, and refused.
     """
     slept = refused = 0
-    for n in itertools.count(1, every):
+    for n in itertools.count(4, every):
         home = night.copy(task)
         with Zombie(task, home, night.connections, at=n) as zombie:
             if not zombie.sleeps():
@@ -274,7 +280,7 @@ def stores_of(home: Path) -> Iterator[Stores]:
         stores.engine.dispose()
 
 
-@pytest.mark.parametrize(("task", "every"), [(LAND, 3), (VALIDATE, 9), (PUBLISH, 6)], ids=str)
+@pytest.mark.parametrize(("task", "every"), [(LAND, 3), (VALIDATE, 4), (PUBLISH, 12)], ids=str)
 def test_a_task_that_wakes_after_its_new_attempt_changes_nothing(
     small: Night, tmp_path: Path, task: Task, every: int, measured: Measured
 ) -> None:
@@ -290,6 +296,30 @@ def test_a_task_that_wakes_after_its_new_attempt_changes_nothing(
     slept, refused = overtaken(small, task, arrives, [task], every=every)
     assert refused
     measured(19, f"{task}: overtaken at {slept} points, refused at {refused}, nothing changed at any")
+
+
+def test_a_publication_that_wakes_before_its_lease_publishes_what_is_ranked_by_then(
+    small: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new attempt ranks and publishes while the other is about to take its lease."""
+    small.before(PUBLISH)
+    acquire = Ledger.acquire
+
+    def woken(ledger: Ledger, *given: Any) -> Lease:
+        monkeypatch.setattr(Ledger, "acquire", acquire)
+        ranked = stores.lake.require(places.ranked(AS_OF, SCHEME))
+        stores.lake.commit(ranked.place, make_tables(7, indicators=5), ranked.facts)
+        steps.publish(AS_OF, SCHEME, holder="task")
+        return acquire(ledger, *given)
+
+    with stores_of(small.copy(PUBLISH)) as stores:
+        first = steps.publish(AS_OF, SCHEME, holder="task")["generation"]
+        monkeypatch.setattr(Ledger, "acquire", woken)
+        late = steps.publish(AS_OF, SCHEME, holder="task")["generation"]
+        found = {one.id: one.status for one in generations(stores.engine)}
+        assert found == {first: "superseded", late: "current"}
+        with reading(stores.engine) as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(view("enterprise_profile"))) == 7
 
 
 @pytest.mark.faults
