@@ -108,5 +108,6 @@ def _report(stores: Stores, contract: Contract, key: SnapshotKey, found: dict[st
     """The report of this attempt, beside that of the night."""
     from include.validation.report import render_report
 
+    page = render_report(contract, f"{key}, asked again", found)
     with lease.fence():
-        stores.lake.write_text(_attempt(key), render_report(contract, f"{key}, asked again", found))
+        stores.lake.write_text(_attempt(key), page)

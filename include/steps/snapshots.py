@@ -124,8 +124,9 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             if judgement.verdict == "rejected" and stores.ledger.release_of(key, held.landing_sha):
                 found |= {"verdict": "accepted", "reason": f"released; it was blocked by {judgement.reason}"}
             accepted_sha = commit_judged(stores, contract, key, judgement, found, held.landing_sha, lease)
+            page = render_report(contract, str(key), found)
             with lease.fence():
-                stores.lake.write_text(places.report(key), render_report(contract, str(key), found))
+                stores.lake.write_text(places.report(key), page)
             stores.ledger.record_verdict(
                 key,
                 lease=lease,
