@@ -78,6 +78,7 @@ def one_row(lake: Lake, ledger: Ledger, source: Row | SnapshotRow, row: str) -> 
 def _all_held_back(lake: Lake, ledger: Ledger, source: Row | SnapshotRow) -> list[HeldBack]:
     key, contract = SnapshotKey(source.dataset, source.scope, source.as_of), require_contract(source.dataset)
     judged = ledger.snapshot(key)
+    # A generation may be of a snapshot that the ledger does not know.
     rows = (lake.read(quarantine(key)) if judged is None else held_back_rows(lake, judged)).to_pylist()
     found = [
         HeldBack(
