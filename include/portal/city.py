@@ -24,8 +24,7 @@ from include.kernel.areas import areas
 from include.kernel.errors import InnopointsError
 from include.kernel.identity import normal_name
 from include.portal.published import EXPECTED_SHARES, VIEWS, Reader, Reading
-from include.steps.results import stood_on
-from include.store.lake import Lake
+from include.store.lake import Lake, conformed
 from include.store.ledger import Ledger
 
 MOST_FOUND = 1000
@@ -161,8 +160,7 @@ def former_names(lake: Lake, ledger: Ledger, as_of: date) -> dict[str, list[str]
         if night is None:
             continue
         try:
-            place, version = stood_on(lake, night)["conformed"]
-            held = lake.read(place, "enterprises", ["uscc", "former_names"], version=version)
+            held = lake.read(conformed(area, night.result.as_of), "enterprises", ["uscc", "former_names"])
         except InnopointsError:
             continue
         for uscc, names in zip(held["uscc"].to_pylist(), held["former_names"].to_pylist(), strict=True):
