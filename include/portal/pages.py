@@ -112,7 +112,7 @@ def page_routes(desk: Desk) -> APIRouter:
                 desk.city(reading),
                 steps=next_steps(rules, found) if rules else [],
                 warnings=warned,
-                held=rows_of_it(desk.lake, asked.reader, warned.quarantined, found),
+                held=rows_of_it(desk.lake, Ledger(reading.connection), asked.reader, warned.quarantined, found),
                 since=before(desk.lake, reading, found.profile.district),
             )
 
@@ -204,13 +204,13 @@ def page_routes(desk: Desk) -> APIRouter:
     def held_back_rows(asked: AskedFor, dataset: str, scope: str, reason: Text = "", q: Text = "") -> Response:
         with desk.reading(asked.generation) as reading:
             source = source_of(reading, asked.reader, dataset, scope)
-            return rows_held_back(asked, reading, desk.lake, source, f"/quarantine/{dataset}/{scope}", reason, q)
+            return rows_held_back(asked, reading, desk, source, f"/quarantine/{dataset}/{scope}", reason, q)
 
     @routes.get("/quarantine/{dataset}/{scope}/{row}")
     def held_back_row(asked: AskedFor, dataset: str, scope: str, row: str) -> Response:
         with desk.reading(asked.generation) as reading:
             source = source_of(reading, asked.reader, dataset, scope)
-            found = one_row(desk.lake, source, row)
+            found = one_row(desk.lake, Ledger(reading.connection), source, row)
             never = not_waivable([one.reason for one in found])
             return asked.page(reading, "held_row", source=source, held=found, never=never)
 
@@ -249,17 +249,18 @@ def page_routes(desk: Desk) -> APIRouter:
 
 
 def rows_held_back(
-    asked: Asked, reading: Reading | None, lake: Lake, source: Row | SnapshotRow, here: str, reason: str, q: str
+    asked: Asked, reading: Reading | None, desk: Desk, source: Row | SnapshotRow, here: str, reason: str, q: str
 ) -> Response:
     """What is in quarantine of a snapshot, by check and text; nothing before it is judged."""
     is_judged = source.quarantined is not None
-    rows, known = (held_back(lake, source, reason, q), reasons(lake, source)) if is_judged else ([], [])
+    stores = desk.lake, Ledger(reading.connection if reading else desk.engine)
+    rows, known = (held_back(*stores, source, reason, q), reasons(*stores, source)) if is_judged else ([], [])
     about = {"source": source, "here_is": here, "reason": reason, "q": q, "reasons": known}
     return asked.sheet(reading, "held_back", rows, columns_of(HeldBack), **about)
 
 
 def rows_of_it(
-    lake: Lake, reader: Reader, sources: Sequence[Row], found: Portrait
+    lake: Lake, ledger: Ledger, reader: Reader, sources: Sequence[Row], found: Portrait
 ) -> list[tuple[Row, HeldBack | None]]:
     """The rows of an enterprise in these quarantines, as far as its reader may open them; None for a quarantine that
     is damaged.
@@ -267,7 +268,7 @@ def rows_of_it(
     rows: list[tuple[Row, HeldBack | None]] = []
     for source in (one for one in sources if reader.may_see(one.scope)):
         try:
-            rows += [(source, one) for one in rows_of(lake, source, found.profile.uscc, found.profile.name)]
+            rows += [(source, one) for one in rows_of(lake, ledger, source, found.profile.uscc, found.profile.name)]
         except InnopointsError:
             rows.append((source, None))
     return rows

@@ -14,8 +14,9 @@ from include.kernel.identity import fold
 from include.kernel.references import SnapshotKey
 from include.portal.desk import Sorry
 from include.portal.published import Reader, Reading
+from include.steps.held_back import held_back as held_back_rows
 from include.store.lake import Lake, quarantine
-from include.store.ledger import SnapshotRow
+from include.store.ledger import Ledger, SnapshotRow
 from include.validation.waiver import row_id
 
 HIDDEN = "＊＊＊"
@@ -45,41 +46,45 @@ def source_of(reading: Reading, reader: Reader, dataset: str, scope: str) -> Row
     raise Sorry(404, "unknown_source")
 
 
-def held_back(lake: Lake, source: Row | SnapshotRow, reason: str = "", text: str = "") -> list[HeldBack]:
+def held_back(
+    lake: Lake, ledger: Ledger, source: Row | SnapshotRow, reason: str = "", text: str = ""
+) -> list[HeldBack]:
     """What of that snapshot is in quarantine, in the order in which it came: all, or for one reason, or what holds a
     text in the name, the code or the cell.
     """
     asked = fold(text)
     return [
         one
-        for one in _all_held_back(lake, source)
+        for one in _all_held_back(lake, ledger, source)
         if reason in ("", one.reason) and (asked in fold(one.entity) or asked in fold(one.found))
     ]
 
 
-def reasons(lake: Lake, source: Row | SnapshotRow) -> list[str]:
+def reasons(lake: Lake, ledger: Ledger, source: Row | SnapshotRow) -> list[str]:
     """The checks that hold something back of that snapshot."""
-    return sorted({one.reason for one in _all_held_back(lake, source)})
+    return sorted({one.reason for one in _all_held_back(lake, ledger, source)})
 
 
-def rows_of(lake: Lake, source: Row | SnapshotRow, uscc: str, name: str) -> list[HeldBack]:
+def rows_of(lake: Lake, ledger: Ledger, source: Row | SnapshotRow, uscc: str, name: str) -> list[HeldBack]:
     """The rows in quarantine of that snapshot that give the code or the name of an enterprise."""
-    rows, asked = _all_held_back(lake, source), (fold(uscc), fold(name))
+    rows, asked = _all_held_back(lake, ledger, source), (fold(uscc), fold(name))
     found = [one for text in asked for one in rows if text in fold(one.entity) or text in fold(one.found)]
     return list({one.row: one for one in found}.values())
 
 
-def one_row(lake: Lake, source: Row | SnapshotRow, row: str) -> list[HeldBack]:
+def one_row(lake: Lake, ledger: Ledger, source: Row | SnapshotRow, row: str) -> list[HeldBack]:
     """One row by its name, with each of its reasons."""
-    found = [one for one in _all_held_back(lake, source) if one.row == row]
+    found = [one for one in _all_held_back(lake, ledger, source) if one.row == row]
     if not found:
         raise Sorry(404, "unknown_row")
     return found
 
 
-def _all_held_back(lake: Lake, source: Row | SnapshotRow) -> list[HeldBack]:
+def _all_held_back(lake: Lake, ledger: Ledger, source: Row | SnapshotRow) -> list[HeldBack]:
     key, contract = SnapshotKey(source.dataset, source.scope, source.as_of), require_contract(source.dataset)
-    rows = lake.read(quarantine(key)).to_pylist()
+    judged = ledger.snapshot(key)
+    # A generation may be of a snapshot that the ledger does not know.
+    rows = (lake.read(quarantine(key)) if judged is None else held_back_rows(lake, judged)).to_pylist()
     found = [
         HeldBack(
             row_id(contract, row)[:16],

@@ -4,7 +4,7 @@ or refused, and the manifests of a night's result. Whose districts these are dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from include.portal.desk import Desk, Sorry, Text
 from include.portal.pages import rows_held_back
 from include.portal.published import Reader
 from include.schemes.model import schemes
+from include.steps.held_back import quarantine_version
 from include.store import lake as places
 from include.store.lake import Manifest
 from include.store.ledger import Ledger, SnapshotRow
@@ -48,8 +49,12 @@ def snapshot_routes(desk: Desk) -> APIRouter:
 
     @routes.get(SNAPSHOT + "/manifest")
     def snapshot_manifest(asked: AskedFor, dataset: Dataset, scope: Scope, as_of: date) -> Response:
-        key = held(asked.reader, dataset, scope, as_of).key
-        named = [places.landing(key), places.quarantine(key), places.accepted(key)]
+        found = held(asked.reader, dataset, scope, as_of)
+        named: dict[str, str | None] = {places.landing(found.key): found.landing_sha}
+        if found.verdict:
+            named[places.quarantine(found.key)] = quarantine_version(desk.lake, found)
+        if found.accepted_sha:
+            named[places.accepted(found.key)] = found.accepted_sha
         about = f"{dataset}/{scope}/{as_of}"
         return asked.page(None, "manifests", about=about, manifests=_manifests(desk, named))
 
@@ -59,13 +64,13 @@ def snapshot_routes(desk: Desk) -> APIRouter:
         asked: AskedFor, dataset: Dataset, scope: Scope, as_of: date, reason: Text = "", q: Text = ""
     ) -> Response:
         found, here = held(asked.reader, dataset, scope, as_of), f"/snapshots/{dataset}/{scope}/{as_of}/quarantine"
-        return rows_held_back(asked, None, desk.lake, found, here, reason, q)
+        return rows_held_back(asked, None, desk, found, here, reason, q)
 
     @routes.get("/results/{scope}/{as_of}/manifest")
     def result_manifest(asked: AskedFor, scope: Scope, as_of: date, scheme: Text = "") -> Response:
         _require_scope(asked.reader, scope)
         known = not scheme or scheme in schemes()
-        manifests = _manifests(desk, _rooms(scope, as_of, scheme)) if known else []
+        manifests = _manifests(desk, dict.fromkeys(_rooms(scope, as_of, scheme))) if known else []
         if not manifests:
             raise Sorry(404, "unknown_snapshot")
         return asked.page(None, "manifests", about=f"{scope}/{as_of} {scheme}", manifests=manifests)
@@ -87,9 +92,12 @@ def _rooms(scope: str, as_of: date, scheme: str) -> Sequence[str]:
     return [places.conformed(scope, as_of), places.measures(scope, as_of), *scored]
 
 
-def _manifests(desk: Desk, named: Sequence[str]) -> list[tuple[Manifest, dict[str, Any]]]:
-    """Those that are committed, each with its facts in one line; a list is told by its length."""
-    found = [manifest for place in named if (manifest := desk.lake.manifest(place)) is not None]
+def _manifests(desk: Desk, named: Mapping[str, str | None]) -> list[tuple[Manifest, dict[str, Any]]]:
+    """Those that are committed, in the version named or the last one, each with its facts in one line; a list is told
+    by its length.
+    """
+    held = (desk.lake.manifest(place, version) for place, version in named.items())
+    found = [manifest for manifest in held if manifest is not None]
     return [
         (one, {name: len(fact) if isinstance(fact, (list, dict)) else fact for name, fact in one.facts.items()})
         for one in found

@@ -24,7 +24,7 @@ def before(stores: Stores, contract: Contract, key: SnapshotKey) -> Before:
     last = _earlier(stores, contract, held, held.as_of) if held else None
     if held is None or last is None:
         return Before()
-    landing = stores.lake.manifest(places.landing(held.key))
+    landing = stores.lake.manifest(places.landing(held.key), held.landing_sha)
     return Before(
         last=last,
         season=_season(stores, contract, key),
@@ -45,7 +45,7 @@ def _season(stores: Stores, contract: Contract, key: SnapshotKey) -> Earlier | N
 
 
 def _earlier(stores: Stores, contract: Contract, held: SnapshotRow, counted_from: date) -> Earlier | None:
-    rows = stores.lake.read(places.accepted(held.key))
+    rows = stores.lake.read(places.accepted(held.key), version=held.accepted_sha)
     return Earlier(counted_from, rows) if rows.column_names == contract.accepted_schema().names else None
 
 
@@ -56,7 +56,8 @@ def _district_of(stores: Stores, as_of: date) -> dict[str, str]:
         registry = stores.ledger.last_accepted(REGISTRY, area, as_of)
         if registry is None:
             continue
-        rows = stores.lake.read(places.accepted(registry.key), columns=["uscc", "name"])
+        place, version = places.accepted(registry.key), registry.accepted_sha
+        rows = stores.lake.read(place, columns=["uscc", "name"], version=version)
         found |= {normal_name(name): area for name in rows["name"].to_pylist()}
         found |= dict.fromkeys(rows["uscc"].to_pylist(), area)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from include.steps.lineage import publishing_work, traced
 from include.steps.results import gatherer, moved_away
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
-from include.store.ledger import ResultRow
+from include.store.ledger import Member, ResultRow
 
 if TYPE_CHECKING:
     from include.publish.generations import Generation
@@ -40,46 +41,45 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
     from include.points.rank import rank as rank_points
     from include.publish.tables import category_points, with_category_columns
 
-    stores, rules = open_stores(), compiled(scheme, as_of)
-    results = _results(stores, as_of, scheme)
-
-    moved = moved_away(stores.lake, results)
-    gather = gatherer(stores.lake, results, moved)
-    profile, ledger = gather("points", "profile"), gather("points", "ledger")
-    points = rank_points(gather("points", "points"), profile)
-    values, measures = gather("values", "values"), gather("measures", "measures")
-    tables = {
-        "enterprise_profile": profile,
-        "enterprise_points": with_category_columns(points, rules.scheme.category_ids),
-        "category_points": category_points(points, rules.scheme.category_ids),
-        "points_ledger": ledger,
-        **lists(rules, points=points, profile=profile, values=values, measures=measures, ledger=ledger),
-        "stage_distribution": stage_distribution(profile),
-        **once_only(
-            rules,
-            profile=profile,
-            values=values,
-            measures=measures,
-            quarantined=gather("conformed", "quarantined"),
-            stale=_stale(results, as_of),
-            datasets_of={name: measure.datasets for name, measure in catalogue().items()},
-            form=paper_form(rules.scheme, as_of),
-        ),
-        "source_quality": _source_quality(stores, results, as_of),
-    }
-    members = sorted({tuple(member) for row in results for member in row.members})
-    older = {row.result.district: row.result.as_of.isoformat() for row in results if row.result.as_of != as_of}
-    facts = {
-        "scheme_version": rules.version,
-        "snapshot_set": [list(member) for member in members],
-        "districts": {row.result.district: row.points_sha for row in results},
-        "last_good": older,
-        "without_result": sorted(set(areas()) - {row.result.district for row in results}),
-        "moved": sum(len(left) for left in moved.values()),
-        "behind": _behind(results, as_of),
-    }
-    with stores.lease("publish", holder):  # nobody publishes what is being replaced
-        stores.lake.commit(places.ranked(as_of, scheme), tables, facts)
+    stores, rules, place = open_stores(), compiled(scheme, as_of), places.ranked(as_of, scheme)
+    with stores.lease(place, holder) as lease:
+        results, city = _results(stores, as_of, scheme), stores.lake.manifest(places.conformed_city(as_of))
+        moved = moved_away(stores.lake, results)
+        gather = gatherer(stores.lake, results, moved)
+        profile, ledger = gather("points", "profile"), gather("points", "ledger")
+        points = rank_points(gather("points", "points"), profile)
+        values, measures = gather("values", "values"), gather("measures", "measures")
+        tables = {
+            "enterprise_profile": profile,
+            "enterprise_points": with_category_columns(points, rules.scheme.category_ids),
+            "category_points": category_points(points, rules.scheme.category_ids),
+            "points_ledger": ledger,
+            **lists(rules, points=points, profile=profile, values=values, measures=measures, ledger=ledger),
+            "stage_distribution": stage_distribution(profile),
+            **once_only(
+                rules,
+                profile=profile,
+                values=values,
+                measures=measures,
+                quarantined=gather("conformed", "quarantined"),
+                stale=_stale(results, as_of),
+                datasets_of={name: measure.datasets for name, measure in catalogue().items()},
+                form=paper_form(rules.scheme, as_of),
+            ),
+            "source_quality": _source_quality(stores, results, as_of),
+        }
+        members = sorted({tuple(member) for row in results for member in row.members})
+        older = {row.result.district: row.result.as_of.isoformat() for row in results if row.result.as_of != as_of}
+        facts = {
+            "scheme_version": rules.version,
+            "snapshot_set": [list(member) for member in members],
+            "districts": {row.result.district: row.points_sha for row in results},
+            "last_good": older,
+            "without_result": sorted(set(areas()) - {row.result.district for row in results}),
+            "moved": sum(len(left) for left in moved.values()),
+            "behind": _behind(results, city.facts["snapshot_set"] if city else [], as_of),
+        }
+        stores.lake.commit(place, tables, facts, fence=lease.fence)
     return {
         "as_of": as_of.isoformat(),
         "scheme": scheme,
@@ -95,16 +95,9 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_ac
     from include.publish.generations import prune
     from include.publish.generations import publish as publish_generation
 
-    stores = open_stores()
-    place = places.ranked(as_of, scheme)
-    ranked = stores.lake.require(place)
-    notes = [reason] if reason else []
-    if ranked.facts["last_good"]:
-        notes.append("last good result of " + ", ".join(f"{d} ({on})" for d, on in ranked.facts["last_good"].items()))
-    if ranked.facts["without_result"]:
-        notes.append("no result of " + ", ".join(ranked.facts["without_result"]))
-    notes += [f"{district} stands on {which}" for district, which in ranked.facts.get("behind", {}).items()]
+    stores, place = open_stores(), places.ranked(as_of, scheme)
     with stores.lease("publish", holder) as lease:
+        ranked = stores.lake.require(place)
         generation = publish_generation(
             stores.engine,
             lease=lease,
@@ -114,7 +107,7 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_ac
             snapshot_set=stores.ledger.snapshot_set(ranked.facts["snapshot_set"]),
             content_sha=ranked.sha256,
             tables={name: stores.lake.read(place, name, version=ranked.sha256) for name in ranked.tables},
-            reason="; ".join(notes),
+            reason="; ".join([*([reason] if reason else []), *_notes(ranked.facts)]),
             drift_accepted_by=drift_accepted_by,
         )
     pruned = prune(stores.engine, now=datetime.now(UTC))
@@ -144,6 +137,16 @@ def published(stores: Stores, as_of: date, scheme: str) -> Generation | None:
     return next((one for one in found if one.status != "blocked"), None)
 
 
+def _notes(facts: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of the results that were ranked: which are older, and which stand on others."""
+    notes = []
+    if facts["last_good"]:
+        notes.append("last good result of " + ", ".join(f"{area} ({on})" for area, on in facts["last_good"].items()))
+    if facts["without_result"]:
+        notes.append("no result of " + ", ".join(facts["without_result"]))
+    return notes + [f"{area} stands on {which}" for area, which in facts.get("behind", {}).items()]
+
+
 def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
     """Each district's result as of the date, else its last good one before."""
     found = [stores.ledger.last_scored(district, scheme, as_of) for district in areas()]
@@ -158,26 +161,24 @@ def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
     return results
 
 
-def _behind(results: list[ResultRow], as_of: date) -> dict[str, str]:
-    """Of the districts scored for the date, those that took an older snapshot of the city's than another did.
+def _behind(results: list[ResultRow], city: list[Member], as_of: date) -> dict[str, str]:
+    """Of the districts scored for the date, those that took another snapshot of what all share than the `city` was last
+    conformed from: of an older day, or of the same one before it was replaced.
 
     A department that answered again between two districts, or a dataset landed anew, leaves them on different grounds:
     the publication says so, and clearing the district's `conform` mends it.
     """
-    tonight = [row for row in results if row.result.as_of == as_of]
-    newest: dict[str, str] = {}
-    for dataset, scope, day, _ in (member for row in tonight for member in row.members):
-        if scope == CITY:
-            newest[dataset] = max(newest.get(dataset, day), day)
+    newest = {(dataset, scope): (day, sha256) for dataset, scope, day, sha256 in city}
     behind = {}
-    for row in tonight:
-        older = [
-            f"{member[0]} of {member[2]}"
-            for member in row.members
-            if member[1] == CITY and member[2] < newest[member[0]]
+    for row in (row for row in results if row.result.as_of == as_of):
+        others = [
+            f"{dataset if scope == CITY else f'{dataset}/{scope}'} of {day}"
+            + (" before it was replaced" if day == newest[dataset, scope][0] else "")
+            for dataset, scope, day, sha256 in row.members
+            if newest.get((dataset, scope), (day, sha256)) != (day, sha256)
         ]
-        if older:
-            behind[row.result.district] = ", ".join(older)
+        if others:
+            behind[row.result.district] = ", ".join(others)
     return behind
 
 

@@ -173,28 +173,29 @@ def conform(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
 
     The city's are conformed on the way, unless they already are from the same snapshots.
     """
-    stores = open_stores()
-    datasets = [contract for contract in contracts().values() if contract.scope == "district"]
-    own = [newest(stores, contract, require_area(district), as_of) for contract in datasets]
-    city = _conformed_city(stores, as_of, holder, again=False)
-    members = [Frozen.of(member) for member in city.facts["snapshot_set"]]
-    registries = [frozen for frozen in members if frozen.key.dataset == REGISTRY]
-    own = [frozen for frozen in own if frozen.key.dataset != REGISTRY]
-    own += [frozen for frozen in registries if frozen.key.scope == district]
-    known = Registries.read(stores, registries, as_of)
-    register, taking_part = known.within(district), known.participating(district)
-    tables = conformed(stores, own, register, taking_part, decided(stores, as_of), as_of)
-    for name in city.tables:
-        rows = stores.lake.read(places.conformed_city(as_of), name, version=city.sha256)
-        if name == "quarantined":
-            held_back = pa.concat_tables([tables[name], rows.filter(pc.is_in(rows["uscc"], known.codes[district]))])
-            tables[name] = held_back.sort_by([("uscc", "ascending"), ("dataset", "ascending")])
-        elif name != "unresolved":
-            tables[name] = rows.filter(pc.is_in(rows["uscc"], taking_part))
-    tables["enterprises"] = known.enterprises[district]
-    used = sorted({*own, *members}, key=lambda frozen: frozen.key)
-    facts = {"snapshot_set": sorted(frozen.member for frozen in used), FACT: _outcomes(stores, own, as_of)}
-    stores.lake.commit(places.conformed(district, as_of), tables, facts)
+    stores, place = open_stores(), places.conformed(require_area(district), as_of)
+    with stores.lease(place, holder) as lease:
+        datasets = [contract for contract in contracts().values() if contract.scope == "district"]
+        own = [newest(stores, contract, district, as_of) for contract in datasets]
+        city = _conformed_city(stores, as_of, holder, again=False)
+        members = [Frozen.of(member) for member in city.facts["snapshot_set"]]
+        registries = [frozen for frozen in members if frozen.key.dataset == REGISTRY]
+        own = [frozen for frozen in own if frozen.key.dataset != REGISTRY]
+        own += [frozen for frozen in registries if frozen.key.scope == district]
+        known = Registries.read(stores, registries, as_of)
+        register, taking_part = known.within(district), known.participating(district)
+        tables = conformed(stores, own, register, taking_part, decided(stores, as_of), as_of)
+        for name in city.tables:
+            rows = stores.lake.read(places.conformed_city(as_of), name, version=city.sha256)
+            if name == "quarantined":
+                held_back = pa.concat_tables([tables[name], rows.filter(pc.is_in(rows["uscc"], known.codes[district]))])
+                tables[name] = held_back.sort_by([("uscc", "ascending"), ("dataset", "ascending")])
+            elif name != "unresolved":
+                tables[name] = rows.filter(pc.is_in(rows["uscc"], taking_part))
+        tables["enterprises"] = known.enterprises[district]
+        used = sorted({*own, *members}, key=lambda frozen: frozen.key)
+        facts = {"snapshot_set": sorted(frozen.member for frozen in used), FACT: _outcomes(stores, own, as_of)}
+        stores.lake.commit(place, tables, facts, fence=lease.fence)
     return {
         "district": district,
         "as_of": as_of.isoformat(),
@@ -275,7 +276,7 @@ def _outcomes(stores: Stores, snapshots: Iterable[Frozen], as_of: date) -> list[
 def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) -> Manifest:
     """The city's conformed tables. Whoever comes first makes them, the others wait and take them as they are."""
     place = places.conformed_city(as_of)
-    with stores.lease(place, holder):
+    with stores.lease(place, holder) as lease:
         datasets = [
             newest(stores, contract, CITY, as_of) for contract in contracts().values() if contract.scope == CITY
         ]
@@ -294,7 +295,7 @@ def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) ->
             known = Registries.read(stores, registries, as_of)
             people = decided(stores, as_of)
             tables = conformed(stores, datasets, known.register, known.participating(), people, as_of)
-            held = stores.lake.commit(place, tables, facts)
+            held = stores.lake.commit(place, tables, facts, fence=lease.fence)
         return held
 
 

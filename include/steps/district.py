@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from include.contracts import contracts
@@ -20,16 +21,14 @@ def measure(district: str, as_of: date, *, holder: str) -> dict[str, Any]:
     from include.measures.registry import columns_read
     from include.measures.run import measure as run_measures
 
-    stores, place = open_stores(), places.conformed(district, as_of)
-    conformed = stores.lake.require(place)
-    tables = {
-        dataset.lower(): stores.lake.read(place, dataset.lower(), columns_read(dataset), version=conformed.sha256)
-        for dataset in contracts()
-    }
-    tables["enterprises"] = stores.lake.read(place, "enterprises", version=conformed.sha256)
-    measures = run_measures(tables, as_of)
-    facts = {"conformed": conformed.sha256, "snapshot_set": conformed.facts["snapshot_set"]}
-    stores.lake.commit(places.measures(district, as_of), {"measures": measures}, facts)
+    stores, place, upstream = open_stores(), places.measures(district, as_of), places.conformed(district, as_of)
+    with stores.lease(place, holder) as lease:
+        conformed = stores.lake.require(upstream)
+        read = partial(stores.lake.read, upstream, version=conformed.sha256)
+        tables = {name.lower(): read(name.lower(), columns_read(name)) for name in contracts()}
+        measures = run_measures({**tables, "enterprises": read("enterprises")}, as_of)
+        facts = {"conformed": conformed.sha256, "snapshot_set": conformed.facts["snapshot_set"]}
+        stores.lake.commit(place, {"measures": measures}, facts, fence=lease.fence)
     return {
         "district": district,
         "as_of": as_of.isoformat(),
@@ -43,13 +42,14 @@ def compute(district: str, as_of: date, scheme: str, *, holder: str) -> dict[str
     from include.indicators.evaluate import evaluate
 
     stores, result = open_stores(), ResultKey(as_of, require_area(district), scheme)
-    measured = stores.lake.require(places.measures(district, as_of))
-    measures = stores.lake.read(places.measures(district, as_of), "measures", version=measured.sha256)
-    conformed = places.conformed(district, as_of)
-    quarantined = stores.lake.read(conformed, "quarantined", version=measured.facts["conformed"])
-    values = evaluate(compiled(scheme, as_of), measures, quarantined)
-    facts = {"measures": measured.sha256, "snapshot_set": measured.facts["snapshot_set"]}
-    stores.lake.commit(places.values(result), {"values": values}, facts)
+    with stores.lease(places.values(result), holder) as lease:
+        measured = stores.lake.require(places.measures(district, as_of))
+        measures = stores.lake.read(places.measures(district, as_of), "measures", version=measured.sha256)
+        conformed = places.conformed(district, as_of)
+        quarantined = stores.lake.read(conformed, "quarantined", version=measured.facts["conformed"])
+        values = evaluate(compiled(scheme, as_of), measures, quarantined)
+        facts = {"measures": measured.sha256, "snapshot_set": measured.facts["snapshot_set"]}
+        stores.lake.commit(places.values(result), {"values": values}, facts, fence=lease.fence)
     return {**result.to_json(), "values": values.num_rows}
 
 
@@ -59,18 +59,18 @@ def score(district: str, as_of: date, scheme: str, *, holder: str) -> dict[str, 
     from include.points.score import score as score_points
 
     stores, result = open_stores(), ResultKey(as_of, require_area(district), scheme)
-    computed = stores.lake.require(places.values(result))
-    measured = stores.lake.require(places.measures(district, as_of), computed.facts["measures"])
-    conformed = measured.facts["conformed"]
-    scored = score_points(
-        compiled(scheme, as_of),
-        stores.lake.read(places.values(result), "values", version=computed.sha256),
-        stores.lake.read(places.measures(district, as_of), "measures", version=measured.sha256),
-        stores.lake.read(places.conformed(district, as_of), "enterprises", version=conformed),
-    )
-    facts = {"values": computed.sha256, "snapshot_set": computed.facts["snapshot_set"]}
-    manifest = stores.lake.commit(places.points(result), scored.tables(), facts)
     with stores.lease(lock_of(result), holder) as lease:
+        computed = stores.lake.require(places.values(result))
+        measured = stores.lake.require(places.measures(district, as_of), computed.facts["measures"])
+        conformed = measured.facts["conformed"]
+        scored = score_points(
+            compiled(scheme, as_of),
+            stores.lake.read(places.values(result), "values", version=computed.sha256),
+            stores.lake.read(places.measures(district, as_of), "measures", version=measured.sha256),
+            stores.lake.read(places.conformed(district, as_of), "enterprises", version=conformed),
+        )
+        facts = {"values": computed.sha256, "snapshot_set": computed.facts["snapshot_set"]}
+        manifest = stores.lake.commit(places.points(result), scored.tables(), facts, fence=lease.fence)
         stores.ledger.record_scored(
             result,
             lease=lease,

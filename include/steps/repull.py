@@ -16,9 +16,9 @@ from include.kernel.connections import Lookup
 from include.kernel.errors import BadInput, TerminalError, one_line
 from include.kernel.references import SnapshotKey
 from include.steps.snapshots import VERDICT, commit_judged, judged, pulled
-from include.steps.stores import lock_of, open_stores
+from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
-from include.store.ledger import ResultRow
+from include.store.ledger import Lease, ResultRow
 
 _KEPT = "the snapshot in use"
 
@@ -56,21 +56,22 @@ def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, l
         found = judgement.to_json()
         said: dict[str, Any] = {"lease": lease, "reason": why, "before_sha": held.accepted_sha}
         if judgement.verdict == "rejected":
-            _report(contract, key, found)
+            _report(stores, contract, key, found, lease)
             stores.ledger.record_repull(key, outcome="rejected", rejected_by=judgement.reason, **said)
-            stores.lake.drop_raw(places.raw(key))
+            with lease.fence():
+                stores.lake.drop_raw(places.raw(key))
             raise TerminalError(
                 f"what came is rejected: {judgement.reason}",
                 where=str(key),
                 kept=_KEPT,
                 todo=f"open the report {_attempt(key)}, and ask {contract.owner}",
             )
-        landing_sha = stores.lake.commit(places.landing(key), {"data": rows}, facts).sha256
-        accepted_sha = commit_judged(stores, contract, key, judgement, found, landing_sha)
+        landing_sha = stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence).sha256
+        accepted_sha = commit_judged(stores, contract, key, judgement, found, landing_sha, lease)
         assert accepted_sha is not None
         outcome = "same" if accepted_sha == held.accepted_sha else "replaced"
         if outcome == "replaced":
-            _report(contract, key, found)
+            _report(stores, contract, key, found, lease)
             said["landing"] = {
                 "contract_version": contract.version,
                 "declared": facts["declared"],
@@ -79,7 +80,8 @@ def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, l
             }
             said["verdict"] = {name: found[name] for name in VERDICT} | {"accepted_sha": accepted_sha}
         stores.ledger.record_repull(key, outcome=outcome, **said)
-        stores.lake.drop_raw(places.raw(key))
+        with lease.fence():
+            stores.lake.drop_raw(places.raw(key))
         otherwise = stores.ledger.results_reading_otherwise(key, accepted_sha)
     counts = {name: found[name] for name in ("rows_in", "duplicates", "accepted", "quarantined")}
     return {**key.to_json(), "outcome": outcome, **counts, "accepted_before": held.accepted or 0, **_span(otherwise)}
@@ -102,8 +104,10 @@ def _attempt(key: SnapshotKey) -> str:
     return places.report(key).replace("report.html", "repulled.html")
 
 
-def _report(contract: Contract, key: SnapshotKey, found: dict[str, Any]) -> None:
+def _report(stores: Stores, contract: Contract, key: SnapshotKey, found: dict[str, Any], lease: Lease) -> None:
     """The report of this attempt, beside that of the night."""
     from include.validation.report import render_report
 
-    open_stores().lake.write_text(_attempt(key), render_report(contract, f"{key}, asked again", found))
+    page = render_report(contract, f"{key}, asked again", found)
+    with lease.fence():
+        stores.lake.write_text(_attempt(key), page)

@@ -148,7 +148,8 @@ def _open(as_of: date, dataset: str | None) -> tuple[Stores, date, list[Waiting]
     rows: dict[tuple[str, str, str, str], int] = defaultdict(int)
     among: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
     for place in (places.conformed_city(night), *(places.conformed(area, night) for area in areas())):
-        left = stores.lake.read(place, "unresolved").to_pylist() if stores.lake.manifest(place) else []
+        conformed = stores.lake.manifest(place)
+        left = stores.lake.read(place, "unresolved", version=conformed.sha256).to_pylist() if conformed else []
         for row in left:
             if row["tier"] in REVIEWED and dataset in (None, row["dataset"]):
                 key = (row["dataset"], row["tier"], row["code"] or "", row["name"] or "")

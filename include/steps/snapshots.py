@@ -39,18 +39,21 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
     """Copy what the department holds for `scope`, as it wrote it, and prove the copy complete.
 
     An accepted snapshot of the same key and contract version is reused, and so is a landing that was interrupted before
-    validation. A rejected one is pulled again: the department may have repaired it.
+    validation, if the lake holds it. A rejected one is pulled again: the department may have repaired it.
     """
     contract = require_contract(dataset)
     key = SnapshotKey(dataset, scope, as_of)
     stores = open_stores()
     with stores.lease(lock_of(key), holder) as lease:
         held = stores.ledger.snapshot(key)
-        if held and held.contract_version == contract.version and held.verdict != "rejected":
-            stores.lake.drop_raw(places.raw(key))  # left by an attempt that was killed once its landing was recorded
+        if held and held.contract_version == contract.version and _of_use(stores, held):
+            with lease.fence():
+                stores.lake.drop_raw(
+                    places.raw(key)
+                )  # left by an attempt that was killed once its landing was recorded
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
         rows, facts = pulled(stores, contract, key, lease, lookup)
-        manifest = stores.lake.commit(places.landing(key), {"data": rows}, facts)
+        manifest = stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence)
         stores.ledger.record_landed(
             key,
             lease=lease,
@@ -59,8 +62,9 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
             received=rows.num_rows,
             landing_sha=manifest.sha256,
         )
-        stores.lake.drop_raw(places.raw(key))
-        stores.lake.sweep(places.landing(key))
+        with lease.fence():
+            stores.lake.drop_raw(places.raw(key))
+            stores.lake.sweep(places.landing(key))
     unregistered = len(facts["unregistered_fields"])
     return {**key.to_json(), "outcome": "landed", "rows": rows.num_rows, "unregistered": unregistered}
 
@@ -81,7 +85,8 @@ def pulled(
     for page in reply:
         # A raw reply with persons, with ignored fields or with fields that nobody registered is never written.
         if not (contract.people or contract.ignore or reply.unregistered):
-            stores.lake.keep_raw(places.raw(key), page.label, page.raw)
+            with lease.fence():
+                stores.lake.keep_raw(places.raw(key), page.label, page.raw)
         labels.append(page.label)
         rows.extend(_landed(contract, row, page.number, i, pseudonym) for i, row in enumerate(page.rows))
         lease.renew()
@@ -111,22 +116,17 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
         if held is None:
             raise TerminalError("nothing has landed", where=str(key), todo="run its land step first")
         if held.verdict is None:
-            landing = stores.lake.require(places.landing(key))
-            if landing.sha256 != held.landing_sha:
-                raise TerminalError(
-                    "the landing is not the one that the ledger recorded",
-                    where=str(key),
-                    kept="the last accepted snapshot",
-                    todo="clear this dataset's land task",
-                )
-            landed = stores.lake.read(places.landing(key))
+            landing = stores.lake.require(places.landing(key), held.landing_sha)
+            landed = stores.lake.read(places.landing(key), version=held.landing_sha)
             judgement = judged(stores, contract, key, landed, landing.facts)
             lease.renew()
             found = judgement.to_json()
             if judgement.verdict == "rejected" and stores.ledger.release_of(key, held.landing_sha):
                 found |= {"verdict": "accepted", "reason": f"released; it was blocked by {judgement.reason}"}
-            accepted_sha = commit_judged(stores, contract, key, judgement, found, held.landing_sha)
-            stores.lake.write_text(places.report(key), render_report(contract, str(key), found))
+            accepted_sha = commit_judged(stores, contract, key, judgement, found, held.landing_sha, lease)
+            page = render_report(contract, str(key), found)
+            with lease.fence():
+                stores.lake.write_text(places.report(key), page)
             stores.ledger.record_verdict(
                 key,
                 lease=lease,
@@ -168,15 +168,16 @@ def commit_judged(
     judgement: Judgement,
     found: Mapping[str, Any],
     landing_sha: str,
+    lease: Lease,
 ) -> str | None:
     """Keep what is in quarantine, and where `found` lets the snapshot pass what is accepted; gives the digest of it."""
     # What was compared with an earlier snapshot stays out: nights in any order must give the same bytes.
     facts = {"contract_version": contract.version, "landing": landing_sha, "rows_in": found["rows_in"]}
-    held_back = stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts)
+    held_back = stores.lake.commit(places.quarantine(key), {"data": judgement.quarantine}, facts, fence=lease.fence)
     if found["verdict"] != "accepted":
         return None
     facts |= {"quarantine": held_back.sha256}
-    return stores.lake.commit(places.accepted(key), {"data": judgement.accepted}, facts).sha256
+    return stores.lake.commit(places.accepted(key), {"data": judgement.accepted}, facts, fence=lease.fence).sha256
 
 
 def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
@@ -220,6 +221,13 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
     ours = [tonight[pair] for pair in shared() if pair in tonight and tonight[pair].judged_by == holder]
     accepted = [_judged(one) for one in ours if one.verdict == "accepted"]  # by this task, in whichever attempt
     return {"as_of": as_of.isoformat(), **counts, "accepted": accepted}
+
+
+def _of_use(stores: Stores, held: SnapshotRow) -> bool:
+    """Need the department not be asked again? Not for what is accepted, nor for a landing that can be validated."""
+    if held.verdict is None:
+        return stores.lake.manifest(places.landing(held.key), held.landing_sha) is not None
+    return held.verdict == "accepted"
 
 
 def _judged(held: SnapshotRow) -> dict[str, Any]:

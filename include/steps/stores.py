@@ -29,7 +29,12 @@ class Stores:
 
     @contextmanager
     def lease(self, name: str, holder: str, patience: float = PATIENCE_SECONDS) -> Iterator[Lease]:
-        """Hold the lock `name`, waiting a while for whoever has it now (seven districts want the city's patents)."""
+        """Hold the lock `name`, waiting a while for whoever has it now (seven districts want the city's patents).
+
+        A step takes it before it reads or chooses anything that it will write, and writes within its fence. So whoever
+        wakes late is refused by an old token, or takes a new one and begins with what there is now. Places between a
+        snapshot and a result are their own locks.
+        """
         deadline = time.monotonic() + patience
         while True:
             try:

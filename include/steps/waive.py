@@ -13,8 +13,8 @@ from include.contracts import require_contract
 from include.kernel.errors import BadInput
 from include.kernel.periods import seen_from
 from include.kernel.references import SnapshotKey
+from include.steps.held_back import held_back
 from include.steps.stores import open_stores
-from include.store import lake as places
 from include.store import waivers as store
 from include.store.waivers import Waiver
 from include.validation.waiver import not_waivable, row_id
@@ -42,7 +42,7 @@ def held_rows(dataset: str, scope: str, as_of: date) -> list[HeldRow]:
         raise BadInput(
             "nothing has been judged", where=str(key), kept="everything", todo="give dataset, scope and date"
         )
-    rows = stores.lake.read(places.quarantine(key)).to_pylist()
+    rows = held_back(stores.lake, held).to_pylist()
     return [HeldRow(row_id(contract, row), row["_page"], row["_ordinal"], row["reasons"]) for row in rows]
 
 

@@ -16,7 +16,8 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
@@ -183,10 +184,18 @@ class Lake:
                 todo="free space (`innopoints retain`) or set INNOPOINTS_LEAST_FREE_MIB, then clear the task",
             )
 
-    def commit(self, place: str, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> Manifest:
+    def commit(
+        self,
+        place: str,
+        tables: Mapping[str, pa.Table],
+        facts: Mapping[str, Any],
+        *,
+        fence: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> Manifest:
         """Write the tables, then make them visible all at once. Facts are JSON-ready and hold no wall clock.
 
-        Until the manifest is replaced, readers keep seeing the commit before, or nothing.
+        Until the manifest is replaced, readers keep seeing the commit before, or nothing. It is replaced within the
+        `fence` of the writer's lease: who has lost it leaves files that nobody looks at.
         """
         written: dict[str, TableFile] = {}
         files: dict[str, bytes] = {}
@@ -199,7 +208,8 @@ class Lake:
         manifest = Manifest.of(place, facts, written)
         self._write(place, files)
         self._write(place, {_version(manifest.sha256): manifest.to_bytes()})
-        self._write(place, {MANIFEST: manifest.to_bytes()})
+        with fence():
+            self._write(place, {MANIFEST: manifest.to_bytes()})
         return manifest
 
     def manifest(self, place: str, version: str | None = None) -> Manifest | None:
@@ -218,6 +228,15 @@ class Lake:
         if version not in (None, manifest.sha256):
             raise _damaged(path, "the manifest is that of another version")
         return manifest
+
+    def version_saying(self, place: str, **facts: object) -> str | None:
+        """The digest of a commit of the place with these facts: of the last one, else of one that was replaced."""
+        directory = self._path(place)
+        replaced = sorted(directory.glob("manifest-*.json")) if directory.exists() else []
+        for path in (directory / MANIFEST, *replaced):
+            if path.exists() and (found := self._manifest_in(path, place)).facts.items() >= facts.items():
+                return found.sha256
+        return None
 
     def require(self, place: str, version: str | None = None) -> Manifest:
         """The manifest of a place that must be committed."""

@@ -11,6 +11,8 @@ import hashlib
 import json
 import logging
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import TracebackType
@@ -278,9 +280,15 @@ class Lease:
 
     def renew(self) -> None:
         """Hold it for its full time from now; a writer that was replaced is refused."""
+        with self.fence() as connection:
+            connection.execute(self._mine().values(expires_at=clock() + timedelta(seconds=self.seconds)))
+
+    @contextmanager
+    def fence(self) -> Iterator[Connection]:
+        """A transaction until whose end nobody takes the lock over; a writer that was replaced is refused."""
         with writing(self.engine) as connection:
             self.assert_held(connection)
-            connection.execute(self._mine().values(expires_at=clock() + timedelta(seconds=self.seconds)))
+            yield connection
 
     def assert_held(self, connection: Connection) -> None:
         """Fence: refuse the transaction of a writer that was replaced. Keeps others out until the transaction ends."""
@@ -289,7 +297,7 @@ class Lease:
             fenced = TerminalError(
                 f"fenced: {self.holder} (token {self.token}) has been replaced by token {token}",
                 where=f"lock {self.name}",
-                kept="the work of the newer holder; nothing of this one was written",
+                kept="the work of the newer holder; nothing of this one is in use",
                 todo="nothing: the newer attempt carries on",
             )
             log.warning("%s", fenced)  # nobody may be left who would see a zombie's exception
@@ -354,8 +362,7 @@ class Ledger:
             "landed_at": clock(),
             "landed_by": lease.holder,
         }
-        with writing(self.engine) as connection:
-            lease.assert_held(connection)
+        with lease.fence() as connection:
             _replace(connection, run_snapshot, _identity(key), entry)
 
     def record_verdict(
@@ -376,8 +383,7 @@ class Ledger:
         judged = sa.update(run_snapshot).where(
             *_matches(run_snapshot, _identity(key)), run_snapshot.c.verdict.is_(None)
         )
-        with writing(self.engine) as connection:
-            lease.assert_held(connection)
+        with lease.fence() as connection:
             done = connection.execute(
                 judged.values(
                     verdict=verdict,
@@ -411,8 +417,7 @@ class Ledger:
         was known of the key, at once: there is no moment at which the key has no accepted snapshot.
         """
         now = clock()
-        with writing(self.engine) as connection:
-            lease.assert_held(connection)
+        with lease.fence() as connection:
             after_sha = before_sha
             if landing is not None and verdict is not None:
                 after_sha = verdict["accepted_sha"]
@@ -432,8 +437,7 @@ class Ledger:
         """A person lets a rejected landing pass: it waits for its verdict again, and the release is kept beside it."""
         of_landing = sa.and_(*_matches(run_snapshot, _identity(key)), run_snapshot.c.landing_sha == landing_sha)
         unjudged = ("verdict", "rows_in", "duplicates", "accepted", "quarantined", "reason", "checks", "accepted_sha")
-        with writing(self.engine) as connection:
-            lease.assert_held(connection)
+        with lease.fence() as connection:
             held = connection.execute(
                 sa.select(run_snapshot).where(of_landing, run_snapshot.c.verdict == "rejected")
             ).one_or_none()
@@ -528,8 +532,7 @@ class Ledger:
         self, result: ResultKey, *, lease: Lease, snapshot_set: list[Member], enterprises: int, points_sha: str
     ) -> None:
         """A district is scored. Scoring it again to the same bytes changes nothing, so it is not due again either."""
-        with writing(self.engine) as connection:
-            lease.assert_held(connection)
+        with lease.fence() as connection:
             set_id = _keep_set(connection, snapshot_set)
             held = connection.execute(
                 sa.select(run_result).where(*_matches(run_result, _identity(result)))
@@ -609,8 +612,7 @@ class Ledger:
     def forget(self, key: SnapshotKey | ResultKey, *, lease: Lease) -> None:
         """A snapshot or a result is erased: asked for again, its date is brought in or scored anew."""
         table = run_snapshot if isinstance(key, SnapshotKey) else run_result
-        with writing(self.engine) as connection:
-            lease.assert_held(connection)
+        with lease.fence() as connection:
             connection.execute(sa.delete(table).where(*_matches(table, _identity(key))))
 
     def made_by(self, dag_id: str, run_id: str) -> Made:

@@ -6,7 +6,9 @@ The checks read the tables and files themselves and use none of the pipeline's o
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from include.contracts import contracts
-from include.kernel.references import SnapshotKey
+from include.kernel.references import ResultKey, SnapshotKey
 from include.store import lake as places
 from include.store.lake import MANIFEST, Lake
 from include.store.ledger import run_lease, run_publication, run_snapshot, run_snapshot_set
@@ -29,7 +31,7 @@ def of_home(home: Path) -> None:
     """I1 to I6 and I10 of the stores under `home`."""
     lake, engine = _stores(home)
     no_step_skipped(engine)
-    of_publications(engine)
+    of_publications(engine, lake)
     with reading(engine) as connection:
         for row in connection.execute(sa.select(run_snapshot)):
             if row.verdict:
@@ -43,7 +45,7 @@ def nothing_half_visible(home: Path) -> None:
     for place in _committed(lake):
         for table in lake.require(place).tables:
             lake.read(place, table)
-    of_publications(engine)
+    of_publications(engine, lake)
     engine.dispose()
 
 
@@ -65,9 +67,11 @@ def every_row_is_in_one_place(lake: Lake, row: sa.Row) -> None:
     """I1 to I3: each landed row is accepted, in quarantine as it came, or an exact repetition of one that is."""
     key, contract = SnapshotKey(row.dataset, row.scope, row.as_of), contracts()[row.dataset]
     natives = [column.native for column in contract.columns.values()]
-    landed = _by_place(lake.read(places.landing(key)), natives)
-    waiting = _by_place(lake.read(places.quarantine(key)), natives)
-    passed = set(_by_place(lake.read(places.accepted(key)), [])) if row.verdict == "accepted" else None
+    landed = _by_place(lake.read(places.landing(key), version=row.landing_sha), natives)
+    accepted = lake.require(places.accepted(key), row.accepted_sha) if row.verdict == "accepted" else None
+    quarantine = accepted.facts["quarantine"] if accepted else None  # of a refused one the last
+    waiting = _by_place(lake.read(places.quarantine(key), version=quarantine), natives)
+    passed = set(_by_place(lake.read(accepted.place, version=accepted.sha256), [])) if accepted else None
     assert len(landed) == row.received
     assert len(waiting) == row.quarantined
     assert all(landed[at] == text for at, text in waiting.items()), f"{key}: a quarantined row is not as it came"
@@ -81,8 +85,8 @@ def every_row_is_in_one_place(lake: Lake, row: sa.Row) -> None:
     assert all(landed[at] in kept for at in gone), f"{key}: a row is nowhere"
 
 
-def of_publications(engine: Engine) -> None:
-    """I4, I5 and I6 of every generation that is kept."""
+def of_publications(engine: Engine, lake: Lake | None = None) -> None:
+    """I4, I5 and I6 of every generation that is kept; with the lake, which districts stand on what."""
     with reading(engine) as connection:
         kept = connection.execute(sa.select(generation)).all()
         one_pointer(connection)
@@ -93,7 +97,7 @@ def of_publications(engine: Engine) -> None:
                 whole(connection, row.generation_id)
                 points_add_up(connection, row.generation_id)
                 lists_are_of_the_city(connection, row.generation_id)
-                one_snapshot_per_source(connection, row.snapshot_set)
+                one_snapshot_per_source(connection, row, lake)
 
 
 def one_pointer(connection: Connection) -> None:
@@ -150,12 +154,31 @@ def lists_are_of_the_city(connection: Connection, generation_id: int) -> None:
         assert set(firms(name)) <= set(profiles), f"{name} names an enterprise without a profile"
 
 
-def one_snapshot_per_source(connection: Connection, snapshot_set: str) -> None:
-    """I5: a generation stands on exactly one snapshot of each dataset and scope."""
-    members = connection.scalar(sa.select(run_snapshot_set.c.members).where(run_snapshot_set.c.id == snapshot_set))
-    assert members, f"the snapshot set {snapshot_set} is not kept"
-    twice = [key for key, n in Counter((dataset, scope) for dataset, scope, *_ in members).items() if n > 1]
-    assert not twice, f"two snapshots of {twice}"
+def one_snapshot_per_source(connection: Connection, one: sa.Row, lake: Lake | None) -> None:
+    """I5: a generation stands on exactly one snapshot of each dataset and scope, but for the districts of which its
+    reason says that they stand on a last good result or on another snapshot.
+    """
+    members = connection.scalar(sa.select(run_snapshot_set.c.members).where(run_snapshot_set.c.id == one.snapshot_set))
+    assert members, f"the snapshot set {one.snapshot_set} is not kept"
+    districts = _districts(connection, one, lake) if lake else {}
+    assert not districts or set(map(tuple, members)) == set().union(*districts.values())
+    told = {area for area in districts if re.search(rf"{area} (\(|stands on )", one.reason or "")}
+    silent = [held for area, held in districts.items() if area not in told] if districts else [map(tuple, members)]
+    held = Counter((dataset, scope) for dataset, scope, *_ in set().union(*silent))
+    twice = [key for key, n in held.items() if n > 1]
+    assert not twice, f"generation {one.generation_id} has two snapshots of {twice}: {one.reason}"
+
+
+def _districts(connection: Connection, one: sa.Row, lake: Lake) -> dict[str, set[tuple[str, ...]]]:
+    """District → the snapshots behind the points that the generation published of it."""
+    by_id = run_publication.c.generation_id == one.generation_id
+    content = connection.scalar(sa.select(run_publication.c.content_sha).where(by_id))
+    ranked, found = lake.require(places.ranked(one.as_of, one.scheme_id), content), {}
+    for area, points in ranked.facts["districts"].items():
+        day = date.fromisoformat(ranked.facts["last_good"].get(area, one.as_of.isoformat()))
+        scored = lake.require(places.points(ResultKey(day, area, one.scheme_id)), points)
+        found[area] = set(map(tuple, scored.facts["snapshot_set"]))
+    return found
 
 
 def no_step_skipped(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Tasks in processes of their own, which can be killed at any point, starved of disk, and tried again."""
+"""Tasks in processes of their own, which can be killed or sent to sleep at any point, starved of disk, tried again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -81,29 +82,82 @@ def attempt(
     """Run a task on the stores of `home`: killed at its n-th crash point, allowed files of at most so many bytes, or
     killed from outside after so many seconds.
     """
-    here, there = _processes.Pipe()
-    child = _processes.Process(target=_child, args=(task, str(home), connections, crash_at, most_bytes, there))
-    started = time.monotonic()
-    child.start()
+    running = _Running(task, home, connections, crash_at, most_bytes)
     if kill_after is not None:
-        child.join(kill_after)
-        child.kill()
-    child.join(120)
-    assert child.exitcode is not None, f"{task} did not end"
-    there.close()
-    said = ""
-    with suppress(EOFError):
-        said = here.recv() if here.poll() else ""
-    killed = child.exitcode == -signal.SIGKILL
-    if not killed and child.exitcode:
-        raise AssertionError(f"{task} ended with {child.exitcode}: {said}")
-    return Outcome(killed, said, time.monotonic() - started)
+        running.child.join(kill_after)
+        running.child.kill()
+    return running.end()
+
+
+class _Running:
+    """A task in its process."""
+
+    def __init__(
+        self,
+        task: Task,
+        home: Path,
+        connections: Connections,
+        crash_at: int | None = None,
+        most_bytes: int | None = None,
+        fate: int = signal.SIGKILL,
+    ) -> None:
+        self.task, (self._here, self._there), self._started = task, _processes.Pipe(), time.monotonic()
+        given = (task, str(home), connections, crash_at, most_bytes, fate, self._there)
+        self.child = _processes.Process(target=_child, args=given)
+        self.child.start()
+
+    def end(self) -> Outcome:
+        """Wait until it has ended, and say how."""
+        self.child.join(120)
+        assert self.child.exitcode is not None, f"{self.task} did not end"
+        self._there.close()
+        said = ""
+        with suppress(EOFError):
+            said = self._here.recv() if self._here.poll() else ""
+        killed = self.child.exitcode == -signal.SIGKILL
+        if not killed and self.child.exitcode:
+            raise AssertionError(f"{self.task} ended with {self.child.exitcode}: {said}")
+        return Outcome(killed, said, time.monotonic() - self._started)
+
+
+class Zombie(_Running):
+    """A task that falls asleep at its n-th crash point, with whatever it has read and whatever lock it holds."""
+
+    def __init__(self, task: Task, home: Path, connections: Connections, *, at: int) -> None:
+        super().__init__(task, home, connections, crash_at=at, fate=signal.SIGSTOP)
+
+    def sleeps(self) -> bool:
+        """Wait until it sleeps; False if it has ended before that point."""
+        while self.child.is_alive():
+            state = subprocess.run(["ps", "-o", "state=", "-p", str(self.child.pid)], capture_output=True, text=True)
+            if state.stdout.startswith("T"):
+                return True
+            time.sleep(0.01)
+        return False
+
+    def __enter__(self) -> Zombie:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.child.kill()
+
+    def wake(self) -> Outcome:
+        """Let it go on to its end."""
+        assert self.child.pid is not None
+        os.kill(self.child.pid, signal.SIGCONT)
+        return self.end()
 
 
 def _child(
-    task: Task, home: str, connections: Connections, crash_at: int | None, most_bytes: int | None, there: Pipe
+    task: Task,
+    home: str,
+    connections: Connections,
+    crash_at: int | None,
+    most_bytes: int | None,
+    fate: int,
+    there: Pipe,
 ) -> None:
-    os.environ["INNOPOINTS_HOME"] = home
+    os.environ["INNOPOINTS_HOME"], crash.FATE = home, signal.Signals(fate)
     if crash_at:
         os.environ[crash.VARIABLE] = str(crash_at)
     if most_bytes is not None:

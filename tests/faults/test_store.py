@@ -1,4 +1,4 @@
-"""Crashes, kills and disks (rows 18, 20, 23, 24, 26): the next attempt ends as if nothing had happened."""
+"""Crashes, kills, zombies and disks (rows 18 to 20, 23, 24, 26): the next attempt ends as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -7,31 +7,41 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 import requests
+import sqlalchemy as sa
 
 from include import steps
 from include.embedded.environment import free_ports
-from include.kernel.connections import Connection
+from include.kernel.connections import Connection, missing
 from include.kernel.errors import TerminalError
+from include.kernel.references import SnapshotKey
+from include.publish.generations import generations
 from include.sources.declaration import of_district, shared
-from include.steps.stores import open_stores
+from include.steps.repull import repull
+from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.lake import MANIFEST, Lake
+from include.store.ledger import Lease, Ledger
+from include.store.warehouse import reading
 from tests.faults import invariants
 from tests.faults.conftest import Measured, Seeds
 from tests.faults.scale import scale
-from tests.faults.tasks import Connections, Task, attempt
+from tests.faults.tasks import Connections, Task, Zombie, attempt
 from tests.publish.conftest import make_tables
+from tests.publish.test_generations import view
 from tests.sources.test_database import filing, sqlite_with
 
 AS_OF = date(2026, 11, 23)
@@ -217,6 +227,129 @@ def test_every_task_of_a_night_killed_at_each_crash_point_ends_as_if_nothing_had
 ) -> None:
     points = survives_every_crash(whole, task, repeats=3)
     measured(18, f"{task}: {points} points x 3, same end")
+
+
+# --- row 19: a zombie wakes after the new attempt
+
+
+def overtaken(
+    night: Night, task: Task, arrives: Callable[[Path], Connections], again: list[Task], *, every: int
+) -> tuple[int, int]:
+    """Let the task fall asleep at every so many of its crash points, from its lease on, until it ends before one.
+    Something arrives, the tasks of `again` end with its new attempt, and it wakes: nothing is another then. At how many
+    points it was overtaken, and refused.
+    """
+    slept = refused = 0
+    for n in itertools.count(4, every):
+        home = night.copy(task)
+        with Zombie(task, home, night.connections, at=n) as zombie:
+            if not zombie.sleeps():
+                assert not zombie.end().said
+                return slept, refused
+            if _holds_the_database(home):  # nobody overtakes it there
+                assert not zombie.wake().said
+                continue
+            connections = arrives(home)
+            for one in again:
+                ended = attempt(one, home, connections)
+                assert not ended.said, ended.said
+            done, late = invariants.content(home), zombie.wake().said
+        assert invariants.content(home) == done, f"what slept at point {n} has changed something ({late})"
+        assert not late or "fenced" in late, late
+        invariants.nothing_half_visible(home)
+        slept, refused = slept + 1, refused + bool(late)
+    raise AssertionError
+
+
+def _holds_the_database(home: Path) -> bool:
+    with closing(sqlite3.connect(home / "warehouse.sqlite", timeout=0)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
+@contextmanager
+def stores_of(home: Path) -> Iterator[Stores]:
+    """The stores of a home, for as long as it is this process's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        stores = open_stores()
+        yield stores
+        stores.engine.dispose()
+
+
+@pytest.mark.parametrize(("task", "every"), [(LAND, 3), (VALIDATE, 4), (PUBLISH, 12)], ids=str)
+def test_a_task_that_wakes_after_its_new_attempt_changes_nothing(
+    small: Night, tmp_path: Path, task: Task, every: int, measured: Measured
+) -> None:
+    """Meanwhile the department has handed over one row fewer, and the ranks are others."""
+    url = sqlite_with(tmp_path / "front_end.sqlite", [filing(i) for i in range(399)])
+
+    def arrives(home: Path) -> Connections:
+        with stores_of(home) as stores:
+            ranked = stores.lake.require(places.ranked(AS_OF, SCHEME))
+            stores.lake.commit(ranked.place, make_tables(7, indicators=5), ranked.facts)
+        return {"innopoints_tax_database": Connection("innopoints_tax_database", "generic", extra={"url": url})}
+
+    slept, refused = overtaken(small, task, arrives, [task], every=every)
+    assert refused
+    measured(19, f"{task}: overtaken at {slept} points, refused at {refused}, nothing changed at any")
+
+
+def test_a_publication_that_wakes_before_its_lease_publishes_what_is_ranked_by_then(
+    small: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new attempt ranks and publishes while the other is about to take its lease."""
+    small.before(PUBLISH)
+    acquire = Ledger.acquire
+
+    def woken(ledger: Ledger, *given: Any) -> Lease:
+        monkeypatch.setattr(Ledger, "acquire", acquire)
+        ranked = stores.lake.require(places.ranked(AS_OF, SCHEME))
+        stores.lake.commit(ranked.place, make_tables(7, indicators=5), ranked.facts)
+        steps.publish(AS_OF, SCHEME, holder="task")
+        return acquire(ledger, *given)
+
+    with stores_of(small.copy(PUBLISH)) as stores:
+        first = steps.publish(AS_OF, SCHEME, holder="task")["generation"]
+        monkeypatch.setattr(Ledger, "acquire", woken)
+        late = steps.publish(AS_OF, SCHEME, holder="task")["generation"]
+        found = {one.id: one.status for one in generations(stores.engine)}
+        assert found == {first: "superseded", late: "current"}
+        with reading(stores.engine) as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(view("enterprise_profile"))) == 7
+
+
+@pytest.mark.faults
+@pytest.mark.services
+@pytest.mark.parametrize("task", NIGHT[-7:], ids=str)
+def test_every_task_of_a_night_that_wakes_after_its_new_attempt_changes_nothing(
+    whole: Night, task: Task, measured: Measured
+) -> None:
+    """Meanwhile a department has handed its file over again, with one row fewer."""
+
+    def arrives(home: Path) -> Connections:
+        with stores_of(home) as stores:
+            handed_over_again(stores, SnapshotKey("ST_QUAL", "city", AS_OF))
+        return whole.connections
+
+    again = NIGHT[-7 : NIGHT.index(task) + 1]
+    slept, refused = overtaken(whole, task, arrives, again, every=11)
+    assert refused
+    measured(19, f"{task}: overtaken at {slept} points, refused at {refused}, nothing changed at any")
+
+
+def handed_over_again(stores: Stores, key: SnapshotKey) -> None:
+    """The department is asked again, and answers as before without its last row."""
+    landing = stores.lake.require(places.landing(key))
+    rows = stores.lake.read(places.landing(key), version=landing.sha256)
+    answer = rows.slice(0, rows.num_rows - 1), {**landing.facts, "declared": rows.num_rows - 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("include.steps.repull.pulled", lambda *_: answer)
+        done = repull(key.dataset, key.scope, key.as_of, reason="handed over again", holder="test", lookup=missing)
+    assert done["outcome"] == "replaced"
 
 
 # --- row 20: kill -9 at any moment

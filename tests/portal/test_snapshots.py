@@ -62,11 +62,11 @@ def judged(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Engine:
             counts = {"rows_in": 10, "duplicates": 1, "accepted": 7, "quarantined": 2}
             said = {"reason": "snapshot.rows", "accepted_sha": None}
             if verdict == "accepted":
-                said = {"reason": "", "accepted_sha": landing.sha256}
+                held = lake.read(places.quarantine(OWN)).slice(0, 0).select(["reasons", "entity", "_page", "_ordinal"])
+                judged = {"quarantine": lake.commit(places.quarantine(key), {"data": held}, {}).sha256}
+                accepted = lake.commit(places.accepted(key), {"data": rows}, judged)
+                said = {"reason": "", "accepted_sha": accepted.sha256}
             ledger.record_verdict(key, lease=lease, verdict=verdict, checks=[CHECK], **said, **counts)
-    if lake.manifest(places.quarantine(CITY)) is None:
-        held = lake.read(places.quarantine(OWN)).slice(0, 0).select(["reasons", "entity", "_page", "_ordinal"])
-        lake.commit(places.quarantine(CITY), {"data": held}, {})
     result = ResultKey(DAY, "320411", "changzhou_v1")
     for place in (places.conformed("320411", DAY), places.points(result), places.conformed_city(DAY)):
         lake.commit(place, {"rows": rows}, {"snapshot_set": [[1], [2]]})

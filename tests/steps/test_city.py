@@ -30,12 +30,18 @@ def test_an_enterprise_that_moved_is_taken_from_the_district_with_the_newer_resu
 
 
 def test_a_district_on_an_older_snapshot_of_the_citys_than_another_is_named() -> None:
-    def scored(district: str, patents_of: str, day: int = 20) -> ResultRow:
-        members = [["IP_PAT", "city", patents_of, "sha"], ["TAX_CIT", district, "2026-11-18", "sha"]]
+    def scored(district: str, patents_of: str, day: int = 20, sha256: str = "sha") -> ResultRow:
+        members = [["IP_PAT", "city", patents_of, sha256], ["TAX_CIT", district, "2026-11-18", "sha"]]
         result = ResultKey(date(2026, 11, day), district, "changzhou_v1")
         return ResultRow(result, "sha", members, 1, datetime(2026, 11, day, tzinfo=UTC))
 
-    tonight = date(2026, 11, 20)
-    behind = _behind([scored("320402", "2026-11-19"), scored("320404", "2026-11-20")], tonight)
-    assert behind == {"320402": "IP_PAT of 2026-11-19"}
-    assert _behind([scored("320402", "2026-11-19", day=19), scored("320404", "2026-11-20")], tonight) == {}
+    tonight, city, newest = (
+        date(2026, 11, 20),
+        [["IP_PAT", "city", "2026-11-20", "sha"]],
+        scored("320404", "2026-11-20"),
+    )
+    assert _behind([scored("320402", "2026-11-19"), newest], city, tonight) == {"320402": "IP_PAT of 2026-11-19"}
+    assert _behind([scored("320402", "2026-11-20", sha256="replaced"), newest], city, tonight) == {
+        "320402": "IP_PAT of 2026-11-20 before it was replaced"
+    }
+    assert _behind([scored("320402", "2026-11-19", day=19), newest], city, tonight) == {}

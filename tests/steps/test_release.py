@@ -11,8 +11,10 @@ import pytest
 
 from include import steps
 from include.contracts import require_contract
-from include.kernel.errors import BadInput, TerminalError
+from include.kernel.connections import Connection, missing
+from include.kernel.errors import BadInput, InnopointsError, TerminalError
 from include.kernel.references import SnapshotKey
+from include.steps.before import before
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from tests.validation.test_judge import filing
@@ -147,3 +149,41 @@ def test_only_what_is_blocked_can_be_released_and_an_empty_delivery_never(stores
     with pytest.raises(BadInput, match="an empty delivery is not released"):
         release(NIGHTS[1])
     assert in_use(stores, NIGHTS[1]) == NIGHTS[0]
+
+
+def not_told(stores: Stores, night: date, room: str, rows: pa.Table) -> None:
+    """A newer attempt was killed once the lake had its rows, and before the ledger was told."""
+    place = getattr(places, room)(key(night))
+    stores.lake.commit(place, {"data": rows}, stores.lake.require(place).facts | {"landing": "of the killed one"})
+
+
+def test_what_an_attempt_left_that_was_killed_before_the_ledger_was_told_stops_no_release(stores: Stores) -> None:
+    blocked_night(stores)
+    given = [filing(i) | {"_page": 1, "_ordinal": i} for i in range(3)]
+    not_told(stores, NIGHTS[1], "landing", pa.Table.from_pylist(given, VAT.landing_schema()))
+    assert (release(NIGHTS[1])["accepted"], in_use(stores, NIGHTS[1])) == (50, NIGHTS[1])
+
+
+def test_a_night_is_held_against_what_the_ledger_has_accepted(stores: Stores) -> None:
+    land(stores, NIGHTS[0], "1200000.00")
+    judge(NIGHTS[0])
+    accepted = stores.lake.read(places.accepted(key(NIGHTS[0])))
+    not_told(stores, NIGHTS[0], "accepted", accepted.slice(0, 3))
+    not_told(stores, NIGHTS[0], "landing", stores.lake.read(places.landing(key(NIGHTS[0]))).slice(0, 3))
+    last = before(stores, VAT, key(NIGHTS[1])).last
+    assert last is not None
+    assert last.rows.equals(accepted)
+
+
+def test_a_landing_that_the_lake_has_lost_lands_anew(stores: Stores) -> None:
+    """The department is asked, so that its Connection is missing here: it was not, and nothing led out of it."""
+    land(stores, NIGHTS[0], "1200000.00")
+    stores.lake.erase(places.landing(key(NIGHTS[0])))
+    with pytest.raises(TerminalError, match=r"no version .* of it is committed .* do: run the step that writes it"):
+        judge(NIGHTS[0])
+    with pytest.raises(InnopointsError, match="innopoints_tax_database"):
+        steps.land("TAX_VAT", AREA, NIGHTS[0], holder="test", lookup=missing_connection)
+
+
+def missing_connection(conn_id: str) -> Connection:
+    raise missing(conn_id)

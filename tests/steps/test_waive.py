@@ -11,7 +11,7 @@ import pytest
 
 from include import steps
 from include.contracts import require_contract
-from include.kernel.errors import BadInput
+from include.kernel.errors import BadInput, TerminalError
 from include.kernel.periods import SHANGHAI
 from include.kernel.references import SnapshotKey
 from include.steps.stores import Stores, lock_of, open_stores
@@ -190,3 +190,19 @@ def test_a_waiver_names_one_row_a_person_and_the_evidence(
 def test_a_snapshot_that_nobody_has_judged_has_no_rows_to_list(stores: Stores) -> None:
     with pytest.raises(BadInput, match=r"TAX_VAT/320411.*nothing has been judged"):
         held_rows("TAX_VAT", AREA, FIRST)
+
+
+@pytest.mark.parametrize("verdict", ["accepted", "rejected"])
+def test_what_waits_is_what_the_ledgers_verdict_speaks_of(stores: Stores, verdict: str) -> None:
+    """A newer attempt was killed once the lake had its quarantine, and before the ledger was told."""
+    if verdict == "accepted":
+        night(stores, FIRST, [*GOOD, MISPRINT])
+    else:
+        with pytest.raises(TerminalError, match="rejected"):
+            night(stores, FIRST, [MISPRINT])
+    key = SnapshotKey("TAX_VAT", AREA, FIRST)
+    judged, known = stores.lake.require(places.quarantine(key)), held_rows("TAX_VAT", AREA, FIRST)
+    rows = stores.lake.read(judged.place).slice(0, 0)
+    stores.lake.commit(judged.place, {"data": rows}, judged.facts | {"landing": "of the killed one"})
+    assert len(known) == 1
+    assert held_rows("TAX_VAT", AREA, FIRST) == known

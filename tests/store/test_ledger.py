@@ -6,13 +6,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
+from include.store.lake import Lake, Manifest
 from include.store.ledger import Lease, Ledger, PublicationRow, RepullRow, run_publication, run_snapshot
 from include.store.warehouse import clock, reading, writing
 
@@ -207,6 +210,20 @@ def test_no_write_of_a_zombie_is_ever_accepted(ledger: Ledger, late: str) -> Non
         assert held is not None
         assert (held.landing_sha, held.verdict) == (f"attempt {attempt}", None)
         zombie = newer
+
+
+def test_the_lake_keeps_what_the_newer_holder_committed(ledger: Ledger, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+
+    def commit(lease: Lease, value: int) -> Manifest:
+        return lake.commit("ranked/s/as_of=2026-11-23", {"data": pa.table({"n": [value]})}, {}, fence=lease.fence)
+
+    zombie, newer = ledger.acquire("ranked", "task", 60), ledger.acquire("ranked", "task", 60)
+    made = commit(newer, 2)
+    with pytest.raises(TerminalError, match=r"fenced.*nothing of this one is in use"):
+        commit(zombie, 1)
+    assert lake.require(made.place) == made
+    assert commit(newer, 3) == lake.require(made.place)
 
 
 # --- snapshots
