@@ -155,7 +155,7 @@ def page_routes(desk: Desk) -> APIRouter:
             names = list_names(reading)
             chosen = name or next(iter(names), "")
             table, rows = listed(reading, asked.reader, chosen) if chosen else ("honours", [])
-            known = {"list": chosen, "all_lists": list(names), "years": years(reading.connection)}
+            known = {"list": chosen, "all_lists": list(names), "years": [one for one, *_ in years(reading.connection)]}
             return asked.sheet(reading, "honours", rows, LIST_COLUMNS[table], **known)
 
     @routes.get("/scheme")

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from include.cli import app as commands
 from include.portal.published import Reader
 from include.steps import honours
-from include.steps.approval import answered, asked
+from include.steps.approval import asked
 from include.steps.stores import open_stores
 from tests.portal.conftest import code, put, town
 from tests.portal.test_pages import cells
@@ -42,20 +42,24 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: dict[str, dat
     monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
     engine = open_stores().engine
     put(engine, town())
-    proposed = honours.propose(2026, None, None, run=RUN, holder="test")
-    asked(RUN, proposed["about"])
-    answered(RUN, "Approve", "chen", "")
+    honours.propose(2026, None, None, run=RUN, holder="test")
+    approve()
     return engine
 
 
+def approve(run: str = RUN) -> None:
+    asked(run, honours.about(honours.roll_asked(run)))
+    honours.answered(run, "Approve", "chen", "")
+
+
 def announce() -> None:
-    honours.announce(1, None, run=RUN, holder="test")
+    honours.announce(run=RUN, holder="test")
 
 
 def freeze(clock: dict[str, datetime]) -> None:
     announce()
     clock["now"] = AFTERWARDS
-    honours.freeze(1, run=RUN, holder="test")
+    honours.freeze(run=RUN, holder="test")
 
 
 def withdraw(reference: str = "常科发〔2027〕3号") -> None:
@@ -74,7 +78,7 @@ def test_the_page_says_where_the_roll_stands(
     shown = get(desk, engine, "/honours/2026?lang=en").text
     assert "In public notice, open to objections until 2026-12-07" in shown
     clock["now"] = AFTERWARDS
-    honours.freeze(1, run=RUN, holder="test")
+    honours.freeze(run=RUN, holder="test")
     withdraw()
     shown = get(desk, engine, "/honours/2026?lang=en").text
     assert "Frozen; from here on there are only errata" in shown
@@ -170,12 +174,12 @@ def test_the_page_lists_who_is_new_and_who_is_gone(
 ) -> None:
     first = compared(get(desk, engine, "/honours/2026").text)
     assert first == {"since_last_year": [], "beside_tonight": [[HONOUR, "2", "0", "0"]]}
-    last = honours.propose(2025, None, None, run=RUN, holder="test")
-    asked(RUN, last["about"])
-    answered(RUN, "Approve", "chen", "")
-    honours.announce(last["roll"], None, run=RUN, holder="test")
+    of_last = {"run": "innopoints_honours/manual__0", "holder": "test"}
+    honours.propose(2025, None, None, **of_last)
+    approve(of_last["run"])
+    honours.announce(**of_last)
     clock["now"] = AFTERWARDS
-    honours.freeze(last["roll"], run=RUN, holder="test")
+    honours.freeze(**of_last)
     rows = town()
     rows["honours"] = [
         {"uscc": code(0), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True},
@@ -223,7 +227,7 @@ def test_the_commands_take_objections_and_errata_down(engine: Engine, clock: dic
 
     why = ("--evidence", "来信", "--by", "李工")
     this = ("--year", "2026", "--honour", HONOUR)
-    assert say("list").split() == ["2026", SCHEME, "generation", "1", "proposed"]
+    assert say("list").split() == ["2026", SCHEME, "roll", "1", "generation", "1", "proposed"]
     announce()
     assert "notice until 2026-12-07" in say("list")
     assert say("object", code(3), *this, *why) == "objection 1 holds this honour back\n"
@@ -235,7 +239,7 @@ def test_the_commands_take_objections_and_errata_down(engine: Engine, clock: dic
         "upheld 2",
     ]
     clock["now"] = AFTERWARDS
-    honours.freeze(1, run=RUN, holder="test")
+    honours.freeze(run=RUN, holder="test")
     assert say("erratum", code(3), *this, *why, "--what", "granted", "--reference", "文") == (
         f"erratum 1: granted {HONOUR} of 2026\n"
     )
