@@ -312,8 +312,8 @@ def api_routes(desk: Desk) -> APIRouter:
         span: AskedSpan,
     ) -> Response:
         """Enterprises whose name, pinyin, initials or code hold the text, the closest first."""
-        with desk.reading(span.generation) as reading:
-            sheet = span.of(desk.city(reading).find(q, reader))
+        with desk.city(span.generation) as (reading, city):
+            sheet = span.of(city.find(q, reader))
             answer = FoundSheet(generation=reading.generation.id, **sheet._asdict())
             return _tagged(request, reading, answer)
 

@@ -209,13 +209,17 @@ def about(roll: Roll) -> str:
     return f"roll {roll.roll_id} {roll.content_sha} for {roll.notice_days} days"
 
 
-def roll_asked(run: str) -> Roll:
-    """The roll of a run that its form asked about; before it asks, the run's newest."""
-    engine = open_stores().engine
-    own = [one for one in store.rolls(engine) if one.proposed_by == run]
+def rolls_of(run: str) -> list[Roll]:
+    """What a run proposed, the newest first."""
+    own = [one for one in store.rolls(open_stores().engine) if one.proposed_by == run]
     if not own:
         raise TerminalError("no roll is of this run", where=run, kept=_KEPT, todo="trigger another run")
-    asked = approval(engine, run)
+    return own
+
+
+def roll_asked(run: str) -> Roll:
+    """The roll of a run that its form asked about; before it asks, the run's newest."""
+    own, asked = rolls_of(run), approval(open_stores().engine, run)
     return next((one for one in own if asked and asked.about == about(one)), own[0])
 
 
