@@ -139,9 +139,8 @@ def test_the_days_are_those_that_were_approved_whatever_an_xcom_says(dags: dict[
     def forge(instance: Any, session: Any) -> None:
         forged = {**xcom_of("propose"), "notice_days": 7, "roll": 99}
         forge_xcom({"dag": dag, "run_id": instance.run_id}, "propose", forged)
-        answer(*YES)(instance, session)
 
-    state, _ = run_among(dag, {**FORM, "notice_days": 12}, forge)
+    state, _ = run_among(dag, {**FORM, "notice_days": 12}, forge, answer(*YES))
     assert "for 12 days" in str(form().body)
     assert (state, str(store.rolls(engine)[0].notice_until)) == ("success", "2026-12-12")
 
