@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -21,6 +22,7 @@ from include.portal.published import Reader
 from include.steps import honours
 from include.steps.approval import asked
 from include.steps.stores import open_stores
+from include.store.warehouse import writing
 from tests.portal.conftest import code, put, town
 from tests.portal.test_pages import cells
 from tests.portal.test_runs import rows as rows_of
@@ -88,6 +90,39 @@ def test_the_page_says_where_the_roll_stands(
     assert "常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司" in shown
     assert "<script" not in shown
     assert "/points/honours/2026?scheme=changzhou_v1" in get(desk, engine, "/honours").text
+
+
+def test_a_proposal_is_shown_beside_what_stands_in_public(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    announce()
+    honours.propose(2026, None, None, run="innopoints_honours/manual__2", holder="test")
+    assert "In public notice" in get(desk, engine, "/honours/2026?lang=en").text
+    api = get(desk, engine, "/api/honours/2026").json()
+    assert (api["roll_id"], api["status"], api["beside"]) == (1, "notice", [{"roll_id": 2, "status": "proposed"}])
+    for path in ("/honours/2026?lang=en", "/honours/2026?lang=en&roll=2"):
+        (other,) = {"1", "2"} - {"2" if "roll=2" in path else "1"}
+        shown = get(desk, engine, path).text
+        assert f'roll={other}">Roll {other}</a>' in shown
+    asked_for = get(desk, engine, "/api/honours/2026?roll=2").json()
+    assert (asked_for["roll_id"], asked_for["status"]) == (2, "proposed")
+    assert get(desk, engine, "/api/honours/2026?roll=3").status_code == 404
+    honours.answered("innopoints_honours/manual__2", "Reject", "chen", "")
+    assert get(desk, engine, "/api/honours/2026").json()["beside"] == []
+    assert get(desk, engine, "/api/honours/2026?roll=2").json()["status"] == "rejected"
+
+
+def test_honours_that_were_changed_with_the_triggers_off_are_not_shown(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime], caplog: pytest.LogCaptureFixture
+) -> None:
+    freeze(clock)
+    with writing(engine) as connection:
+        connection.execute(sa.text("DROP TRIGGER frozen_honours_no_delete"))
+        connection.execute(sa.text("DELETE FROM frozen_honours WHERE place = 2"))
+    for path in ("/honours/2026", "/honours/2026.csv", "/api/honours/2026"):
+        answer = get(desk, engine, path)
+        assert (answer.status_code, code(0) in answer.text) == (503, False)
+    assert "no longer what their digest says" in caplog.text
 
 
 def test_a_reader_of_one_district_sees_its_honours_and_errata_only(

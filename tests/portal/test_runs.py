@@ -146,7 +146,8 @@ def test_a_run_that_proposed_a_years_honours_leads_to_them(engine: Engine, desk:
         connection.execute(sa.text("UPDATE honour_roll SET proposed_by = 'innopoints_honours/manual__1'"))
     text = desk(engine).get(address("innopoints_honours", "manual__1")).text
     assert (
-        '<a href="/points/honours/2026?scheme=changzhou_v1">2026 changzhou_v1</a>: 公示中，异议截止 2026-12-07' in text
+        '<a href="/points/honours/2026?scheme=changzhou_v1&amp;roll=1">2026 changzhou_v1</a>: 公示中，异议截止 2026-12-07'
+        in text
     )
 
 
