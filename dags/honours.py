@@ -18,27 +18,32 @@ AT_THREE_IN_THE_MORNING = """
 `propose` (a roll from a generation, with counts) → `ask` (a named person approves and says why) → `announce` (公示) →
 `public_notice` (waits for the last day of the notice, and holds no slot meanwhile) → `freeze`
 
-Trigger it with the year. `ask` shows how far the roll differs from last year's honours and from tonight's list, and
-links to the names. Unanswered for three days, or rejected: nothing is announced. While the roll stands in public,
-objections are taken down with `innopoints honours object`; an honour with a standing objection is left out of the
-freeze. What froze never changes again: `innopoints honours erratum` puts corrections beside it.
+Trigger it with the year. `ask` shows how far the roll differs from last year's honours and from tonight's list, by
+name, and links to the whole. Unanswered for three days, or rejected: nothing is announced. While the roll stands in
+public, objections are taken down with `innopoints honours object`; an honour with a standing objection is left out of
+the freeze. What froze never changes again: `innopoints honours erratum` puts corrections beside it.
 
-Marking a task as success moves nothing: `announce` and `freeze` want the recorded answer of a person to exactly this
-roll, and `freeze` wants the days of the notice to be over. To start again before the freeze, trigger another run for
-the year: its roll takes the place of this one once it is approved.
+Marking a task as success or editing an XCom moves nothing: `announce` and `freeze` want the recorded answer of a person
+to exactly this roll and its days, and `freeze` wants the days to be over. To take an approval back before the freeze,
+clear `ask` and reject: the roll stands in public no longer. To start again, trigger another run for the year: its roll
+takes the place of this one once it is approved. Airflow keeps the form of a task that is cleared; where the roll is
+another by then, `ask` says so and asks nobody.
 
 **At 3 a.m.** Leave it: nothing of the night waits for it. The last line of a red task's log says what to do.
 """
 WAIT = timedelta(days=3)
-BODY = """{{ said['honoured'] }} honours from generation {{ said['generation'] }} as of {{ said['as_of'] }}, scheme
-{{ said['scheme'] }}. Approved, they stand in public for {{ said['notice_days'] }} days, then they freeze.
-批准后公示 {{ said['notice_days'] }} 天，期满定榜。
 
-- Since last year 与上年相比: {{ said['since_last_year'] }}
-- Beside tonight's list 与今夜名单相比: {{ said['beside_tonight'] }}
 
-[The names, and who is new or gone 名单及增减]({{ said['link'] }})
-"""
+def question(context: Any) -> Any:
+    from include.steps.honours_question import question
+
+    return question(run_name(context), f"{context['ti'].log_url.partition('/dags/')[0]}/points")
+
+
+def answered(*said: Any) -> None:
+    from include.steps.honours import answered
+
+    answered(*said)
 
 
 @task
@@ -47,28 +52,26 @@ def propose() -> dict[str, Any]:
 
     context = get_current_context()
     params, run = context["params"], run_name(context)
-    page = f"{context['ti'].log_url.partition('/dags/')[0]}/points/honours/{params['year']}"
 
     def step(*, holder: str) -> dict[str, Any]:
         refuse_unknown_keys(context)
-        found = honours.propose(params["year"], params["generation"], params["notice_days"], run=run, holder=holder)
-        return {**found, "link": f"{page}?scheme={found['scheme']}"}
+        return honours.propose(params["year"], params["generation"], params["notice_days"], run=run, holder=holder)
 
     return run_step(step)
 
 
 @task
-def announce(proposed: dict[str, Any]) -> dict[str, Any]:
+def announce() -> dict[str, Any]:
     from include.steps import honours
 
-    return run_step(honours.announce, proposed["roll"], proposed["notice_days"], run=run_name(get_current_context()))
+    return run_step(honours.announce, run=run_name(get_current_context()))
 
 
 @task
-def freeze(proposed: dict[str, Any]) -> dict[str, Any]:
+def freeze() -> dict[str, Any]:
     from include.steps import honours
 
-    return run_step(honours.freeze, proposed["roll"], run=run_name(get_current_context()))
+    return run_step(honours.freeze, run=run_name(get_current_context()))
 
 
 @dag(
@@ -95,20 +98,11 @@ def freeze(proposed: dict[str, Any]) -> dict[str, Any]:
     tags=["innopoints", "city"],
 )
 def honours() -> None:
-    proposed = propose()
-    ask = Approval(
-        task_id="ask",
-        about="{{ ti.xcom_pull(task_ids='propose')['about'] }}",
-        subject="Honours of {{ params.year }}: announce? 是否公示{{ params.year }}年度荣誉？",
-        body="{% set said = ti.xcom_pull(task_ids='propose') %}" + BODY,
-        params=REASON,
-        response_timeout=WAIT,
-    )
-    announced = announce(proposed)
+    ask = Approval(task_id="ask", question=question, answered=answered, params=REASON, response_timeout=WAIT)
     public_notice = DateTimeSensorAsync(
         task_id="public_notice", target_time="{{ ti.xcom_pull(task_ids='announce')['ends_at'] }}"
     )
-    proposed >> ask >> announced >> public_notice >> freeze(proposed)
+    propose() >> ask >> announce() >> public_notice >> freeze()
 
 
 honours()

@@ -24,11 +24,24 @@ A delivery that differs too much from the last good one is blocked, and the last
 blocked` lists them, the report of each shows the counts. If it is right as it is (a unit that changed for good, a
 register that was cleaned up), trigger this form for it and answer `ask` under *Required Actions*. Who answered and why
 stands in the ledger. Unanswered for twelve hours, or rejected: nothing changes. Marking `ask` as success releases
-nothing: `ask` itself puts down who answered, and `release` wants that.
+nothing: `ask` itself puts down who answered, and `release` wants that. Where the delivery is another than the form
+showed, `ask` or `release` says so: trigger the form again.
 
 **At 3 a.m.** Leave it: the last good snapshot carries the night.
 """
 WAIT = timedelta(hours=12)
+
+
+def question(context: Any) -> Any:
+    from include.steps.release import question
+
+    return question(*_asked_for(context))
+
+
+def answered(*said: Any) -> None:
+    from include.steps.approval import answered
+
+    answered(*said)
 
 
 @task
@@ -36,13 +49,11 @@ def blocked() -> dict[str, Any]:
     from include.steps.release import require_blocked
 
     context = get_current_context()
-    params = context["params"]
 
     def step(*, holder: str) -> dict[str, Any]:
         refuse_unknown_keys(context)
-        held = require_blocked(params["dataset"], params["scope"], date.fromisoformat(params["as_of"]))
-        counts = {"rows_in": held.rows_in, "quarantined": held.quarantined}
-        return {"reason": held.reason, "landing": held.landing_sha, **counts}
+        held = require_blocked(*_asked_for(context))
+        return {"reason": held.reason, "rows_in": held.rows_in, "quarantined": held.quarantined}
 
     return run_step(step)
 
@@ -55,17 +66,16 @@ def release() -> dict[str, Any]:
     from include.steps.release import landing_of
 
     context = get_current_context()
-    params = context["params"]
 
     def step(*, holder: str) -> dict[str, Any]:
-        as_of = date.fromisoformat(params["as_of"])
+        delivery = _asked_for(context)
         person, reason = approved(
             run_name(context),
-            landing_of(params["dataset"], params["scope"], as_of),
+            landing_of(*delivery),
             kept="the last good snapshot",
             todo="clear `ask` and answer it under Required Actions, or use `innopoints release`",
         )
-        return steps.release(params["dataset"], params["scope"], as_of, person=person, reason=reason, holder=holder)
+        return steps.release(*delivery, person=person, reason=reason, holder=holder)
 
     done = run_step(step)
     announce_accepted([done])
@@ -75,6 +85,11 @@ def release() -> dict[str, Any]:
         "date_to": done["as_of"],
         "reason": f"{done['dataset']} released",
     }
+
+
+def _asked_for(context: Any) -> tuple[str, str, date]:
+    params = context["params"]
+    return params["dataset"], params["scope"], date.fromisoformat(params["as_of"])
 
 
 @dag(
@@ -95,10 +110,8 @@ def release() -> dict[str, Any]:
 def form() -> None:
     ask = Approval(
         task_id="ask",
-        about="{{ ti.xcom_pull(task_ids='blocked')['landing'] }}",
-        subject="Release {{ params.dataset }}/{{ params.scope }} as of {{ params.as_of }}? 是否放行？",
-        body="Blocked by: {{ ti.xcom_pull(task_ids='blocked')['reason'] }}\n\nUntil somebody approves, the last good "
-        "snapshot stays in use. 未批准前继续使用上一份合格快照。",
+        question=question,
+        answered=answered,
         params=REASON,
         response_timeout=WAIT,
     )

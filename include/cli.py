@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -531,13 +532,16 @@ def honours_list(
     year: Annotated[int | None, typer.Option("--year", help="Year of the honours; default: every year's roll.")] = None,
     scheme: Scheme = DEFAULT_SCHEME,
 ) -> None:
-    """Where each year's honours stand; of one year who is on the roll, or what froze with its errata."""
+    """Where each year's honours stand, and what waits beside them; of one year who is on the roll that stands, or what
+    froze with its errata.
+    """
     from include.steps.honours import year_of, years
 
     if year is None:
-        for roll in years():
+        for roll in chain.from_iterable(years()):
             until = f" until {roll.notice_until}" if roll.status == "notice" else ""
-            _say(f"{roll.year}  {roll.scheme_id:<16}  generation {roll.generation_id}  {roll.status}{until}")
+            where = f"roll {roll.roll_id}  generation {roll.generation_id}  {roll.status}{until}"
+            _say(f"{roll.year}  {roll.scheme_id:<16}  {where}")
         return
     held = year_of(year, scheme)
     for one in held.entries:

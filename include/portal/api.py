@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from include.evidence.account import Account
 from include.portal.city import LONGEST_QUERY, Enterprise
 from include.portal.desk import AskedSpan, Desk, Since, Who, account_of, list_names, listed, portrait_of
-from include.portal.honours import DEFAULT_SCHEME, SchemeId, YearNumber, honours_of
+from include.portal.honours import DEFAULT_SCHEME, RollNumber, SchemeId, YearNumber, honours_of
 from include.portal.published import LISTS, Reading, whole
 from include.publish.generations import generations as all_generations
 
@@ -175,20 +175,35 @@ class Correction(BaseModel):
     decided_at: datetime.datetime
 
 
-class HonourRoll(BaseModel):
-    """A year's honours. Once `status` is `frozen`, `entries` never change: read `errata` beside them."""
+Where = Literal["proposed", "notice", "frozen", "superseded", "rejected"]
 
+
+class OtherRoll(BaseModel):
+    """Another roll of the year, to be asked for with `roll`."""
+
+    roll_id: int
+    status: Where
+
+
+class HonourRoll(BaseModel):
+    """A year's honours. Once `status` is `frozen`, `entries` never change: read `errata` beside them. `beside` is the
+    proposal that waits beside what stands, or for a roll that was asked for by number, what stands.
+    """
+
+    roll_id: int
     year: int
     scheme_id: str
     scheme_version: str
     generation_id: int
     as_of: datetime.date
-    status: Literal["proposed", "notice", "frozen", "superseded"]
+    status: Where
+    notice_days: int
     notice_until: datetime.date | None
     frozen_at: datetime.datetime | None
     frozen_sha: str | None
     entries: list[Honoured]
     errata: list[Correction]
+    beside: list[OtherRoll]
 
 
 def api_routes(desk: Desk) -> APIRouter:
@@ -276,11 +291,17 @@ def api_routes(desk: Desk) -> APIRouter:
             return _tagged(request, reading, answer)
 
     @routes.get("/honours/{year}", response_model=HonourRoll)
-    def honours(request: Request, reader: Who, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
-        """The honours of a year: what froze, or the newest roll and where it stands."""
+    def honours(
+        request: Request,
+        reader: Who,
+        year: YearNumber,
+        scheme: SchemeId = DEFAULT_SCHEME,
+        number: RollNumber = None,
+    ) -> Response:
+        """The honours of a year: what froze, else what stands in public, else what is proposed."""
         with desk.reading() as reading:
-            held = honours_of(reading, reader, year, scheme)
-            listed = {name: [vars(one) for one in getattr(held, name)] for name in ("entries", "errata")}
+            held = honours_of(reading, reader, year, scheme, number)
+            listed = {name: [vars(one) for one in getattr(held, name)] for name in ("entries", "errata", "beside")}
             return _tagged(request, reading, HonourRoll.model_validate(vars(held.roll) | listed))
 
     @routes.get("/search", response_model=FoundSheet)
@@ -291,8 +312,8 @@ def api_routes(desk: Desk) -> APIRouter:
         span: AskedSpan,
     ) -> Response:
         """Enterprises whose name, pinyin, initials or code hold the text, the closest first."""
-        with desk.reading(span.generation) as reading:
-            sheet = span.of(desk.city(reading).find(q, reader))
+        with desk.city(span.generation) as (reading, city):
+            sheet = span.of(city.find(q, reader))
             answer = FoundSheet(generation=reading.generation.id, **sheet._asdict())
             return _tagged(request, reading, answer)
 

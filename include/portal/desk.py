@@ -131,11 +131,23 @@ class Desk:
                 raise Sorry(409, "stale")
             yield found
 
-    def city(self, reading: Reading) -> City:
-        def make() -> City:
-            return City.of(reading, former_names(self.lake, Ledger(reading.connection), reading.generation.as_of))
+    @contextmanager
+    def city(self, generation: int | None = None) -> Iterator[tuple[Reading, City]]:
+        """A reading with everybody of its generation. Who comes while they are read anew waits without a connection."""
+        while True:
+            with self.reading(generation) as reading:
+                of, city = self._made.get("city", (None, None))
+                if of == reading.generation:
+                    yield reading, city
+                    return
+            self._read_city()
 
-        return self._once("city", reading.generation, make)
+    def _read_city(self) -> None:
+        with self._locks["city"], self.reading() as reading:
+            current = reading.generation
+            if self._made.get("city", (None, None))[0] != current:
+                former = former_names(self.lake, Ledger(reading.connection), current.as_of)
+                self._made["city"] = (current, City.of(reading, former))
 
     def rules(self, reading: Reading) -> Compiled | None:
         """The rules of the generation, where this server has the version that scored it."""
@@ -189,8 +201,8 @@ class Desk:
             raise Sorry(404, "no_such_scheme", to)
 
         def make() -> Difference:
-            with self.reading(current.id) as reading:
-                everybody, ledger = self.city(reading).enterprises, Ledger(reading.connection)
+            with self.city(current.id) as (reading, city):
+                everybody, ledger = city.enterprises, Ledger(reading.connection)
                 districts = sorted({one.district for one in everybody})
                 results = {one: published_result(self.lake, ledger, current, one) for one in districts}
             if gone := [district for district, one in results.items() if one is None]:

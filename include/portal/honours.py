@@ -9,28 +9,34 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
+from pydantic.json_schema import SkipJsonSchema
 
 from include.portal.asked import AskedFor, columns_of
 from include.portal.city import LONGEST_QUERY
-from include.portal.desk import Desk, Sorry
+from include.portal.desk import Desk, GenerationId, Sorry
 from include.portal.published import Reader, Reading
 from include.portal.show import Show, beijing
-from include.publish.honours import Moved, difference
+from include.publish.honours import Moved, difference, require_unchanged
 from include.store import honours as store
 from include.store.honours import Roll, Year
 
 YearNumber = Annotated[int, Path(ge=2021, le=2100, description="Year of the honours.", examples=[2026])]
 SchemeId = Annotated[str, Query(alias="scheme", max_length=LONGEST_QUERY, description="Scheme id.")]
+RollNumber = Annotated[
+    GenerationId | SkipJsonSchema[None],
+    Query(alias="roll", description="One roll of the year; without it, the one that stands."),
+]
 DEFAULT_SCHEME = "changzhou_v1"
 
 
-def honours_of(reading: Reading, reader: Reader, year: int, scheme: str) -> Year:
-    """The honours of a year in the reader's districts."""
-    found = store.year_of(reading.connection, year, scheme)
+def honours_of(reading: Reading, reader: Reader, year: int, scheme: str, roll: int | None) -> Year:
+    """The honours of a year in the reader's districts, proved by their digest: as they stand, or a certain roll's."""
+    found = store.year_of(reading.connection, year, scheme, roll)
     if found is None:
         raise Sorry(404, "unknown_year")
+    require_unchanged(found.roll, found.entries)
     entries = [one for one in found.entries if reader.may_see(one.district)]
-    return Year(found.roll, entries, [one for one in found.errata if reader.may_see(one.district)])
+    return Year(found.roll, entries, [one for one in found.errata if reader.may_see(one.district)], found.beside)
 
 
 class Awarded(NamedTuple):
@@ -94,9 +100,11 @@ def honour_routes(desk: Desk) -> APIRouter:
 
     @routes.get("/honours/{year}")
     @routes.get("/honours/{year}.{ending}")
-    def year(asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME) -> Response:
+    def year(
+        asked: AskedFor, year: YearNumber, scheme: SchemeId = DEFAULT_SCHEME, number: RollNumber = None
+    ) -> Response:
         with desk.reading(asked.generation) as reading:
-            held, show = honours_of(reading, asked.reader, year, scheme), asked.show(reading)
+            held, show = honours_of(reading, asked.reader, year, scheme, number), asked.show(reading)
             roll, where, sheet = held.roll, stands(show, held.roll), asked.part(awarded(held))
             if asked.ending:
                 named = f"{show.say('honours_of_year')} {roll.year} {roll.scheme_id}"
@@ -108,7 +116,8 @@ def honour_routes(desk: Desk) -> APIRouter:
                 held=held,
                 stands=where,
                 compared=came_and_went(reading, asked.reader, held),
-                years=store.years(reading.connection),
+                beside=[(one, stands(show, one)) for one in held.beside],
+                years=[one for one, *_ in store.years(reading.connection)],
             )
 
     return routes

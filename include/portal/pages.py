@@ -89,10 +89,8 @@ def page_routes(desk: Desk) -> APIRouter:
     @routes.get("/enterprises")
     @routes.get("/enterprises.{ending}")
     def enterprises(asked: AskedFor, q: Text = "") -> Response:
-        with desk.reading(asked.generation) as reading:
-            return asked.sheet(
-                reading, "enterprises", desk.city(reading).find(q, asked.reader), columns_of(Enterprise), q=q
-            )
+        with desk.city(asked.generation) as (reading, city):
+            return asked.sheet(reading, "enterprises", city.find(q, asked.reader), columns_of(Enterprise), q=q)
 
     @routes.get("/enterprises/{uscc}.{ending}")
     def ledger(asked: AskedFor, uscc: str) -> Response:
@@ -103,13 +101,13 @@ def page_routes(desk: Desk) -> APIRouter:
 
     @routes.get("/enterprises/{uscc}")
     def portrait(asked: AskedFor, uscc: str) -> Response:
-        with desk.reading(asked.generation) as reading:
+        with desk.city(asked.generation) as (reading, city):
             found, current, rules = portrait_of(reading, asked.reader, uscc), reading.generation, desk.rules(reading)
             records = behind(desk.lake, reading, found)
             warned = warnings(found, reading.sources(asked.reader), records, rules, current.as_of)
             return asked.show(reading).portrait(
                 found,
-                desk.city(reading),
+                city,
                 steps=next_steps(rules, found) if rules else [],
                 warnings=warned,
                 held=rows_of_it(desk.lake, Ledger(reading.connection), asked.reader, warned.quarantined, found),
@@ -139,8 +137,7 @@ def page_routes(desk: Desk) -> APIRouter:
     @routes.get("/rankings")
     @routes.get("/rankings.{ending}")
     def rankings(asked: AskedFor, stage: Text = "", district: Text = "") -> Response:
-        with desk.reading(asked.generation) as reading:
-            city = desk.city(reading)
+        with desk.city(asked.generation) as (reading, city):
             return asked.sheet(
                 reading,
                 "rankings",
@@ -159,7 +156,7 @@ def page_routes(desk: Desk) -> APIRouter:
             names = list_names(reading)
             chosen = name or next(iter(names), "")
             table, rows = listed(reading, asked.reader, chosen) if chosen else ("honours", [])
-            known = {"list": chosen, "all_lists": list(names), "years": years(reading.connection)}
+            known = {"list": chosen, "all_lists": list(names), "years": [one for one, *_ in years(reading.connection)]}
             return asked.sheet(reading, "honours", rows, LIST_COLUMNS[table], **known)
 
     @routes.get("/scheme")

@@ -42,6 +42,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 LARGEST_FORM = 65_536
+COME_AGAIN_SECONDS = 5
+"""About as long as the account of a district that nobody has asked for yet takes."""
 API_DESCRIPTION = (
     "Reads the generation that is current. Points are decimals with three places and money is in yuan, both written as "
     "text. Every answer carries an ETag; send it back as If-None-Match and an unchanged answer is an empty 304. "
@@ -93,7 +95,10 @@ def _plain_answers(app: FastAPI) -> None:
 
     @app.exception_handler(Sorry)
     def sorry(request: Request, error: Sorry) -> Response:
-        return answer(request, error.status, error.word, error.detail)
+        page = answer(request, error.status, error.word, error.detail)
+        if error.word == "busy":
+            page.headers["Retry-After"] = str(COME_AGAIN_SECONDS)
+        return page
 
     @app.exception_handler(RequestValidationError)
     def unreadable(request: Request, error: RequestValidationError) -> Response:

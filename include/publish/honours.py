@@ -1,10 +1,13 @@
-"""A year's honours: the digest of a list, who comes and goes between two lists, how long one stands in public."""
+"""A year's honours: the digest of a list and its proof, who comes and goes between two lists, how long a list stands in
+public.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -12,7 +15,9 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from include.kernel.errors import TerminalError
 from include.schemes.reading import Dated, Strict, Whole, in_force, parse, read_yaml
+from include.store.honours import Entry, Roll
 
 RULES = Path(__file__).with_name("notice.yaml")
 Entries = Sequence[Mapping[str, Any]]
@@ -55,6 +60,20 @@ def difference(before: Entries, after: Entries) -> dict[str, Moved]:
         if (one["honour"], one["uscc"]) not in now:
             found[one["honour"]].go.append(one)
     return found
+
+
+def require_unchanged(roll: Roll, entries: Sequence[Entry], *, proposed: bool = False) -> None:
+    """What is read of a roll must be what its digest says: of a frozen one what froze, unless what was `proposed` is
+    meant. The database refuses changes; its owner can lift that.
+    """
+    expected = roll.content_sha if proposed or roll.frozen_sha is None else roll.frozen_sha
+    if digest([asdict(one) for one in entries]) != expected:
+        raise TerminalError(
+            "the honours are no longer what their digest says",
+            where=f"honours of {roll.year}, {roll.scheme_id}, roll {roll.roll_id}",
+            kept="the digests in honour_roll",
+            todo="restore the warehouse, or trigger another run if they are not frozen",
+        )
 
 
 def notice_days(on: date) -> int:

@@ -1,7 +1,7 @@
 """A year's honours: proposed, approved by a named person, held up in public, frozen; after that only corrected.
 
-Nothing here trusts the state of a task: what announces and what freezes ask for the recorded approval of exactly this
-roll, and for the days that it stood in public.
+Nothing here trusts the state of a task or an XCom: what announces and what freezes look in the ledger for the roll of
+their run that a person approved, exactly as it was shown, and for the days that it stood in public.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from include.kernel.identity import is_code_shape, normal_code
 from include.kernel.periods import arrival_cutoff, business_date
 from include.kernel.settings import settings
 from include.publish.generations import Generation, generations
-from include.publish.honours import difference, digest, notice_days
-from include.steps.approval import approved
+from include.publish.honours import digest, notice_days, require_unchanged
+from include.steps.approval import APPROVE, approved
+from include.steps.approval import answered as put_down
 from include.steps.stores import Stores, open_stores
 from include.store import honours as store
+from include.store.approvals import approval
 from include.store.honours import Entry, Erratum, Objection, Roll, Year
-from include.store.warehouse import PUBLISHED, clock, reading
+from include.store.warehouse import PUBLISHED, Warehouse, clock, reading
 
 LOCK = "honours"
 LONGEST_NOTICE_DAYS = 90
@@ -30,76 +32,78 @@ _KEPT = "the honours as they stand"
 
 
 def propose(year: int, generation: int | None, longer: int | None, *, run: str, holder: str) -> dict[str, Any]:
-    """Put the honours of a generation (None: the current one) down as the roll of a year. Gives what a person must see:
-    counts, and how far the roll differs from last year's frozen one and from tonight's list.
+    """Put the honours of a generation (None: the current one) down as the roll of a year, with the days that it is to
+    stand in public.
     """
     stores = open_stores()
     days = _days(longer)
-    chosen, current = _generation(stores, generation)
+    chosen = require_generation(stores.engine, generation)
     if not chosen.as_of.year - 1 <= year <= chosen.as_of.year:
         raise BadInput(
             f"generation {chosen.id} of {chosen.as_of} cannot give the honours of {year}",
             kept=_KEPT,
             todo="choose a generation of that year or of the one after it",
         )
-    entries = _honoured(stores, chosen.id)
+    entries = honoured(stores.engine, chosen.id)
     if not entries:
         raise BadInput(f"generation {chosen.id} honours nobody", kept=_KEPT, todo="choose one of a scheme with honours")
     _require_open(stores, year, chosen.scheme_id)
-    rows = [asdict(one) for one in entries]
     said = {
         "year": year,
         "scheme_id": chosen.scheme_id,
         "scheme_version": chosen.scheme_version,
         "generation_id": chosen.id,
         "as_of": chosen.as_of,
-        "content_sha": digest(rows),
+        "content_sha": digest([asdict(one) for one in entries]),
         "proposed_by": run,
+        "notice_days": days,
     }
     with stores.lease(LOCK, holder) as lease:
         roll = store.propose(stores.engine, lease, said, entries)
-    before = [asdict(one) for one in store.frozen(stores.engine, year - 1, chosen.scheme_id)]
-    tonight = [asdict(one) for one in _honoured(stores, current.id)]
-    return {
-        "roll": roll.roll_id,
-        "about": _about(roll),
-        "scheme": chosen.scheme_id,
-        "generation": chosen.id,
-        "as_of": chosen.as_of.isoformat(),
-        "notice_days": days,
-        "honoured": len(entries),
-        "since_last_year": _told(before, rows) if before else f"nothing is frozen for {year - 1}",
-        "beside_tonight": _told(tonight, rows),
-    }
+    return {"year": year, "roll": roll.roll_id, "generation": chosen.id, "honoured": len(entries), "notice_days": days}
 
 
-def announce(roll_id: int, longer: int | None, *, run: str, holder: str) -> dict[str, Any]:
-    """Hold an approved roll up in public; a repeat finds it there. Gives the moment from which it may freeze."""
+def answered(run: str, option: str, person: str | None, reason: str) -> None:
+    """Put down what was answered about the run's roll. A no, also one that takes an earlier yes back, ends the roll
+    unless it is frozen; so does a time that ran out. Of somebody who is no approver it is put down and does nothing.
+    """
+    put_down(run, option, person, reason)
+    roll, stores = roll_asked(run), open_stores()
+    if person is not None:
+        _require_approver(person, roll)
+    if option != APPROVE:
+        store.reject(stores.engine, roll)
+
+
+def announce(*, run: str, holder: str) -> dict[str, Any]:
+    """Hold the run's approved roll up in public; a repeat finds it there. Gives the moment from which it may freeze."""
     stores = open_stores()
     with stores.lease(LOCK, holder) as lease:
-        roll = _require_approved(stores, roll_id, run)
+        roll = _require_approved(stores, run)
         if roll.status == store.PROPOSED:
             _require_open(stores, roll.year, roll.scheme_id)
-            until = business_date(clock()) + timedelta(days=_days(longer))
+            until = business_date(clock()) + timedelta(days=roll.notice_days)
             roll = store.announce(stores.engine, lease, roll, until)
     assert roll.notice_until is not None
     ends = arrival_cutoff(roll.notice_until + timedelta(days=1))
     return {"roll": roll.roll_id, "notice_until": roll.notice_until.isoformat(), "ends_at": ends.isoformat()}
 
 
-def freeze(roll_id: int, *, run: str, holder: str) -> dict[str, Any]:
-    """Freeze an approved roll that has stood in public for its days, without what a standing objection holds back."""
+def freeze(*, run: str, holder: str) -> dict[str, Any]:
+    """Freeze the run's approved roll once it has stood in public for its days, without what a standing objection holds
+    back.
+    """
     stores = open_stores()
     with stores.lease(LOCK, holder) as lease:
-        roll = _require_approved(stores, roll_id, run)
+        roll = _require_approved(stores, run)
+        candidates = store.candidates(stores.engine, roll.roll_id)
         if roll.status == store.PROPOSED:
             raise TerminalError(
                 "it has not stood in public", where=_name(roll), kept=_KEPT, todo="clear `announce` of its run"
             )
         if roll.status == store.NOTICE:
             _require_over(roll)
-            candidates = store.candidates(stores.engine, roll_id)
-            back = store.held_back(store.objections(stores.engine, roll_id))
+            back = store.held_back(store.objections(stores.engine, roll.roll_id))
             left = [one for one in candidates if (one.uscc, one.honour) not in back]
             if not left:
                 raise TerminalError(
@@ -109,25 +113,24 @@ def freeze(roll_id: int, *, run: str, holder: str) -> dict[str, Any]:
                     todo="settle them, or propose anew",
                 )
             roll = store.freeze(stores.engine, lease, roll, left, digest([asdict(one) for one in left]))
-    frozen = store.frozen(stores.engine, roll.year, roll.scheme_id)
-    if roll.frozen_sha != digest([asdict(one) for one in frozen]):
-        raise TerminalError("what froze is no longer what it was", where=_name(roll), todo="restore the warehouse")
-    held = len(store.candidates(stores.engine, roll_id)) - len(frozen)
-    return {"roll": roll_id, "year": roll.year, "frozen": len(frozen), "held_back": held}
+    frozen = year_of(roll.year, roll.scheme_id).entries
+    held = len(candidates) - len(frozen)
+    return {"roll": roll.roll_id, "year": roll.year, "frozen": len(frozen), "held_back": held}
 
 
-def years() -> list[Roll]:
-    """Of every year and scheme the roll that counts, newest year first."""
+def years() -> list[list[Roll]]:
+    """Of every year and scheme the roll that stands and what waits beside it, newest year first."""
     return store.years(open_stores().engine)
 
 
-def year_of(year: int, scheme: str) -> Year:
-    """The honours of a year: what froze with its errata, else the newest roll as it stands."""
-    found = store.year_of(open_stores().engine, year, scheme)
+def year_of(year: int, scheme: str, warehouse: Warehouse | None = None) -> Year:
+    """The honours of a year as they stand: what froze with its errata, else what is in public, else a proposal."""
+    found = store.year_of(warehouse or open_stores().engine, year, scheme)
     if found is None:
         raise BadInput(
             f"no honours of {year} are proposed under {scheme}", kept=_KEPT, todo="trigger innopoints_honours"
         )
+    require_unchanged(found.roll, found.entries)
     return found
 
 
@@ -139,9 +142,10 @@ def object_to(year: int, scheme: str, uscc: str, honour: str, *, evidence: str, 
     engine, held = open_stores().engine, year_of(year, scheme)
     roll, code = held.roll, _code(uscc)
     until = roll.notice_until
+    when = "not any more" if roll.status == store.REJECTED else f"until {until}" if until else "not yet"
     if roll.status != store.NOTICE or until is None or business_date(clock()) > until:
         raise BadInput(
-            f"it stands in public {f'until {until}' if until else 'not yet'}, and takes objections then only",
+            f"it stands in public {when}, and takes objections then only",
             where=_name(roll),
             kept=_KEPT,
             todo="once it is frozen, `honours erratum` corrects it",
@@ -158,12 +162,16 @@ def settle(number: int, outcome: str, *, evidence: str, by: str) -> Objection:
         raise BadInput(
             "an objection is upheld or dismissed", kept=_KEPT, todo=f"say {store.UPHELD} or {store.DISMISSED}"
         )
-    said = [one for roll in store.rolls(engine) for one in store.objections(engine, roll.roll_id)]
-    found = next((one for one in said if one.id == number and one.settles is None), None)
-    if found is None or any(one.settles == number for one in said):
-        what = f"objection {number} is settled already" if found else f"there is no objection {number}"
-        raise BadInput(what, kept=_KEPT, todo="look at `honours objections`")
-    return store.settle(engine, found, outcome, evidence=evidence, by=by)
+    todo = "look at `honours objections`"
+    for roll in store.rolls(engine):
+        with store.deciding(engine, roll.roll_id) as connection:
+            said = store.objections(connection, roll.roll_id)
+            found = next((one for one in said if one.id == number and one.settles is None), None)
+            if found and any(one.settles == number for one in said):
+                raise BadInput(f"objection {number} is settled already", kept=_KEPT, todo=todo)
+            if found:
+                return store.settle(connection, found, outcome, evidence=evidence, by=by)
+    raise BadInput(f"there is no objection {number}", kept=_KEPT, todo=todo)
 
 
 def objections(year: int, scheme: str) -> list[Objection]:
@@ -183,27 +191,40 @@ def correct(
     if not reference.strip():
         raise BadInput("no reference", kept=_KEPT, todo="name the document that decides it")
     _require_honour(held, honour)
-    if (what == store.GRANTED) == ((code, honour) in held.in_force()):
-        has = "has" if what == store.GRANTED else "does not have"
-        raise BadInput(f"the enterprise {has} this honour", where=_name(held.roll), kept=_KEPT, todo="check the code")
-    name, district = _named(stores, held, code)
-    said = {"year": year, "scheme_id": scheme, "uscc": code, "honour": honour, "name": name, "district": district}
-    said |= {"what": what, "reference": reference.strip(), "evidence": evidence, "decided_by": by}
-    return store.correct(stores.engine, said)
+    with store.deciding(stores.engine, held.roll.roll_id) as connection:
+        held = year_of(year, scheme, connection)
+        if (what == store.GRANTED) == ((code, honour) in held.in_force()):
+            has = "has" if what == store.GRANTED else "does not have"
+            raise BadInput(
+                f"the enterprise {has} this honour", where=_name(held.roll), kept=_KEPT, todo="check the code"
+            )
+        name, district = _named(connection, held, code)
+        said = {"year": year, "scheme_id": scheme, "uscc": code, "honour": honour, "name": name, "district": district}
+        said |= {"what": what, "reference": reference.strip(), "evidence": evidence, "decided_by": by}
+        return store.correct(connection, said)
 
 
-def _about(roll: Roll) -> str:
-    return f"roll {roll.roll_id} {roll.content_sha}"
+def about(roll: Roll) -> str:
+    """What an approval is of: these honours, for these days in public."""
+    return f"roll {roll.roll_id} {roll.content_sha} for {roll.notice_days} days"
+
+
+def rolls_of(run: str) -> list[Roll]:
+    """What a run proposed, the newest first."""
+    own = [one for one in store.rolls(open_stores().engine) if one.proposed_by == run]
+    if not own:
+        raise TerminalError("no roll is of this run", where=run, kept=_KEPT, todo="trigger another run")
+    return own
+
+
+def roll_asked(run: str) -> Roll:
+    """The roll of a run that its form asked about; before it asks, the run's newest."""
+    own, asked = rolls_of(run), approval(open_stores().engine, run)
+    return next((one for one in own if asked and asked.about == about(one)), own[0])
 
 
 def _name(roll: Roll) -> str:
     return f"honours of {roll.year}, {roll.scheme_id}, roll {roll.roll_id}"
-
-
-def _told(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
-    moved = difference(before, after)
-    counts = {honour: [len(part) for part in one] for honour, one in moved.items()}
-    return "; ".join(f"{honour}: {stay} stay, {come} new, {go} gone" for honour, (stay, come, go) in counts.items())
 
 
 def _days(longer: int | None) -> int:
@@ -216,9 +237,9 @@ def _days(longer: int | None) -> int:
     return longer or least
 
 
-def _generation(stores: Stores, wanted: int | None) -> tuple[Generation, Generation]:
-    """The generation asked for, and the current one."""
-    kept = {one.id: one for one in generations(stores.engine)}
+def require_generation(warehouse: Warehouse, wanted: int | None) -> Generation:
+    """The generation asked for, or the current one."""
+    kept = {one.id: one for one in generations(warehouse)}
     current = next((one for one in kept.values() if one.status == "current"), None)
     chosen = current if wanted is None else kept.get(wanted)
     if current is None or chosen is None:
@@ -228,7 +249,7 @@ def _generation(stores: Stores, wanted: int | None) -> tuple[Generation, Generat
             todo="look at `innopoints generations`",
         )
     _require_sound(chosen)
-    return chosen, current
+    return chosen
 
 
 def _require_sound(chosen: Generation) -> None:
@@ -238,7 +259,7 @@ def _require_sound(chosen: Generation) -> None:
         )
 
 
-def _honoured(stores: Stores, generation_id: int) -> list[Entry]:
+def honoured(warehouse: Warehouse, generation_id: int) -> list[Entry]:
     """The honours of a generation, with the names and stages that it knows."""
     honours, profile = PUBLISHED["honours"].c, PUBLISHED["enterprise_profile"].c
     same = sa.and_(profile.uscc == honours.uscc, profile.generation_id == honours.generation_id)
@@ -251,7 +272,7 @@ def _honoured(stores: Stores, generation_id: int) -> list[Entry]:
         .where(honours.generation_id == generation_id)
         .order_by(honours.honour, honours.place, honours.uscc)
     )  # fmt: skip
-    with reading(stores.engine) as connection:
+    with reading(warehouse) as connection:
         return [Entry(**row._mapping) for row in connection.execute(query)]
 
 
@@ -262,29 +283,37 @@ def _require_open(stores: Stores, year: int, scheme: str) -> None:
         )
 
 
-def _require_approved(stores: Stores, roll_id: int, run: str) -> Roll:
-    """The roll, if this run proposed it, nothing of it has changed, and a named person approved exactly this."""
-    roll = next((one for one in store.rolls(stores.engine) if one.roll_id == roll_id), None)
-    if roll is None or roll.proposed_by != run:
-        raise TerminalError(f"roll {roll_id} is not of this run", where=run, kept=_KEPT, todo="clear `propose`")
-    if digest([asdict(one) for one in store.candidates(stores.engine, roll_id)]) != roll.content_sha:
-        raise TerminalError("the roll is not what was proposed", where=_name(roll), kept=_KEPT, todo="propose anew")
-    person, _ = approved(run, _about(roll), kept=_KEPT, todo="clear `ask` and answer it under Required Actions")
-    named = settings().approvers
-    if named and person not in named:
-        raise TerminalError(
-            "who answered is not among INNOPOINTS_APPROVERS",
-            where=_name(roll),
-            kept=_KEPT,
-            todo="clear `ask`, and let one of them answer it",
-        )
-    if roll.status == store.SUPERSEDED:
-        raise TerminalError("a newer roll has taken its place", where=_name(roll), kept=_KEPT, todo="follow that one")
+def _require_approved(stores: Stores, run: str) -> Roll:
+    """The roll of this run that a named person approved exactly as it is, if it may still be announced or frozen."""
+    roll = roll_asked(run)
+    require_unchanged(roll, store.candidates(stores.engine, roll.roll_id), proposed=True)
+    person, _ = approved(run, about(roll), kept=_KEPT, todo="clear `ask` and answer it under Required Actions")
+    _require_approver(person, roll)
+    require_may_stand(roll)
     if roll.status != store.FROZEN:
         for one in generations(stores.engine):
             if one.id == roll.generation_id:
                 _require_sound(one)
     return roll
+
+
+def require_may_stand(roll: Roll) -> None:
+    """Whoever asks about a roll, announces or freezes it: no newer one has taken its place, and nobody said no."""
+    if roll.status == store.SUPERSEDED:
+        raise TerminalError("a newer roll has taken its place", where=_name(roll), kept=_KEPT, todo="follow that one")
+    if roll.status == store.REJECTED:
+        raise TerminalError("it was rejected", where=_name(roll), kept=_KEPT, todo="trigger another run")
+
+
+def _require_approver(person: str, roll: Roll) -> None:
+    named = settings().approvers
+    if named and person not in named:
+        raise TerminalError(
+            "who answered is not among INNOPOINTS_APPROVERS",
+            where=_name(roll),
+            kept=f"{_KEPT}; the answer is put down and counts for nothing",
+            todo="clear `ask`, and let one of them answer it",
+        )
 
 
 def _require_over(roll: Roll) -> None:
@@ -312,15 +341,15 @@ def _code(uscc: str) -> str:
     return code
 
 
-def _named(stores: Stores, held: Year, code: str) -> tuple[str, str]:
+def _named(warehouse: Warehouse, held: Year, code: str) -> tuple[str, str]:
     """Name and district of an enterprise as the year's roll has them, else as the current generation does."""
-    for one in store.candidates(stores.engine, held.roll.roll_id):
+    for one in store.candidates(warehouse, held.roll.roll_id):
         if one.uscc == code:
             return one.name, one.district
-    _, current = _generation(stores, None)
+    current = require_generation(warehouse, None)
     profile = PUBLISHED["enterprise_profile"].c
     query = sa.select(profile.name, profile.district).where(profile.generation_id == current.id, profile.uscc == code)
-    with reading(stores.engine) as connection:
+    with reading(warehouse) as connection:
         found = connection.execute(query).one_or_none()
     if found is None:
         raise BadInput("this code is not registered", where=_name(held.roll), kept=_KEPT, todo="check the code")

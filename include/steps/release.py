@@ -9,6 +9,7 @@ from include.contracts import Contract, require_contract
 from include.kernel.areas import CITY, require_area
 from include.kernel.errors import BadInput, one_line
 from include.kernel.references import SnapshotKey
+from include.steps.approval import Question
 from include.steps.snapshots import validate
 from include.steps.stores import lock_of, open_stores
 from include.store.ledger import SnapshotRow
@@ -34,6 +35,17 @@ def require_blocked(dataset: str, scope: str, as_of: date) -> SnapshotRow:
             "an empty delivery is not released", where=str(key), kept=_KEPT, todo="ask the department to deliver again"
         )
     return held
+
+
+def question(dataset: str, scope: str, as_of: date) -> Question:
+    """What the form asks about a blocked delivery."""
+    held = require_blocked(dataset, scope, as_of)
+    return Question(
+        held.landing_sha,
+        f"Release {dataset}/{scope} as of {as_of}? 是否放行？",
+        f"Blocked by: {held.reason}\n\nUntil somebody approves, the last good snapshot stays in use. "
+        f"未批准前继续使用上一份合格快照。\n\nThe delivery 所交数据: SHA-256 {held.landing_sha}",
+    )
 
 
 def landing_of(dataset: str, scope: str, as_of: date) -> str:

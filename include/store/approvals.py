@@ -1,7 +1,8 @@
 """What a form of Airflow asked and what a person answered, by the run that asked.
 
 The asking task writes it, with Airflow's own word for who answered. A task that somebody marks as success writes
-nothing, and nor does an XCom.
+nothing, and nor does an XCom. Asked again, a run has a row more: the newest counts, what was answered before stays
+written.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Engine, Table
-from sqlalchemy.types import Text
+from sqlalchemy.types import Integer, Text
 
 from include.store.warehouse import Moment, clock, metadata, reading, writing
 
 run_approval = Table(
     "run_approval",
     metadata,
-    Column("run", Text, primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("run", Text, nullable=False),
     Column("about", Text, nullable=False),
     Column("asked_at", Moment, nullable=False),
     Column("answer", Text),
@@ -34,6 +36,7 @@ class Approval:
     """What the form of `run` asked about (a digest of what it showed), and the answer; `person` is None where nobody
     answered in time."""
 
+    id: int
     run: str
     about: str
     asked_at: datetime
@@ -44,21 +47,22 @@ class Approval:
 
 
 def ask(engine: Engine, run: str, about: str) -> None:
-    """The form is put up. Put up again, what was answered before is gone."""
+    """The form is put up; whatever was answered before is no answer to it."""
     with writing(engine) as connection:
-        connection.execute(sa.delete(run_approval).where(run_approval.c.run == run))
         connection.execute(sa.insert(run_approval).values(run=run, about=about, asked_at=clock()))
 
 
 def answer(engine: Engine, run: str, option: str, person: str | None, reason: str) -> None:
     """Somebody answered, or nobody did in time."""
     said = {"answer": option, "person": person, "reason": reason, "answered_at": clock()}
+    newest = sa.select(sa.func.max(run_approval.c.id)).where(run_approval.c.run == run).scalar_subquery()
     with writing(engine) as connection:
-        connection.execute(sa.update(run_approval).where(run_approval.c.run == run).values(said))
+        connection.execute(sa.update(run_approval).where(run_approval.c.id == newest).values(said))
 
 
 def approval(engine: Engine, run: str) -> Approval | None:
-    """What is known of the form of a run; None when it never asked."""
+    """What is known of the form of a run as it was put up last; None when it never asked."""
+    query = sa.select(run_approval).where(run_approval.c.run == run).order_by(run_approval.c.id.desc()).limit(1)
     with reading(engine) as connection:
-        row = connection.execute(sa.select(run_approval).where(run_approval.c.run == run)).one_or_none()
+        row = connection.execute(query).one_or_none()
     return Approval(**row._mapping) if row else None

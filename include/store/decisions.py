@@ -118,7 +118,7 @@ def revocable(taken: Sequence[Entry], number: int, what: str, kept: str, todo: s
     return one
 
 
-def add(engine: Engine, table: Table, row: Mapping[str, object], kept: str) -> dict[str, Any]:
+def add(warehouse: Warehouse, table: Table, row: Mapping[str, object], kept: str) -> dict[str, Any]:
     """Add what a person decided to its table (`id`, `evidence`, `decided_by`, `decided_at` and more), and give it. Each
     stands in one line of a list, so that nobody's words look like another entry.
     """
@@ -127,7 +127,7 @@ def add(engine: Engine, table: Table, row: Mapping[str, object], kept: str) -> d
         if not words:
             raise BadInput(f"no {name}", kept=kept, todo="say who decides, and on what evidence")
     entry: dict[str, Any] = {**row, **said, "decided_at": clock()}
-    with writing(engine) as connection:
+    with writing(warehouse) as connection:
         number = connection.execute(sa.insert(table).values(entry)).inserted_primary_key
     assert number is not None
     return {"id": number[0], **entry}

@@ -1,12 +1,14 @@
 """A year's honours: the rolls that were proposed, what froze of one, what people objected, and the errata.
 
-A roll is proposed, stands in public, freezes; one that a newer roll replaces is superseded. What froze never changes:
-the database itself refuses (`0008`). Objections and errata are only ever added.
+A roll is proposed, stands in public, freezes; one that a newer roll replaces is superseded, one that somebody says no
+to is rejected. What froze never changes: the database itself refuses (`0008`, `0011`). Objections and errata are only
+ever added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,11 +17,13 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Connection, Engine, ForeignKey, Index, Table
 from sqlalchemy.types import Boolean, Date, Integer, Text
 
+from include.kernel.errors import TerminalError
 from include.store.decisions import add
 from include.store.ledger import Lease
 from include.store.warehouse import SCHEMA, Moment, Warehouse, clock, metadata, reading, writing
 
-PROPOSED, NOTICE, FROZEN, SUPERSEDED = "proposed", "notice", "frozen", "superseded"
+PROPOSED, NOTICE, FROZEN = "proposed", "notice", "frozen"
+SUPERSEDED, REJECTED = "superseded", "rejected"
 UPHELD, DISMISSED = "upheld", "dismissed"
 WITHDRAWN, GRANTED, CORRECTED = "withdrawn", "granted", "corrected"
 
@@ -54,7 +58,8 @@ honour_roll = Table(
     Column("notice_until", Date),
     Column("frozen_at", Moment),
     Column("frozen_sha", Text),
-    CheckConstraint("status IN ('proposed', 'notice', 'frozen', 'superseded')", name="status"),
+    Column("notice_days", Integer, nullable=False),
+    CheckConstraint("status IN ('proposed', 'notice', 'frozen', 'superseded', 'rejected')", name="status"),
     CheckConstraint("status NOT IN ('notice', 'frozen') OR notice_until IS NOT NULL", name="stood_in_public"),
     CheckConstraint("status <> 'frozen' OR (frozen_at IS NOT NULL AND frozen_sha IS NOT NULL)", name="frozen_whole"),
     schema=SCHEMA,
@@ -145,7 +150,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Roll:
-    """One proposal of a year's honours, from one generation."""
+    """One proposal of a year's honours, from one generation, to stand in public for `notice_days`."""
 
     roll_id: int
     year: int
@@ -160,6 +165,7 @@ class Roll:
     notice_until: date | None
     frozen_at: datetime | None
     frozen_sha: str | None
+    notice_days: int
 
 
 @dataclass(frozen=True)
@@ -197,11 +203,14 @@ class Erratum:
 
 @dataclass(frozen=True)
 class Year:
-    """The honours of a year under one scheme: the roll that counts, its entries (frozen: what froze), the errata."""
+    """The honours of a year under one scheme: a roll, its entries (frozen: what froze), the errata, and which rolls
+    stand or wait beside it.
+    """
 
     roll: Roll
     entries: list[Entry]
     errata: list[Erratum]
+    beside: list[Roll]
 
     def in_force(self) -> set[tuple[str, str]]:
         """(uscc, honour) that hold after all errata."""
@@ -211,24 +220,36 @@ class Year:
         return holding
 
 
-def years(warehouse: Warehouse) -> list[Roll]:
-    """Of every year and scheme the roll that counts, newest year first: the frozen one, else the newest."""
-    found: dict[tuple[int, str], Roll] = {}
+def years(warehouse: Warehouse) -> list[list[Roll]]:
+    """Of every year and scheme, newest year first, the roll that stands and, if any, the proposal that waits beside it.
+
+    What froze stands, else what is in public, else the newest proposal; where all came to nothing, the newest roll.
+    """
+    found: dict[tuple[int, str], list[Roll]] = {}
     for roll in rolls(warehouse):
-        key = roll.year, roll.scheme_id
-        if key not in found or roll.status == FROZEN:
-            found[key] = roll
-    return [found[key] for key in sorted(found, key=lambda key: (-key[0], key[1]))]
+        found.setdefault((roll.year, roll.scheme_id), []).append(roll)
+    return [_standing(found[key]) for key in sorted(found, key=lambda key: (-key[0], key[1]))]
 
 
-def year_of(warehouse: Warehouse, year: int, scheme_id: str) -> Year | None:
-    """The honours of a year; None where none were ever proposed."""
-    for roll in years(warehouse):
-        if (roll.year, roll.scheme_id) == (year, scheme_id):
-            if roll.status == FROZEN:
-                return Year(roll, frozen(warehouse, year, scheme_id), errata(warehouse, year, scheme_id))
-            return Year(roll, candidates(warehouse, roll.roll_id), [])
-    return None
+def _standing(newest_first: list[Roll]) -> list[Roll]:
+    order = {FROZEN: 0, NOTICE: 1, PROPOSED: 2}
+    stands = min(newest_first, key=lambda roll: order.get(roll.status, len(order)))
+    waits = [roll for roll in newest_first if roll.status == PROPOSED and roll is not stands]
+    return [stands, *waits]
+
+
+def year_of(warehouse: Warehouse, year: int, scheme_id: str, roll_id: int | None = None) -> Year | None:
+    """The honours of a year: those that stand, or a certain roll's; None where there are none."""
+    with reading(warehouse) as connection:
+        found = rolls(connection, year, scheme_id)
+        standing = _standing(found) if found else []
+        roll = next((one for one in (*standing, *found) if roll_id in (None, one.roll_id)), None)
+        if roll is None:
+            return None
+        beside = [one for one in standing if one.roll_id != roll.roll_id]
+        if roll.status == FROZEN:
+            return Year(roll, frozen(connection, year, scheme_id), errata(connection, year, scheme_id), beside)
+        return Year(roll, candidates(connection, roll.roll_id), [], beside)
 
 
 def rolls(warehouse: Warehouse, year: int | None = None, scheme_id: str | None = None) -> list[Roll]:
@@ -277,15 +298,16 @@ def held_back(said: Sequence[Objection]) -> set[tuple[str, str]]:
 
 
 def propose(engine: Engine, lease: Lease, roll: dict[str, Any], entries: Sequence[Entry]) -> Roll:
-    """Add a roll; an earlier proposal of its year and scheme is superseded. A retry of a run finds its own roll."""
+    """Add a roll; an earlier proposal of its year and scheme is superseded. A retry of a run finds its own roll, in
+    public or not.
+    """
     of_year = sa.and_(honour_roll.c.year == roll["year"], honour_roll.c.scheme_id == roll["scheme_id"])
     with writing(engine) as connection:
         lease.assert_held(connection)
-        waiting = sa.and_(of_year, honour_roll.c.status == PROPOSED)
-        for held in connection.execute(sa.select(honour_roll).where(waiting)).all():
-            if all(held._mapping[name] == value for name, value in roll.items()):
-                return Roll(**held._mapping)
-        connection.execute(sa.update(honour_roll).where(waiting).values(status=SUPERSEDED))
+        for held in rolls(connection, roll["year"], roll["scheme_id"]):
+            if held.status in (PROPOSED, NOTICE) and roll.items() <= vars(held).items():
+                return held
+        _supersede(connection, sa.and_(of_year, honour_roll.c.status == PROPOSED))
         made = sa.insert(honour_roll).values(**roll, proposed_at=clock(), status=PROPOSED)
         roll_id = connection.execute(made.returning(honour_roll.c.roll_id)).scalar_one()
         connection.execute(sa.insert(honour_candidate), [{"roll_id": roll_id, **asdict(one)} for one in entries])
@@ -297,38 +319,56 @@ def announce(engine: Engine, lease: Lease, roll: Roll, until: date) -> Roll:
     of_year = sa.and_(honour_roll.c.year == roll.year, honour_roll.c.scheme_id == roll.scheme_id)
     with writing(engine) as connection:
         lease.assert_held(connection)
-        connection.execute(
-            sa.update(honour_roll).where(of_year, honour_roll.c.status == NOTICE).values(status=SUPERSEDED)
-        )
+        _supersede(connection, sa.and_(of_year, honour_roll.c.status == NOTICE))
         return _move(connection, roll, status=NOTICE, notice_until=until)
 
 
 def freeze(engine: Engine, lease: Lease, roll: Roll, entries: Sequence[Entry], frozen_sha: str) -> Roll:
-    """What is left of a roll is frozen, once and for all."""
+    """What is left of a roll is frozen, once and for all; a proposal of the year that still waits has come too late.
+    The roll is moved last: from then on the database takes nothing more for the year.
+    """
     of_year = {"year": roll.year, "scheme_id": roll.scheme_id, "roll_id": roll.roll_id}
+    waiting = [honour_roll.c[name] == of_year[name] for name in ("year", "scheme_id")]
     with writing(engine) as connection:
         lease.assert_held(connection)
         connection.execute(sa.insert(frozen_honours), [of_year | asdict(one) for one in entries])
+        _supersede(connection, sa.and_(*waiting, honour_roll.c.status == PROPOSED))
         return _move(connection, roll, status=FROZEN, frozen_at=clock(), frozen_sha=frozen_sha)
 
 
-def object_to(engine: Engine, roll_id: int, uscc: str, honour: str, *, evidence: str, by: str) -> Objection:
+def reject(engine: Engine, roll: Roll) -> None:
+    """A person says no: the roll is not announced, or stands in public no longer. What froze stays."""
+    open_yet = honour_roll.c.status.in_((PROPOSED, NOTICE))
+    with writing(engine) as connection:
+        rejected = sa.update(honour_roll).where(honour_roll.c.roll_id == roll.roll_id, open_yet)
+        connection.execute(rejected.values(status=REJECTED))
+
+
+@contextmanager
+def deciding(engine: Engine, roll_id: int) -> Iterator[Connection]:
+    """One transaction in which nobody else decides about a roll: what is looked up in it still holds when it adds."""
+    with writing(engine) as connection:
+        connection.execute(sa.select(honour_roll.c.roll_id).where(honour_roll.c.roll_id == roll_id).with_for_update())
+        yield connection
+
+
+def object_to(warehouse: Warehouse, roll_id: int, uscc: str, honour: str, *, evidence: str, by: str) -> Objection:
     """Somebody objects to an honour of a roll."""
     said = {"roll_id": roll_id, "uscc": uscc, "honour": honour, "settles": None, "outcome": None}
     said |= {"evidence": evidence, "decided_by": by}
-    return Objection(**add(engine, run_honour_objection, said, kept=_KEPT))
+    return Objection(**add(warehouse, run_honour_objection, said, kept=_KEPT))
 
 
-def settle(engine: Engine, objection: Objection, outcome: str, *, evidence: str, by: str) -> Objection:
+def settle(warehouse: Warehouse, objection: Objection, outcome: str, *, evidence: str, by: str) -> Objection:
     """An objection is upheld or dismissed."""
     said = {name: getattr(objection, name) for name in ("roll_id", "uscc", "honour")}
     said |= {"settles": objection.id, "outcome": outcome, "evidence": evidence, "decided_by": by}
-    return Objection(**add(engine, run_honour_objection, said, kept=_KEPT))
+    return Objection(**add(warehouse, run_honour_objection, said, kept=_KEPT))
 
 
-def correct(engine: Engine, said: dict[str, Any]) -> Erratum:
+def correct(warehouse: Warehouse, said: dict[str, Any]) -> Erratum:
     """Add an erratum."""
-    return Erratum(**add(engine, honour_erratum, said, kept=_KEPT))
+    return Erratum(**add(warehouse, honour_erratum, said, kept=_KEPT))
 
 
 def _entries(warehouse: Warehouse, table: Table, *conditions: sa.ColumnElement[bool]) -> list[Entry]:
@@ -338,10 +378,14 @@ def _entries(warehouse: Warehouse, table: Table, *conditions: sa.ColumnElement[b
         return [Entry(**row._mapping) for row in connection.execute(query)]
 
 
+def _supersede(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+    connection.execute(sa.update(honour_roll).where(which).values(status=SUPERSEDED))
+
+
 def _move(connection: Connection, roll: Roll, **values: object) -> Roll:
     moved = sa.update(honour_roll).where(honour_roll.c.roll_id == roll.roll_id, honour_roll.c.status == roll.status)
-    done = connection.execute(moved.values(**values))
-    assert done.rowcount == 1  # the lease keeps others out
+    if connection.execute(moved.values(**values)).rowcount != 1:
+        raise TerminalError("it was rejected just now", where=f"roll {roll.roll_id}", kept=_KEPT)
     return _roll(connection, roll.roll_id)
 
 

@@ -218,13 +218,11 @@ class Lake:
         A damaged one is an error, never None. Places of before there were versions know only their last one.
         """
         path = self._path(f"{place}/{_version(version) if version else MANIFEST}")
-        if version and not path.exists():
-            last = self.manifest(place)
-            return last if last and last.sha256 == version else None
         try:
             manifest = self._manifest_in(path, place)
         except FileNotFoundError:
-            return None
+            last = self.manifest(place) if version else None
+            return last if last and last.sha256 == version else None
         if version not in (None, manifest.sha256):
             raise _damaged(path, "the manifest is that of another version")
         return manifest
@@ -256,8 +254,8 @@ class Lake:
         path = self._path(f"{place}/{entry.file}")
         try:
             content = path.read_bytes()
-        except FileNotFoundError:
-            raise _damaged(path, "the file that the manifest names is missing") from None
+        except OSError as error:
+            raise _unreadable(path, error) from None
         if len(content) != entry.bytes or _sha256(content) != entry.sha256:
             raise _damaged(path, f"the file is damaged: {len(content)} bytes, SHA-256 or length not as committed")
         return pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
@@ -331,6 +329,10 @@ class Lake:
             manifest = Manifest.from_bytes(path.read_bytes())
         except (ValueError, RecursionError):
             raise _damaged(path, "the manifest is damaged") from None
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _unreadable(path, error) from None
         if manifest.place != place:
             raise _damaged(path, f"the manifest belongs to {manifest.place}")
         return manifest
@@ -415,6 +417,14 @@ def _canonical(content: Mapping[str, Any]) -> bytes:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _unreadable(path: UPath, error: OSError) -> TerminalError:
+    """Missing, a folder in its place, no permission, a disk that fails: whoever reads has no file."""
+    missing = isinstance(error, FileNotFoundError)
+    return _damaged(
+        path, "the file that the manifest names is missing" if missing else f"cannot read: {type(error).__name__}"
+    )
 
 
 def _damaged(path: UPath, what: str) -> TerminalError:

@@ -329,8 +329,9 @@ class Ledger:
             insert_missing(connection, run_lease, {"name": name, "holder": "", "token": 0, "expires_at": now})
             held = connection.execute(sa.select(run_lease).where(run_lease.c.name == name).with_for_update()).one()
             if held.holder != holder and held.expires_at > now:
+                until = held.expires_at.astimezone(SHANGHAI)
                 raise Held(
-                    f"held by {held.holder} until {held.expires_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",
+                    f"held by {held.holder} until {until:%Y-%m-%d %H:%M:%S} Beijing time",
                     where=f"lock {name}",
                     kept="the work of the holder",
                     todo="wait for it",

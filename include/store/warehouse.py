@@ -40,7 +40,8 @@ from include.kernel.exact import to_scaled
 
 SCHEMA = "publish"
 Warehouse = Engine | Connection
-"""Where to read: in a transaction of its own, or within one that is open, which so holds one connection for all."""
+"""Where to read or write: in a transaction of its own, or within one that is open, which so holds one connection for
+all."""
 # SQLite keeps a decimal as a 64-bit float; up to this many significant digits the way there and back is exact.
 SQLITE_DIGITS = 15
 BUSY_SECONDS = 30
@@ -372,10 +373,15 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that writes: all of it or nothing. Database errors become one line without any value."""
+def writing(warehouse: Warehouse) -> Iterator[Connection]:
+    """One transaction that writes: all of it or nothing. Database errors become one line without any value. A writing
+    within another is part of it.
+    """
+    if isinstance(warehouse, Connection):
+        yield warehouse
+        return
     try:
-        with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        with warehouse.connect().execution_options(writing=True) as connection, connection.begin():
             yield connection
             crash_point("about to commit")
         crash_point("committed")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from include import steps
-from tests.dags.answers import CHEN, forge_xcom, run
+from tests.dags.answers import CHEN, answer, clear, forge_xcom, run, run_among
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("metadata")]
 
@@ -98,6 +98,21 @@ def test_what_lands_after_the_question_was_put_is_not_what_was_approved(
     monkeypatch.setattr(OF_RELEASE, "landing_of", lambda *_: "of another landing")
     state, states = run(dags["innopoints_release"], FORM, ("Approve", CHEN, "已与税务局核实"))
     assert (state, states["release"]) == ("failed", "failed")
+    assert released == []
+
+
+def test_a_form_that_airflow_kept_of_an_earlier_landing_is_not_asked_again(
+    dags: dict[str, Any], released: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_landing(*_: Any) -> None:
+        newer = SimpleNamespace(**{**vars(HELD), "landing_sha": "another landing"})
+        monkeypatch.setattr(OF_RELEASE, "require_blocked", lambda *_: newer)
+        monkeypatch.setattr(OF_RELEASE, "landing_of", lambda *_: newer.landing_sha)
+        clear("blocked", "ask")(*_)
+
+    approve = answer("Approve", CHEN, "已与税务局核实")
+    state, states = run_among(dags["innopoints_release"], FORM, another_landing, approve)
+    assert (state, states["ask"], states["release"]) == ("failed", "failed", "upstream_failed")
     assert released == []
 
 

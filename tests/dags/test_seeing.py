@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
-from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,9 +17,10 @@ from include import steps
 from include.contracts import contracts
 from include.sources.declaration import REGISTRY, of_district, shared, sources
 from include.steps import digest
+from include.steps.approval import Question
 from include.store.warehouse import PUBLISHED as PUBLISHED_TABLES
 from plugins.assets import DATASETS, POINTS, PUBLISHED, SOURCES
-from tests.dags.answers import CHEN, answer
+from tests.dags.answers import CHEN, answer, people
 from tests.dags.runs import DAY, DISTRICT, SCHEME, Notes, run
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("metadata")]
@@ -124,13 +124,14 @@ def forms(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = {"dataset": "TAX_VAT", "scope": DISTRICT, "as_of": DAY, **counts}
     blocked = SimpleNamespace(reason="snapshot.unit", landing_sha="a1", **counts)
     span = {"results": 1, "districts": [DISTRICT], "date_from": DAY, "date_to": DAY}
-    roll = {"about": "b2", "roll": 1, "honoured": 2, "generation": 1, "as_of": DAY, "scheme": SCHEME, "notice_days": 7}
-    compared = {"since_last_year": [], "beside_tonight": []}
+    asked = Question("b2", "Announce?", "What is approved: b2")
     for module, name, found in (
         ("release", "require_blocked", blocked),
         ("release", "landing_of", blocked.landing_sha),
         ("repull", "repull", {**snapshot, "outcome": "replaced", **span}),
-        ("honours", "propose", {**roll, **compared}),
+        ("honours", "propose", {"roll": 1, "honoured": 2, "generation": 1, "notice_days": 7}),
+        ("honours_question", "question", asked),
+        ("honours", "answered", None),
         ("honours", "announce", {"ends_at": "2026-11-27T00:00:00+08:00"}),
         ("honours", "freeze", {"frozen": 2}),
     ):
@@ -156,9 +157,8 @@ def test_every_task_leaves_one_line_of_counts(
     """One each time it is at work: `ask` is when it asks, and when it is answered."""
     notes.due = [{"as_of": day, "scheme": SCHEME} for day in ("2026-11-18", "2026-11-19")]
     caplog.set_level(logging.INFO, "innopoints")
-    if "ask" in dags[dag_id].task_ids:
-        Thread(target=answer, args=("Approve", CHEN, REASON), daemon=True).start()
-    state, states = run(dags[dag_id], ASKED[dag_id])
+    with people(answer("Approve", CHEN, REASON)):
+        state, states = run(dags[dag_id], ASKED[dag_id])
     assert state == "success"
     assert set(states) == set(dags[dag_id].task_ids)
     lines = [record.getMessage() for record in caplog.records if record.name == "innopoints"]

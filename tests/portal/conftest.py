@@ -25,9 +25,10 @@ from include.kernel.references import SnapshotKey
 from include.portal.acts import AskRelease
 from include.portal.published import Act, Reader
 from include.portal.web import make_app
+from include.publish.honours import digest
 from include.steps import honours
 from include.steps.stores import Stores, open_stores
-from include.store.honours import honour_candidate, honour_roll
+from include.store.honours import Entry, honour_candidate, honour_roll
 from include.store.lake import Lake, quarantine
 from include.store.ledger import run_publication, run_result, run_snapshot
 from include.store.warehouse import PUBLISHED, clock, create_engine, generation, migrate, pointer, reading, writing
@@ -156,13 +157,20 @@ def home_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def put_roll(engine: Engine, generation_id: int) -> None:
     """The honours of the town as the roll of 2026, in public notice."""
+    named = {row["uscc"]: row for row in town()["enterprise_profile"]}
+    known = [{**named[row["uscc"]], **row} for row in town()["honours"]]
+    entries = [{name: row[name] for name in Entry.__dataclass_fields__} for row in known]
     with writing(engine) as connection:
         entry = {"year": 2026, "scheme_id": "changzhou_v1", "scheme_version": "1.0.0", "generation_id": generation_id}
-        entry |= {"as_of": date(2026, 11, 23), "content_sha": "s", "proposed_at": clock(), "proposed_by": "run"}
+        entry |= {
+            "as_of": date(2026, 11, 23),
+            "content_sha": digest(entries),
+            "proposed_at": clock(),
+            "proposed_by": "run",
+        }
+        entry |= {"notice_days": 7}
         connection.execute(honour_roll.insert().values(**entry, status="notice", notice_until=date(2026, 12, 7)))
-        named = {row["uscc"]: row for row in town()["enterprise_profile"]}
-        candidates = [{**named[row["uscc"]], **row, "roll_id": 1} for row in town()["honours"]]
-        connection.execute(honour_candidate.insert(), candidates)
+        connection.execute(honour_candidate.insert(), [{**one, "roll_id": 1} for one in entries])
 
 
 @pytest.fixture(scope="module")

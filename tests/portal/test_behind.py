@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from time import monotonic, sleep
 from typing import Any
 
@@ -28,6 +29,7 @@ from starlette.testclient import TestClient
 
 from include.kernel.references import ResultKey, SnapshotKey
 from include.portal import desk as desk_module
+from include.portal.city import City
 from include.portal.desk import MOST_WAITING, Desk, Sorry
 from include.portal.published import Reader
 from include.publish.generations import rollback
@@ -307,6 +309,57 @@ def test_so_many_wait_for_an_account_and_the_others_are_asked_to_come_again(stor
         told = Counter(one.result() for one in others)
     assert told == {"derived": MOST_WAITING - 1, "503 busy": too_many}
     assert derive() == "derived"
+
+
+def test_whoever_is_asked_to_come_again_is_told_when(
+    stores: Stores, desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(self: Desk) -> None:
+        raise Sorry(503, "busy")
+
+    monkeypatch.setattr(Desk, "deriving", too_many)
+    answer = get(desk, stores, f"/api/points/{somebody(stores)}/INP-03")
+    assert (answer.status_code, answer.json()["error"], answer.headers["retry-after"]) == (503, "busy", "5")
+
+
+def test_who_waits_for_the_index_of_names_holds_no_connection(
+    stores: Stores, desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One reads everybody anew; as many as there are connections, and more, wait for it."""
+    begun, go_on, read_everybody = Event(), Event(), City.of
+
+    def slowly(*of: Any) -> City:
+        begun.set()
+        assert go_on.wait(60)
+        return read_everybody(*of)
+
+    monkeypatch.setattr(City, "of", slowly)
+    browser = desk(stores.engine, Reader("officer"), stores.lake)
+    search = partial(browser.get, "/points/api/search?q=a")
+    with ThreadPoolExecutor(POOL + 5) as people:
+        try:
+            waiting = [people.submit(search) for _ in range(POOL + 5)]
+            assert begun.wait(60)
+            last = monotonic() + 20
+            while stores.engine.pool.checkedout() > 1 and monotonic() < last:
+                sleep(0.01)
+            sleep(0.5)  # whoever would take one has had the time
+            held = stores.engine.pool.checkedout()
+            others = browser.get("/points/api/generations").status_code
+        finally:
+            go_on.set()
+        assert {one.result().status_code for one in waiting} == {200}
+    assert (held, others) == (1, 200)
+
+
+@pytest.mark.parametrize("place", ["conformed", "measures"])
+def test_a_file_that_cannot_be_opened_costs_the_warnings_only(own: Stores, desk: Open, place: str) -> None:
+    uscc = somebody(own)
+    for file in (Path(own.lake.root) / getattr(places, place)(DISTRICT, AS_OF)).glob("*.parquet"):
+        file.unlink()
+        file.mkdir()
+    shown = get(desk, own, f"/enterprises/{uscc}?lang=en")
+    assert (shown.status_code, IN_PART in shown.text) == (200, True)
 
 
 def test_a_change_is_told_since_the_districts_last_result_before_the_one_published(own: Stores, desk: Open) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -19,8 +20,9 @@ from typer.testing import CliRunner
 from include.cli import app as commands
 from include.portal.published import Reader
 from include.steps import honours
-from include.steps.approval import answered, asked
+from include.steps.approval import asked
 from include.steps.stores import open_stores
+from include.store.warehouse import writing
 from tests.portal.conftest import code, put, town
 from tests.portal.test_pages import cells
 from tests.portal.test_runs import rows as rows_of
@@ -42,20 +44,24 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: dict[str, dat
     monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
     engine = open_stores().engine
     put(engine, town())
-    proposed = honours.propose(2026, None, None, run=RUN, holder="test")
-    asked(RUN, proposed["about"])
-    answered(RUN, "Approve", "chen", "")
+    honours.propose(2026, None, None, run=RUN, holder="test")
+    approve()
     return engine
 
 
+def approve(run: str = RUN) -> None:
+    asked(run, honours.about(honours.roll_asked(run)))
+    honours.answered(run, "Approve", "chen", "")
+
+
 def announce() -> None:
-    honours.announce(1, None, run=RUN, holder="test")
+    honours.announce(run=RUN, holder="test")
 
 
 def freeze(clock: dict[str, datetime]) -> None:
     announce()
     clock["now"] = AFTERWARDS
-    honours.freeze(1, run=RUN, holder="test")
+    honours.freeze(run=RUN, holder="test")
 
 
 def withdraw(reference: str = "常科发〔2027〕3号") -> None:
@@ -74,7 +80,7 @@ def test_the_page_says_where_the_roll_stands(
     shown = get(desk, engine, "/honours/2026?lang=en").text
     assert "In public notice, open to objections until 2026-12-07" in shown
     clock["now"] = AFTERWARDS
-    honours.freeze(1, run=RUN, holder="test")
+    honours.freeze(run=RUN, holder="test")
     withdraw()
     shown = get(desk, engine, "/honours/2026?lang=en").text
     assert "Frozen; from here on there are only errata" in shown
@@ -84,6 +90,39 @@ def test_the_page_says_where_the_roll_stands(
     assert "常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司" in shown
     assert "<script" not in shown
     assert "/points/honours/2026?scheme=changzhou_v1" in get(desk, engine, "/honours").text
+
+
+def test_a_proposal_is_shown_beside_what_stands_in_public(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    announce()
+    honours.propose(2026, None, None, run="innopoints_honours/manual__2", holder="test")
+    assert "In public notice" in get(desk, engine, "/honours/2026?lang=en").text
+    api = get(desk, engine, "/api/honours/2026").json()
+    assert (api["roll_id"], api["status"], api["beside"]) == (1, "notice", [{"roll_id": 2, "status": "proposed"}])
+    for path in ("/honours/2026?lang=en", "/honours/2026?lang=en&roll=2"):
+        (other,) = {"1", "2"} - {"2" if "roll=2" in path else "1"}
+        shown = get(desk, engine, path).text
+        assert re.search(f'roll={other}[^"]*">Roll {other}</a>', shown)
+    asked_for = get(desk, engine, "/api/honours/2026?roll=2").json()
+    assert (asked_for["roll_id"], asked_for["status"]) == (2, "proposed")
+    assert get(desk, engine, "/api/honours/2026?roll=3").status_code == 404
+    honours.answered("innopoints_honours/manual__2", "Reject", "chen", "")
+    assert get(desk, engine, "/api/honours/2026").json()["beside"] == []
+    assert get(desk, engine, "/api/honours/2026?roll=2").json()["status"] == "rejected"
+
+
+def test_honours_that_were_changed_with_the_triggers_off_are_not_shown(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime], caplog: pytest.LogCaptureFixture
+) -> None:
+    freeze(clock)
+    with writing(engine) as connection:
+        connection.execute(sa.text("DROP TRIGGER frozen_honours_no_delete"))
+        connection.execute(sa.text("DELETE FROM frozen_honours WHERE place = 2"))
+    for path in ("/honours/2026", "/honours/2026.csv", "/api/honours/2026"):
+        answer = get(desk, engine, path)
+        assert (answer.status_code, code(0) in answer.text) == (503, False)
+    assert "no longer what their digest says" in caplog.text
 
 
 def test_a_reader_of_one_district_sees_its_honours_and_errata_only(
@@ -170,12 +209,12 @@ def test_the_page_lists_who_is_new_and_who_is_gone(
 ) -> None:
     first = compared(get(desk, engine, "/honours/2026").text)
     assert first == {"since_last_year": [], "beside_tonight": [[HONOUR, "2", "0", "0"]]}
-    last = honours.propose(2025, None, None, run=RUN, holder="test")
-    asked(RUN, last["about"])
-    answered(RUN, "Approve", "chen", "")
-    honours.announce(last["roll"], None, run=RUN, holder="test")
+    of_last = {"run": "innopoints_honours/manual__0", "holder": "test"}
+    honours.propose(2025, None, None, **of_last)
+    approve(of_last["run"])
+    honours.announce(**of_last)
     clock["now"] = AFTERWARDS
-    honours.freeze(last["roll"], run=RUN, holder="test")
+    honours.freeze(**of_last)
     rows = town()
     rows["honours"] = [
         {"uscc": code(0), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True},
@@ -223,7 +262,7 @@ def test_the_commands_take_objections_and_errata_down(engine: Engine, clock: dic
 
     why = ("--evidence", "来信", "--by", "李工")
     this = ("--year", "2026", "--honour", HONOUR)
-    assert say("list").split() == ["2026", SCHEME, "generation", "1", "proposed"]
+    assert say("list").split() == ["2026", SCHEME, "roll", "1", "generation", "1", "proposed"]
     announce()
     assert "notice until 2026-12-07" in say("list")
     assert say("object", code(3), *this, *why) == "objection 1 holds this honour back\n"
@@ -235,7 +274,7 @@ def test_the_commands_take_objections_and_errata_down(engine: Engine, clock: dic
         "upheld 2",
     ]
     clock["now"] = AFTERWARDS
-    honours.freeze(1, run=RUN, holder="test")
+    honours.freeze(run=RUN, holder="test")
     assert say("erratum", code(3), *this, *why, "--what", "granted", "--reference", "文") == (
         f"erratum 1: granted {HONOUR} of 2026\n"
     )

@@ -60,6 +60,7 @@ GOOD = {
     "ending": "csv",
     "number": "1",
     "year": "2026",
+    "roll": "1",
     "scheme": "changzhou_v1",
     "dag": "innopoints_320411",
     "run": "scheduled__2026-11-19T17:00:00+00:00",

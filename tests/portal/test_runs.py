@@ -145,9 +145,8 @@ def test_a_run_that_proposed_a_years_honours_leads_to_them(engine: Engine, desk:
     with writing(engine) as connection:
         connection.execute(sa.text("UPDATE honour_roll SET proposed_by = 'innopoints_honours/manual__1'"))
     text = desk(engine).get(address("innopoints_honours", "manual__1")).text
-    assert (
-        '<a href="/points/honours/2026?scheme=changzhou_v1">2026 changzhou_v1</a>: 公示中，异议截止 2026-12-07' in text
-    )
+    link = '<a href="/points/honours/2026?scheme=changzhou_v1&amp;roll=1">2026 changzhou_v1</a>'
+    assert f"{link}: 公示中，异议截止 2026-12-07" in text
 
 
 def test_whatever_an_id_holds_its_address_leads_to_it_in_both_languages(tmp_path: Path, lake: Lake) -> None:

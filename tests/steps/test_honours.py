@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -12,15 +15,18 @@ from sqlalchemy import Engine
 
 from include.kernel.errors import BadInput, InnopointsError, TerminalError
 from include.publish.honours import difference, digest, notice_days
-from include.steps import honours
+from include.steps import honours, honours_question
 from include.steps.approval import answered, asked
+from include.steps.honours_question import question
 from include.steps.stores import open_stores
 from include.store import honours as store
-from include.store.warehouse import generation, writing
+from include.store.approvals import run_approval
+from include.store.warehouse import generation, reading, writing
 from tests.portal.conftest import code, put, town
 
 RUN, SCHEME, HONOUR = "innopoints_honours/manual__1", "changzhou_v1", "标兵企业"
 APPROVED_ON = datetime(2026, 11, 30, 2, tzinfo=UTC)
+FOURTH = r"常州\<script\>alert\(1\)\</script\>有限公司"  # a name with mark-up in it
 LAST_DAY = date(2026, 12, 7)  # seven whole days after 30 November
 AFTERWARDS = datetime(2026, 12, 7, 16, tzinfo=UTC)  # midnight in Shanghai, 8 December
 WHY: dict[str, Any] = {"evidence": "来信", "by": "李工"}
@@ -45,30 +51,35 @@ def propose(year: int = 2026, generation_id: int | None = None, days: int | None
     return honours.propose(year, generation_id, days, run=run, holder=f"{run}/propose")
 
 
-def approve(proposed: dict[str, Any], run: str = RUN, person: str | None = "chen", option: str = "Approve") -> None:
-    asked(run, proposed["about"])
-    answered(run, option, person, "已核")
+def answers(engine: Engine) -> list[sa.Row]:
+    with reading(engine) as connection:
+        return list(connection.execute(sa.select(run_approval).order_by(run_approval.c.id)))
 
 
-def announce(proposed: dict[str, Any], run: str = RUN) -> dict[str, Any]:
-    return honours.announce(proposed["roll"], None, run=run, holder=f"{run}/announce")
+def approve(run: str = RUN, person: str | None = "chen", option: str = "Approve") -> None:
+    asked(run, honours.about(honours.roll_asked(run)))
+    honours.answered(run, option, person, "已核")
 
 
-def freeze(proposed: dict[str, Any], run: str = RUN) -> dict[str, Any]:
-    return honours.freeze(proposed["roll"], run=run, holder=f"{run}/freeze")
+def announce(run: str = RUN) -> dict[str, Any]:
+    return honours.announce(run=run, holder=f"{run}/announce")
+
+
+def freeze(run: str = RUN) -> dict[str, Any]:
+    return honours.freeze(run=run, holder=f"{run}/freeze")
 
 
 def in_public(year: int = 2026, run: str = RUN) -> dict[str, Any]:
     proposed = propose(year, run=run)
-    approve(proposed, run)
-    announce(proposed, run)
+    approve(run)
+    announce(run)
     return proposed
 
 
 def frozen(monkeypatch: pytest.MonkeyPatch, year: int = 2026, run: str = RUN) -> dict[str, Any]:
-    proposed = in_public(year, run)
+    in_public(year, run)
     at(monkeypatch, AFTERWARDS)
-    return freeze(proposed, run)
+    return freeze(run)
 
 
 def test_approved_honours_stand_in_public_for_their_days_and_freeze_on_the_day_after(
@@ -76,15 +87,15 @@ def test_approved_honours_stand_in_public_for_their_days_and_freeze_on_the_day_a
 ) -> None:
     proposed = propose()
     assert (proposed["honoured"], proposed["notice_days"]) == (2, 7)
-    approve(proposed)
-    stands = announce(proposed)
+    approve()
+    stands = announce()
     assert (stands["notice_until"], stands["ends_at"]) == ("2026-12-07", "2026-12-08T00:00:00+08:00")
     at(monkeypatch, AFTERWARDS - timedelta(seconds=1))
     with pytest.raises(TerminalError, match="it stands in public until 2026-12-07"):
-        freeze(proposed)
+        freeze()
     assert store.frozen(engine, 2026, SCHEME) == []
     at(monkeypatch, AFTERWARDS)
-    assert freeze(proposed) == {"roll": 1, "year": 2026, "frozen": 2, "held_back": 0}
+    assert freeze() == {"roll": 1, "year": 2026, "frozen": 2, "held_back": 0}
     held = honours.year_of(2026, SCHEME)
     assert [(one.uscc, one.honour, one.district) for one in held.entries] == [
         (code(0), HONOUR, "320411"),
@@ -96,12 +107,12 @@ def test_approved_honours_stand_in_public_for_their_days_and_freeze_on_the_day_a
 def test_every_step_done_twice_changes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     proposed = propose()
     assert propose() == proposed
-    approve(proposed)
-    first = announce(proposed)
+    approve()
+    first = announce()
     at(monkeypatch, APPROVED_ON + timedelta(days=2))
-    assert announce(proposed) == first
+    assert announce() == first
     at(monkeypatch, AFTERWARDS)
-    assert freeze(proposed) == freeze(proposed)
+    assert freeze() == freeze()
     assert len(store.rolls(engine)) == 1
 
 
@@ -113,94 +124,165 @@ def test_every_step_done_twice_changes_nothing(engine: Engine, monkeypatch: pyte
 def test_nothing_is_announced_without_the_yes_of_somebody_with_a_name(
     engine: Engine, option: str, person: str | None
 ) -> None:
-    proposed = propose()
-    approve(proposed, person=person, option=option)
+    propose()
+    approve(person=person, option=option)
     with pytest.raises(TerminalError, match="no recorded approval"):
-        announce(proposed)
-    assert store.rolls(engine)[0].status == "proposed"
+        announce()
+    assert store.rolls(engine)[0].status == ("rejected" if option == "Reject" else "proposed")
 
 
 def test_a_question_that_was_never_answered_and_one_that_was_never_asked_approve_nothing(engine: Engine) -> None:
-    proposed = propose()
+    propose()
     with pytest.raises(TerminalError, match="no recorded approval"):
-        announce(proposed)
-    asked(RUN, proposed["about"])
+        announce()
+    asked(RUN, honours.about(honours.roll_asked(RUN)))
     with pytest.raises(TerminalError, match="no recorded approval"):
-        announce(proposed)
+        announce()
 
 
 def test_asking_again_takes_the_earlier_yes_back(engine: Engine) -> None:
-    proposed = propose()
-    approve(proposed)
-    asked(RUN, proposed["about"])
+    propose()
+    approve()
+    asked(RUN, honours.about(honours.roll_asked(RUN)))
     with pytest.raises(TerminalError, match="no recorded approval"):
-        announce(proposed)
+        announce()
 
 
 def test_freezing_asks_for_the_approval_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    proposed = in_public()
-    asked(RUN, proposed["about"])  # `ask` was cleared while the roll stands in public
+    in_public()
+    asked(RUN, honours.about(honours.roll_asked(RUN)))  # `ask` was cleared while the roll stands in public
     at(monkeypatch, AFTERWARDS)
     with pytest.raises(TerminalError, match="no recorded approval"):
-        freeze(proposed)
+        freeze()
 
 
-def test_an_approval_of_another_roll_or_in_another_run_does_not_count(engine: Engine) -> None:
-    proposed = propose()
+def test_an_approval_of_something_else_or_in_another_run_does_not_count(engine: Engine) -> None:
+    propose()
     asked(RUN, "roll 1 of something else")
     answered(RUN, "Approve", "chen", "")
     with pytest.raises(TerminalError, match="something else was approved"):
-        announce(proposed)
-    approve(proposed, run="innopoints_honours/manual__2")
-    with pytest.raises(TerminalError, match="is not of this run"):
-        announce(proposed, run="innopoints_honours/manual__2")
+        announce()
+    other = "innopoints_honours/manual__2"
+    asked(other, honours.about(honours.roll_asked(RUN)))
+    answered(other, "Approve", "chen", "")
+    with pytest.raises(TerminalError, match="no roll is of this run"):
+        announce(run=other)
 
 
-def test_only_those_that_the_setting_names_may_approve(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_those_that_the_setting_names_may_answer_and_whoever_does_is_put_down(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INNOPOINTS_APPROVERS", '["wang"]')
-    proposed = propose()
-    approve(proposed)
-    with pytest.raises(TerminalError, match="not among INNOPOINTS_APPROVERS") as refused:
-        announce(proposed)
-    assert "chen" not in str(refused.value)
-    approve(proposed, person="wang")
-    assert announce(proposed)["notice_until"] == "2026-12-07"
+    propose()
+    for option in ("Approve", "Reject"):
+        with pytest.raises(TerminalError, match="not among INNOPOINTS_APPROVERS") as refused:
+            approve(option=option)
+        assert "chen" not in str(refused.value)
+        with pytest.raises(TerminalError):
+            announce()
+        assert store.rolls(engine)[0].status == "proposed"
+    approve(person="wang")
+    assert announce()["notice_until"] == "2026-12-07"
+    assert [(one.answer, one.person, one.reason) for one in answers(engine)] == [
+        ("Approve", "chen", "已核"),
+        ("Reject", "chen", "已核"),
+        ("Approve", "wang", "已核"),
+    ]
+
+
+def test_an_approval_taken_back_in_the_notice_takes_the_roll_out_of_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_public()
+    approve(option="Reject", person="wang")
+    assert store.rolls(engine)[0].status == "rejected"
+    assert [(one.answer, one.person) for one in answers(engine)] == [("Approve", "chen"), ("Reject", "wang")]
+    with pytest.raises(BadInput, match="stands in public not any more"):
+        honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    at(monkeypatch, AFTERWARDS)
+    with pytest.raises(TerminalError, match="no recorded approval"):
+        freeze()
+    approve()  # a yes to it comes too late
+    with pytest.raises(TerminalError, match=r"it was rejected .* trigger another run"):
+        freeze()
+    with pytest.raises(TerminalError, match="it was rejected"):
+        question(RUN, "http://pages")
+
+
+def test_what_froze_is_not_rejected_any_more(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch)
+    approve(option="Reject")
+    assert store.rolls(engine)[0].status == "frozen"
+
+
+def test_a_proposal_neither_hides_what_is_in_public_nor_closes_its_objections(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_public()
+    other = "innopoints_honours/manual__2"
+    propose(run=other)
+    assert [[(roll.roll_id, roll.status) for roll in of_year] for of_year in honours.years()] == [
+        [(1, "notice"), (2, "proposed")]
+    ]
+    assert honours.year_of(2026, SCHEME).roll.roll_id == 1
+    raised, holds = honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    assert (raised.roll_id, holds) == (1, True)
+    approve(run=other, option="Reject")
+    assert [roll.roll_id for (roll,) in honours.years()] == [1]
+    propose(run="innopoints_honours/manual__3")
+    at(monkeypatch, AFTERWARDS)
+    assert freeze()["held_back"] == 1
+    assert [one.status for one in store.rolls(engine)] == ["superseded", "rejected", "frozen"]
+
+
+def test_the_days_in_public_are_what_was_proposed_and_part_of_what_is_approved(engine: Engine) -> None:
+    proposed = propose(days=12)
+    assert proposed["notice_days"] == 12
+    shown = question(RUN, "http://pages")
+    assert "12 days" in shown.body
+    assert shown.about in shown.body
+    asked(RUN, shown.about.replace("12 days", "7 days"))
+    honours.answered(RUN, "Approve", "chen", "")
+    with pytest.raises(TerminalError, match="something else was approved"):
+        announce()
+    approve()
+    assert announce()["notice_until"] == "2026-12-12"
 
 
 def test_a_roll_that_a_newer_one_replaced_is_neither_announced_nor_frozen(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = propose()
-    approve(first)
+    propose()
+    approve()
     put(engine, town())
     in_public(run="innopoints_honours/manual__2")
     with pytest.raises(TerminalError, match="a newer roll has taken its place"):
-        announce(first)
-    newest = in_public(run="innopoints_honours/manual__3")
+        announce()
+    in_public(run="innopoints_honours/manual__3")
     at(monkeypatch, AFTERWARDS)
     with pytest.raises(TerminalError, match="a newer roll has taken its place"):
-        freeze({"roll": 2}, run="innopoints_honours/manual__2")
-    assert freeze(newest, run="innopoints_honours/manual__3")["roll"] == 3
+        freeze(run="innopoints_honours/manual__2")
+    assert freeze(run="innopoints_honours/manual__3")["roll"] == 3
 
 
 def test_a_roll_whose_generation_was_rolled_back_is_not_announced(engine: Engine) -> None:
-    proposed = propose()
-    approve(proposed)
+    propose()
+    approve()
     with writing(engine) as connection:
         connection.execute(sa.update(generation).values(status="rolled_back"))
     with pytest.raises(TerminalError, match="generation 1 is rolled_back"):
-        announce(proposed)
+        announce()
 
 
 def test_the_nightly_lists_of_later_nights_change_nothing_of_a_roll(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proposed = in_public()
+    in_public()
     rows = town()
     rows["honours"] = [{"uscc": code(5), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True}]
     put(engine, rows)
     at(monkeypatch, AFTERWARDS)
-    assert freeze(proposed)["frozen"] == 2
+    assert freeze()["frozen"] == 2
     assert {one.uscc for one in store.frozen(engine, 2026, SCHEME)} == {code(0), code(3)}
 
 
@@ -214,13 +296,29 @@ def test_the_difference_to_last_year_and_to_tonight_is_counted(engine: Engine, m
     ]
     newer = put(engine, rows)
     put(engine, town())  # tonight's list is last year's again
-    proposed = propose(generation_id=newer)
+    propose(generation_id=newer)
+    shown = question(RUN, "http://pages").body
     # of 标兵企业 the first stays and the fourth goes; 新锐企业 is new
-    assert proposed["since_last_year"] == "标兵企业: 1 stay, 0 new, 1 gone; 新锐企业: 0 stay, 1 new, 0 gone"
-    assert proposed["beside_tonight"] == proposed["since_last_year"]
+    told = f"""
+- 标兵企业: 1 stay, 0 new, 1 gone
+  - gone 退出: {FOURTH}
+- 新锐企业: 0 stay, 1 new, 0 gone
+  - new 新增: 常州青禾软件有限公司
+"""
+    assert shown.count(told) == 2  # since last year, and beside tonight
+    assert f"http://pages/honours/2026?scheme={SCHEME}&roll=2" in shown
 
 
-def test_what_a_form_is_shown_names_no_enterprise(engine: Engine) -> None:
+def test_a_form_names_as_many_as_fit_and_counts_the_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(honours_question, "MOST_NAMED", 1)
+    rows = town()
+    rows["honours"] = [{"uscc": code(5), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True}]
+    put(engine, rows)
+    propose(generation_id=1)
+    assert "  - new 新增: 常州恒创液压机械有限公司 … 1 more 另有\n" in question(RUN, "http://pages").body
+
+
+def test_what_goes_through_xcom_names_no_enterprise(engine: Engine) -> None:
     told = str(propose())
     assert not [one for one in town()["enterprise_profile"] if one["uscc"] in told or one["name"] in told]
 
@@ -228,13 +326,13 @@ def test_what_a_form_is_shown_names_no_enterprise(engine: Engine) -> None:
 def test_an_honour_with_a_standing_objection_is_left_out_and_the_others_freeze(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proposed = in_public()
+    in_public()
     raised, holds = honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
     assert (raised.id, holds) == (1, True)
     _, holds = honours.object_to(2026, SCHEME, code(5), HONOUR, **WHY)  # one who is not on the roll
     assert not holds
     at(monkeypatch, AFTERWARDS)
-    done = freeze(proposed)
+    done = freeze()
     assert (done["frozen"], done["held_back"]) == (1, 1)
     assert [one.uscc for one in store.frozen(engine, 2026, SCHEME)] == [code(0)]
 
@@ -243,32 +341,32 @@ def test_an_honour_with_a_standing_objection_is_left_out_and_the_others_freeze(
 def test_a_settled_objection_does_as_it_was_settled(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, outcome: str, frozen_rows: int
 ) -> None:
-    proposed = in_public()
+    in_public()
     honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
     honours.settle(1, outcome, **WHY)
     with pytest.raises(BadInput, match="settled already"):
         honours.settle(1, outcome, **WHY)
     at(monkeypatch, AFTERWARDS)
-    assert freeze(proposed)["frozen"] == frozen_rows
+    assert freeze()["frozen"] == frozen_rows
 
 
 def test_where_objections_hold_everything_back_nothing_freezes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    proposed = in_public()
+    in_public()
     for place in (0, 3):
         honours.object_to(2026, SCHEME, code(place), HONOUR, **WHY)
     at(monkeypatch, AFTERWARDS)
     with pytest.raises(TerminalError, match="objections hold back every honour"):
-        freeze(proposed)
+        freeze()
 
 
 def test_objections_are_taken_from_the_announcement_to_the_last_day_and_no_longer(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proposed = propose()
+    propose()
     with pytest.raises(BadInput, match="stands in public not yet"):
         honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
-    approve(proposed)
-    announce(proposed)
+    approve()
+    announce()
     at(monkeypatch, AFTERWARDS - timedelta(seconds=1))
     honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
     at(monkeypatch, AFTERWARDS)
@@ -286,6 +384,17 @@ def test_frozen_honours_are_refused_any_change_by_the_database_itself(
         for table in (store.frozen_honours, store.honour_candidate, store.honour_erratum)
         for change in (sa.delete(table), sa.update(table).values(name="另一家"))
     ]
+    of_year = {"year": 2026, "scheme_id": SCHEME, "roll_id": 1}
+    for place, name in ((3, "另一家"), (5, "多一家")):  # one that is there, and one more
+        entry = {"uscc": code(place), "honour": HONOUR, "place": 9, "name": name, "district": "320411", "stage": "x"}
+        changes += [(store.frozen_honours, sa.insert(store.frozen_honours).values(**of_year, **entry))]
+        if engine.dialect.name == "sqlite":
+            changes += [(table, change.prefix_with("OR REPLACE")) for table, change in changes[-1:]]
+    if engine.dialect.name == "sqlite":
+        replaced = (
+            sa.insert(store.honour_candidate).prefix_with("OR REPLACE").values(roll_id=1, **entry | {"uscc": code(3)})
+        )
+        changes += [(store.honour_candidate, replaced)]
     changes += [(store.honour_roll, sa.update(store.honour_roll).values(status="proposed"))]
     for table, change in changes:
         with pytest.raises(TerminalError, match="did not carry out"), writing(engine) as connection:
@@ -293,6 +402,49 @@ def test_frozen_honours_are_refused_any_change_by_the_database_itself(
         assert table is not None
     held = honours.year_of(2026, SCHEME)
     assert held.roll.frozen_sha == digest([vars(one) for one in held.entries])
+
+
+def test_a_change_made_with_the_trigger_off_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch)
+    with writing(engine) as connection:
+        if engine.dialect.name == "sqlite":
+            connection.execute(sa.text("DROP TRIGGER frozen_honours_no_update"))
+        else:
+            connection.execute(sa.text("DROP TRIGGER never_changes ON publish.frozen_honours"))
+        connection.execute(sa.update(store.frozen_honours).values(place=1))
+    for read in (lambda: honours.year_of(2026, SCHEME), freeze):
+        with pytest.raises(TerminalError, match="no longer what their digest says"):
+            read()
+
+
+def test_two_officers_at_once_add_one_erratum_and_one_settlement(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_once(decide: Callable[[int], Any]) -> list[str]:
+        together = Barrier(4)
+
+        def officer(number: int) -> str:
+            together.wait()
+            try:
+                decide(number)
+            except BadInput as refused:
+                return refused.what
+            return "done"
+
+        with ThreadPoolExecutor(4) as officers:
+            return sorted(officers.map(officer, range(4)))
+
+    in_public()
+    honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    assert at_once(lambda _: honours.settle(1, "dismissed", **WHY)) == ["done", *["objection 1 is settled already"] * 3]
+    at(monkeypatch, AFTERWARDS)
+    freeze()
+
+    def withdraw(number: int) -> Any:
+        return honours.correct(2026, SCHEME, code(3), HONOUR, "withdrawn", reference=f"文{number}", **WHY)
+
+    assert at_once(withdraw) == ["done", *["the enterprise does not have this honour"] * 3]
+    assert len(honours.year_of(2026, SCHEME).errata) == 1
 
 
 def test_a_frozen_year_is_not_proposed_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +457,7 @@ def test_errata_stand_beside_what_froze(engine: Engine, monkeypatch: pytest.Monk
     in_public()
     honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
     at(monkeypatch, AFTERWARDS)
-    freeze({"roll": 1})
+    freeze()
     before = honours.year_of(2026, SCHEME).entries
     told: dict[str, Any] = {"reference": "常科发〔2027〕3号", **WHY}
     honours.settle(1, "dismissed", **WHY)

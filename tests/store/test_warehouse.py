@@ -341,3 +341,36 @@ def test_category_columns_of_an_older_warehouse_become_rows_and_may_then_be_null
     }
     with writing(engine) as connection:
         connection.execute(sa.update(PUBLISHED["enterprise_points"]).values(foundation=None))
+
+
+def test_rolls_and_answers_of_before_are_kept_and_one_in_public_keeps_its_approval(warehouse_url: str) -> None:
+    engine = create_engine(warehouse_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    prefix = f"{schema_of(engine)}." if schema_of(engine) else ""
+    day = "'2026-11-23'"
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+        for number, status, until in ((1, "notice", "'2026-12-07'"), (2, "proposed", "NULL")):
+            roll = f"{number}, 2026, 's', '1', 1, {day}, 'sha', {day}, 'run{number}', '{status}', {until}, NULL, NULL"
+            asked = f"'run{number}', 'roll {number} sha', {day}, 'Approve', 'chen', '', {day}"
+            entry = f"{number}, 'A', '标兵企业', 1, '甲', '320411', '初创期', NULL, NULL"
+            for table, row in (("honour_roll", roll), ("honour_candidate", entry)):
+                connection.execute(sa.text(f"INSERT INTO {prefix}{table} VALUES ({row})"))
+            connection.execute(sa.text(f"INSERT INTO run_approval VALUES ({asked})"))
+    migrate(engine)
+    kept = honours.rolls(engine)
+    assert [(one.roll_id, one.status, one.notice_days) for one in kept] == [(2, "proposed", 7), (1, "notice", 7)]
+    assert [one.name for one in honours.candidates(engine, 1)] == ["甲"]
+    told = [approvals.approval(engine, f"run{number}") for number in (1, 2)]
+    assert [(one.about, one.person) for one in told if one] == [
+        ("roll 1 sha for 7 days", "chen"),
+        ("roll 2 sha", "chen"),  # asked about by a new run
+    ]
+    with pytest.raises(TerminalError), writing(engine) as connection:  # children still need their roll
+        connection.execute(sa.text(f"INSERT INTO {prefix}honour_candidate VALUES ({entry.replace('2', '9', 1)})"))
+    honours.reject(engine, kept[1])
+    with pytest.raises(TerminalError), writing(engine) as connection:
+        connection.execute(sa.text(f"UPDATE {prefix}honour_roll SET status = 'notice' WHERE roll_id = 1"))

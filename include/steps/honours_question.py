@@ -1,0 +1,65 @@
+"""What the form of a year's honours shows: the roll of its run, read from the ledger, and who comes and goes by it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from include.kernel.settings import settings
+from include.publish.honours import difference, require_unchanged
+from include.steps.approval import Question
+from include.steps.honours import about, honoured, require_generation, require_may_stand, rolls_of
+from include.steps.stores import open_stores
+from include.store import honours as store
+from include.store.honours import Entry
+
+MOST_NAMED = 20
+"""So many come or go by name of each honour; the others are behind the link."""
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~.-])")
+
+
+def question(run: str, pages: str) -> Question:
+    """Is the roll of this run to be announced? `pages` is the address of the pages, where the whole list stands."""
+    engine, roll = open_stores().engine, rolls_of(run)[0]
+    require_may_stand(roll)
+    entries = store.candidates(engine, roll.roll_id)
+    require_unchanged(roll, entries, proposed=True)
+    before = store.frozen(engine, roll.year - 1, roll.scheme_id)
+    tonight = honoured(engine, require_generation(engine, None).id)
+    return Question(
+        about(roll),
+        f"Honours of {roll.year}, roll {roll.roll_id}: announce? 是否公示{roll.year}年度荣誉？",
+        f"""{len(entries)} honours from generation {roll.generation_id} as of {roll.as_of}, scheme {roll.scheme_id}.
+Approved, they stand in public for {roll.notice_days} days, then they freeze.
+批准后公示 {roll.notice_days} 天，期满定榜。
+
+**Since last year 与上年相比**: {_told(before, entries) if before else f"nothing is frozen for {roll.year - 1}"}
+
+**Beside tonight's list 与今夜名单相比**: {_told(tonight, entries)}
+
+[The whole roll 完整名单]({pages}/honours/{roll.year}?scheme={roll.scheme_id}&roll={roll.roll_id})
+
+What is approved 批准对象: {about(roll)}
+""",
+        settings().approvers,
+    )
+
+
+def _told(before: Sequence[Entry], after: Sequence[Entry]) -> str:
+    """Per honour how many stay, come and go, and by name who comes and who goes."""
+    told = ""
+    for honour, moved in difference([asdict(one) for one in before], [asdict(one) for one in after]).items():
+        stay, come, go = map(len, moved)
+        told += f"\n- {honour}: {stay} stay, {come} new, {go} gone"
+        told += _named("new 新增", moved.come) + _named("gone 退出", moved.go)
+    return told
+
+
+def _named(word: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    if not entries:
+        return ""
+    names: Iterable[str] = (_MARKUP.sub(r"\\\1", one["name"]) for one in entries[:MOST_NAMED])
+    more = f" … {len(entries) - MOST_NAMED} more 另有" if len(entries) > MOST_NAMED else ""
+    return f"\n  - {word}: {'、'.join(names)}{more}"
