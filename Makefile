@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
-# Whole nights told again (restatements, hidden records, past days in any order, a department that is down or asked again), lineage, and mutants.
+# Whole nights told again (two nights, restatements, hidden records, past days in any order, a department that is down or asked again), lineage, and mutants.
 test-long: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests $(ARGS)
 

@@ -39,7 +39,7 @@ from include.store.warehouse import PUBLISHED, generation, reading
 from tests.e2e.conftest import AS_OF, SCHEME, City
 from tests.portal.test_runs import rows
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.long]
 
 DOCS = Path(__file__).parents[2] / "docs"
 DISTRICT = "320412"
@@ -309,7 +309,6 @@ def test_the_same_night_twice_gives_the_same_bytes_and_no_second_generation(repl
         assert connection.scalar(sa.text("SELECT count(*) FROM generation")) == generations
 
 
-@pytest.mark.long
 def test_past_days_in_any_order_give_the_bytes_of_the_nights_in_order(
     replayed: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,7 +345,6 @@ def test_the_change_between_two_nights_adds_up_and_names_the_records(replayed: C
         explain_change(moved[0], SCHEME, since=AS_OF)
 
 
-@pytest.mark.long
 def test_what_is_kept_between_accounts_changes_nothing_of_them(replayed: City) -> None:
     codes, nights = sorted(_read(replayed, SCHEME, AS_OF, "points")["uscc"].to_pylist())[:2], Nights(1 << 30)
     for code in codes:

@@ -20,6 +20,7 @@ from include.kernel.references import SnapshotKey
 from include.portal.published import Reader
 from include.portal.quarantine import held_back
 from include.store.lake import Lake, quarantine
+from include.store.ledger import Ledger
 
 HELD = "/points/quarantine/TAX_CIT/320411"
 
@@ -36,7 +37,7 @@ def test_each_reason_stands_with_the_cell_as_it_was_written(browser: TestClient)
     assert "amount_yuan.min" in page
 
 
-def test_among_owners_those_who_may_be_persons_are_not_shown(tmp_path: Path) -> None:
+def test_among_owners_those_who_may_be_persons_are_not_shown(tmp_path: Path, published: Engine) -> None:
     held, contract, day = Lake(str(tmp_path)), require_contract("IP_PAT"), date(2026, 11, 23)
     owners = contract.columns["assignees"].native
     text = "常州恒创精密有限公司;扎西多吉；兰建国;常州大学"
@@ -46,8 +47,9 @@ def test_among_owners_those_who_may_be_persons_are_not_shown(tmp_path: Path) -> 
     held.commit(quarantine(SnapshotKey("IP_PAT", "city", day)), {"data": rows}, {})
     source: Any = SimpleNamespace(dataset="IP_PAT", scope="city", as_of=day)
     shown = "常州恒创精密有限公司;＊＊＊;＊＊＊;常州大学"
-    assert [(one.entity, one.found) for one in held_back(held, source)] == [(shown, shown), (shown, "")]
-    assert held_back(held, source, text="扎西多吉") == []
+    stores = held, Ledger(published)
+    assert [(one.entity, one.found) for one in held_back(*stores, source)] == [(shown, shown), (shown, "")]
+    assert held_back(*stores, source, text="扎西多吉") == []
 
 
 def test_the_overview_leads_to_what_was_held_back(browser: TestClient) -> None:
