@@ -37,14 +37,10 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
     excused = outcome.status == NOT_APPLICABLE and not excusable
     if excused or (known and not excusable and line.curve.chosen_by not in missing):
         return _final(outcome)
-    outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
-    if isinstance(line.shape, Bands) and line.curve.chosen_by is not None:
-        bands = [line.shape.below, *(band for _, band in line.shape.steps)]
-        if known and outcome.unrounded is not None:
-            bands = [line.shape.at(outcome.unrounded)]
-        chosen = facts[line.curve.chosen_by]
-        is_inside = chosen is not None and any(low <= chosen <= high for low, high in bands)
-        outcomes = [chosen] if chosen is not None and is_inside else [end for band in bands for end in band]
+    if isinstance(line.shape, Bands):
+        outcomes = _choices(line, line.shape, facts, outcome.unrounded if known else None)
+    else:
+        outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
     reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, _asked(line)))}
     absences = frozenset(reason for reason, may_be in reasons.items() if may_be)
     return as_shown(Span(min(outcomes), max(outcomes), absences, excusable), compiled.rule.round_indicators)
@@ -62,9 +58,20 @@ def _is_open(compiled: CompiledTree, name: str, facts: Facts) -> bool:
     return not all(is_decided(root, facts, missing) for root in _asked(line))
 
 
+def _choices(line: TreeLine, shape: Bands, facts: Facts, value: Fraction | None) -> list[Fraction]:
+    """Points that an expert has chosen in a band, or may choose yet: in that of the `value`, or in any."""
+    assert line.curve.chosen_by is not None
+    bands = [shape.below, *(band for _, band in shape.steps)] if value is None else [shape.at(value)]
+    chosen = facts[line.curve.chosen_by]
+    if chosen is not None and any(low <= chosen <= high for low, high in bands):
+        return [chosen]
+    return [end for band in bands for end in band]
+
+
 def _outcomes(line: TreeLine, known: Mapping[str, Reach]) -> list[Fraction]:
     """Points that the curve gives for values that the formula may have: at both ends, and wherever it turns between."""
-    if isinstance(line.shape, Bands) or line.formula.is_condition:
+    assert not isinstance(line.shape, Bands)
+    if line.formula.is_condition:
         return line.shape.outcomes
     span = reach(line.formula.root, known)
     jumps = isinstance(line.shape, Jumps)  # decided by the exact value

@@ -47,10 +47,8 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
     with stores.lease(lock_of(key), holder) as lease:
         held = stores.ledger.snapshot(key)
         if held and held.contract_version == contract.version and _of_use(stores, held):
-            with lease.fence():
-                stores.lake.drop_raw(
-                    places.raw(key)
-                )  # left by an attempt that was killed once its landing was recorded
+            with lease.fence():  # raw replies of an attempt that was killed once its landing was recorded
+                stores.lake.drop_raw(places.raw(key))
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
         rows, facts = pulled(stores, contract, key, lease, lookup)
         manifest = stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence)
