@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk import dag, get_current_context, task
 
 from include.sources.declaration import shared, sources
 from plugins.landing import landing
 from plugins.links import ResultManifestLink, task_with
-from plugins.run_plan import TIMEZONE, date_param, planned_day
+from plugins.run_plan import by_clock, date_param, planned_day
 from plugins.task_wrapper import TASK_DEFAULTS, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -46,7 +46,7 @@ def conform(run: dict[str, str]) -> dict[str, Any]:
     dag_display_name="企业创新积分 · 全市数据",
     description="Registries and the city's datasets, before the districts",
     doc_md=AT_THREE_IN_THE_MORNING,
-    schedule=CronTriggerTimetable("30 0 * * *", timezone=TIMEZONE),
+    schedule=by_clock("30 0 * * *"),
     catchup=False,
     max_active_runs=1,
     default_args=TASK_DEFAULTS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk import dag, get_current_context, task
 
 from include.kernel.periods import business_date, parse_as_of
-from plugins.run_plan import DEFAULT_SCHEME, TIMEZONE, date_param, planned, scheme_param
+from plugins.run_plan import DEFAULT_SCHEME, by_clock, date_param, planned, scheme_param
 from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -54,7 +54,7 @@ def send(run: dict[str, str]) -> dict[str, Any]:
     dag_display_name="企业创新积分 · 每日摘要",
     description="What the night brought, told once",
     doc_md=AT_THREE_IN_THE_MORNING,
-    schedule=CronTriggerTimetable("10 6 * * *", timezone=TIMEZONE),
+    schedule=by_clock("10 6 * * *"),
     catchup=False,
     max_active_runs=1,
     default_args=TASK_DEFAULTS,

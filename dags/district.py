@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, get_parsing_context, task
+from airflow.sdk import dag, get_current_context, get_parsing_context, task
 
 from include.kernel.areas import Area, areas
 from include.sources.declaration import SHARED_POOL, of_district, sources
 from plugins.assets import DATASETS, POINTS, SHARED, announce, announce_accepted
 from plugins.landing import landing
 from plugins.links import ResultManifestLink, task_with
-from plugins.run_plan import TIMEZONE, date_param, planned, scheme_param
+from plugins.run_plan import by_clock, date_param, planned, scheme_param
 from plugins.task_wrapper import TASK_DEFAULTS, connection_from_airflow, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -98,7 +98,7 @@ def build(area: Area) -> None:
         dag_display_name=f"企业创新积分 · {area.name_zh}",
         description=f"Nightly refresh of {area.name_en}",
         doc_md=AT_THREE_IN_THE_MORNING.format(area=area.name_zh, code=area.code),
-        schedule=CronTriggerTimetable("0 1 * * *", timezone=TIMEZONE),
+        schedule=by_clock("0 1 * * *"),
         catchup=False,
         max_active_runs=1,
         default_args=TASK_DEFAULTS,

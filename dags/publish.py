@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task, task_group
+from airflow.sdk import AssetAny, AssetOrTimeSchedule, dag, get_current_context, task, task_group
 
 from include.kernel.periods import business_date
 from plugins.alarms import PUBLISHED_BY_SIX
@@ -13,8 +13,8 @@ from plugins.assets import POINTS, PUBLISH_REQUEST, PUBLISHED, announce
 from plugins.links import ResultManifestLink, task_with
 from plugins.run_plan import (
     DEFAULT_SCHEME,
-    TIMEZONE,
     awaits_the_form,
+    by_clock,
     is_scheduled,
     publication_reason,
     refuse_unknown_keys,
@@ -102,7 +102,7 @@ def publication(publication: dict[str, str]) -> None:
     description="Ranks, lists and the published generation of the city",
     doc_md=AT_THREE_IN_THE_MORNING,
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 5 * * *", timezone=TIMEZONE),
+        timetable=by_clock("0 5 * * *"),
         assets=AssetAny(*POINTS.values(), PUBLISH_REQUEST),
     ),
     catchup=False,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk import dag, get_current_context, task
 
 from include.kernel.periods import parse_as_of
-from plugins.run_plan import TIMEZONE, date_param, planned_day
+from plugins.run_plan import by_clock, date_param, planned_day
 from plugins.task_wrapper import TASK_DEFAULTS, leave_line, run_step
 
 AT_THREE_IN_THE_MORNING = """
@@ -41,7 +41,7 @@ def retain(run: dict[str, str]) -> dict[str, Any]:
     dag_display_name="企业创新积分 · 到期清除",
     description="Erase what may no longer be kept",
     doc_md=AT_THREE_IN_THE_MORNING,
-    schedule=CronTriggerTimetable("0 22 * * 0", timezone=TIMEZONE),
+    schedule=by_clock("0 22 * * 0"),
     catchup=False,
     max_active_runs=1,
     default_args=TASK_DEFAULTS,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Param
+from airflow.sdk import CronTriggerTimetable, Param
 
 import include
 from include.kernel.areas import areas, require_area
@@ -22,6 +22,15 @@ SCHEMES = sorted(path.parent.name for path in Path(include.__path__[0]).glob("sc
 DEFAULT_SCHEME = "changzhou_v1"
 FORM_RUN = "backfill_form__"
 MOST_RUNS = 1000  # Airflow maps at most 1,024 tasks
+
+
+def by_clock(cron: str) -> CronTriggerTimetable:
+    """A schedule in Shanghai's hours that begins with the next run.
+
+    By default Airflow also starts, in a DAG that never ran, the run of up to a tenth of the interval ago: at 02:00 that
+    of 00:30. Five minutes are left so that the first run cannot slip between two readings of its file.
+    """
+    return CronTriggerTimetable(cron, timezone=TIMEZONE, run_immediately=timedelta(minutes=5))
 
 
 def date_param(title: str, *, nullable: bool) -> Param:

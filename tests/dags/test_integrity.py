@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,33 @@ def test_one_dag_per_area_the_city_and_the_form(dags: dict[str, Any]) -> None:
     forms = {"innopoints_backfill", "innopoints_release", "innopoints_honours", "innopoints_repull"}
     city = {"innopoints_city", "innopoints_publish", "innopoints_digest", "innopoints_retention"}
     assert set(dags) == {*DISTRICTS, *city, *forms}
+
+
+def first_run_of(dag: Any, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """When the scheduler starts a DAG that never ran, read and switched on at a moment."""
+    from airflow.serialization.decoders import decode_timetable
+    from airflow.serialization.encoders import encode_timetable
+    from airflow.timetables import trigger
+    from airflow.timetables.base import TimeRestriction
+
+    monkeypatch.setattr(trigger, "utcnow", lambda: now)
+    timetable = decode_timetable(encode_timetable(dag.schedule))
+    first = timetable.next_dagrun_info(
+        last_automated_data_interval=None,
+        restriction=TimeRestriction(earliest=dag.start_date, latest=None, catchup=dag.catchup),
+    )
+    return None if first is None else first.run_after
+
+
+def test_switching_on_waits_for_the_next_night(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    due = {"innopoints_city": (16, 30), "innopoints_publish": (21, 0), "innopoints_digest": (22, 10)}
+    due |= dict.fromkeys(DISTRICTS, (17, 0))  # UTC, of 00:30, 05:00, 06:10 and 01:00 in Shanghai
+    for dag_id, (hour, minute) in due.items():
+        night = datetime(2026, 11, 23, hour, minute, tzinfo=UTC)
+        hour_later = first_run_of(dags[dag_id], night + timedelta(hours=1), monkeypatch)
+        assert hour_later == night + timedelta(days=1), dag_id
+        minute_later = first_run_of(dags[dag_id], night + timedelta(minutes=1), monkeypatch)
+        assert minute_later == night, dag_id  # read anew while the scheduler was about to start it
 
 
 def landed_by(dag: Any) -> list[tuple[str, str]]:
