@@ -50,13 +50,8 @@ def metadata() -> None:
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Notes:
-    """Notes in the place of the steps, one Connection, and a home for the ledger that alarms look into."""
-    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path))
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_INNOPOINTS_TEST",
-        '{"conn_type": "http", "host": "http://127.0.0.1:1", "login": "app", "password": "pw", "extra": {"a": 1}}',
-    )
-    return Notes(monkeypatch)
+    """Notes in the place of the steps of this test."""
+    return Notes(monkeypatch, tmp_path)
 
 
 @pytest.fixture

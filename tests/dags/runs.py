@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,9 +54,16 @@ def run(dag: Any, conf: dict[str, Any] | None = None, *, marked: str | None = No
 
 
 class Notes:
-    """Stands in for the steps of a night: notes each call; fails where it is told to."""
+    """Stands in for the steps of a night: notes each call; fails where it is told to. `home` is for the ledger that
+    alarms look into; there is one Connection.
+    """
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, home: Path) -> None:
+        patch.setenv("INNOPOINTS_HOME", str(home))
+        patch.setenv(
+            "AIRFLOW_CONN_INNOPOINTS_TEST",
+            '{"conn_type": "http", "host": "http://127.0.0.1:1", "login": "app", "password": "pw", "extra": {"a": 1}}',
+        )
         self.failing: set[tuple[str, str]] = set()
         self.calls: list[tuple[str, tuple[str, ...]]] = []
         self.holders: list[str] = []
