@@ -116,12 +116,15 @@ def test_a_run_ends_the_same_whatever_the_channels_do(
         connect(monkeypatch, "json://127.0.0.1/m4ilpass")
     elif does != "no Connection":
         connect(monkeypatch, WECOM, fallback=dead)
-    notes.failing.add(("land", "TAX_VAT"))
-    _, states = run(dags[f"innopoints_{DISTRICT}"])
-    others = {task: set(found) for task, found in states.items() if not task.startswith("tax_database.")}
-    assert others.pop("score") == {"success"}
-    assert set.union(*others.values()) == {"success"}
-    assert states["tax_database.land"].count("failed") == 1
+    notes.due = [{"as_of": day, "scheme": SCHEME} for day in ("2026-11-18", "2026-11-19")]
+    notes.failing.add(("publish", "2026-11-18"))
+    _, states = run(dags["innopoints_publish"])
+    assert states == {
+        "due": ["success"],
+        "publication.rank": ["success", "success"],
+        "publication.publish": ["failed", "success"],
+        "published_tonight": ["upstream_failed"],
+    }
     assert "alarms: " in caplog.text
     assert not [secret for secret in SECRETS if secret in caplog.text]
 
