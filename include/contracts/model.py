@@ -274,6 +274,18 @@ class Contract(_Strict):
         fields = [pa.field(name, column.arrow_type) for name, column in self.columns.items()]
         return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
 
+    def conformed_columns(self) -> dict[str, Column]:
+        """The columns of a conformed record: those of the contract, and the counts and firsts that conforming adds."""
+        added = {}
+        if self.entity.names:
+            added["owners"] = _counting(self.columns[self.entity.names], "其中列名的权利人数")
+        if self.entity.filed_by:
+            added["is_filer"] = _counting(self.columns[self.entity.filed_by], "是否列为申请人")
+        if self.versions and self.versions.first:
+            first = self.columns[self.versions.first]
+            added[f"first_{self.versions.first}"] = first.model_copy(update={"zh": f"首次{first.zh}"})
+        return {**self.columns, **added}
+
     def conformed_schema(self) -> pa.Schema:
         """`uscc`, the accepted columns, `owners`, `is_filer` or `role` where a row names several, `first_<column>`
         if declared.
@@ -291,6 +303,10 @@ class Contract(_Strict):
         if self.versions and self.versions.first:
             fields.append(accepted.field(self.versions.first).with_name(f"first_{self.versions.first}"))
         return pa.schema(fields)
+
+
+def _counting(column: Column, zh: str) -> Column:
+    return column.model_copy(update={"zh": zh, "type": "integer"})
 
 
 def load_contract(path: Path) -> Contract:

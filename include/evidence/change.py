@@ -97,7 +97,7 @@ def record_changes(contract: Contract, before: pa.Table, after: pa.Table) -> lis
             continue
         fields = [
             _field_change(contract, name, was.get(name), now.get(name))
-            for name in contract.columns
+            for name in contract.conformed_columns()
             if was.get(name) != now.get(name)
         ]
         kind = "changed" if was and now else "added" if now else "removed"
@@ -109,12 +109,13 @@ def record_changes(contract: Contract, before: pa.Table, after: pa.Table) -> lis
 
 
 def _by_key(contract: Contract, table: pa.Table) -> dict[tuple[str, ...], dict[str, object]]:
-    rows = table.select(["uscc", *(name for name in contract.columns if name != "uscc")]).to_pylist()
+    names = dict.fromkeys(["uscc", *contract.conformed_columns()])
+    rows = table.select(list(names)).to_pylist()
     return {tuple(str(row[name]) for name in contract.key): row for row in rows}
 
 
 def _field_change(contract: Contract, name: str, was: object, now: object) -> FieldChange:
-    column = contract.columns[name]
+    column = contract.conformed_columns()[name]
     withheld = contract.withholds(name)
     before, after = (None if withheld or value is None else str(value) for value in (was, now))
     return FieldChange(column=name, zh=column.zh, before=before, after=after, withheld=withheld)

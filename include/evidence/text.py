@@ -116,10 +116,11 @@ def _measure(measure: MeasureUse, records: dict[str, Record]) -> Iterator[str]:
 
 
 def _said(field: SourceField) -> str:
-    if field.withheld:
-        return "withheld"
-    sent = f" (sent as {field.as_sent or 'nothing'}, corrected by {field.correction})" if field.correction else ""
-    return f"{field.value}{sent}"
+    told = "withheld" if field.withheld else f"{field.value}"
+    if not field.correction:
+        return told
+    sent = "" if field.withheld else f"sent as {field.as_sent or 'nothing'}, "
+    return f"{told} ({sent}corrected by {field.correction})"
 
 
 def render_change(change: Change) -> str:

@@ -75,7 +75,15 @@ def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
+def _timestamp(loader: Loader, node: yaml.ScalarNode) -> Any:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        raise _refused(f"{node.value!r:.40}: {error}", node.start_mark) from None
+
+
 Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+Loader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
 
 
 class TextLoader(Loader):

@@ -11,7 +11,7 @@ from include.schemes.decided import is_decided
 from include.schemes.expression import Node, may_give_nothing
 from include.schemes.reach import ANY, Reach, reach
 from include.schemes.shapes import Bands, Jumps, Line, Threshold
-from include.schemes.span import Span, as_shown, counted, formula_span, node_span
+from include.schemes.span import Span, as_shown, counted, decided_span, formula_span, node_span
 from include.schemes.status import NOT_APPLICABLE, NOT_HELD
 from include.schemes.tree import weights_of
 from include.schemes.tree_compile import CompiledTree, TreeLine, TreeNode, points_name
@@ -34,8 +34,8 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
     missing = {name for name in line.inputs if facts[name] is None}
     known = is_decided(line.formula.root, facts, missing)
     excusable = line.applicable is not None and not is_decided(line.applicable.root, facts, missing)
-    excused = outcome.status == NOT_APPLICABLE and not excusable
-    if excused or (known and not excusable and line.curve.chosen_by not in missing):
+    chosen = line.curve.chosen_by not in missing or outcome.unrounded is None
+    if _is_without(line, facts, missing) or (known and not excusable and chosen):
         return _final(outcome)
     if isinstance(line.shape, Bands):
         outcomes = _choices(line, line.shape, facts, outcome.unrounded if known else None)
@@ -44,6 +44,12 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
     reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, _asked(line)))}
     absences = frozenset(reason for reason, may_be in reasons.items() if may_be)
     return as_shown(Span(min(outcomes), max(outcomes), absences, excusable), compiled.rule.round_indicators)
+
+
+def _is_without(line: TreeLine, facts: Facts, missing: set[str]) -> bool:
+    """Whether it surely has no value: it does not apply, or nobody can ever say whether it does."""
+    rule = line.applicable
+    return rule is not None and is_decided(rule.root, facts, missing) and not rule.exact(facts)
 
 
 def _asked(line: TreeLine) -> list[Node]:
@@ -55,7 +61,8 @@ def _is_open(compiled: CompiledTree, name: str, facts: Facts) -> bool:
     """Whether the value of an indicator may still change, its points or not."""
     line = compiled.lines[name]
     missing = {read for read in line.inputs if facts[read] is None}
-    return not all(is_decided(root, facts, missing) for root in _asked(line))
+    decided = all(is_decided(root, facts, missing) for root in _asked(line))
+    return not decided and not _is_without(line, facts, missing)
 
 
 def _choices(line: TreeLine, shape: Bands, facts: Facts, value: Fraction | None) -> list[Fraction]:
@@ -133,7 +140,8 @@ def _node_span(
         waits = any(handling.get(reason) == "no_result" for reason in reasons)
         waits |= bool(open_members) and all(outcomes[name].points is None for name in members)
         if not waits and is_decided(node.formula.root, read, changing):
-            return _final(outcomes[node.id])
+            final = _final(outcomes[node.id])
+            return decided_span(final, members) if open_members or changing else final
         known = {
             name: Reach(value, value) for name, value in read.items() if value is not None and name not in changing
         }

@@ -56,6 +56,7 @@ from include.schemes.expression import (
     fits,
     holds_quotient,
     is_null,
+    made_of,
     multiplied_out,
     parse_unit,
     show_unit,
@@ -294,7 +295,7 @@ class _Reader:
             if is_null(left) or is_null(right):
                 raise FormulaError(f"nothing equals null: write `is null` or `is not null`: {tree.sql()!r:.60}")
             _same_unit([left, right], _COMPARISONS[kind])
-            self.growth_beside_no_quotient([left, right])
+            self.growth_beside_numbers([left, right])
             return Comparison(BOOLEAN, _COMPARISONS[kind], left, right)
         reader = _READERS.get(kind)
         if reader is None:
@@ -386,11 +387,16 @@ class _Reader:
         if not self.is_exact and any(isinstance(node, Cagr) for part in parts for node in walk(part)):
             raise FormulaError("cagr(…) is no fraction: it stands alone, not inside arithmetic or a ratio")
 
-    def growth_beside_no_quotient(self, parts: list[Node]) -> None:
-        within = [node for part in parts for node in walk(part)]
-        grows, divides = (any(isinstance(node, kind) for node in within) for kind in (Cagr, Ratio))
-        if not self.is_exact and grows and divides:
-            raise FormulaError("cagr(…) is no fraction: hold it against numbers, not against a ratio")
+    def growth_beside_numbers(self, parts: list[Node]) -> None:
+        """Columns know a rate of growth to so many places: it is on its own side of numbers that have no more."""
+        growing = [any(isinstance(node, Cagr) for node in made_of(part)) for part in parts]
+        if self.is_exact or not any(growing):
+            return
+        divides = any(isinstance(node, Ratio) for part in parts for node in made_of(part))
+        places = max(self.decimals, GROWTH) + GUARD - 1
+        beside = [part.quantity.decimals for part, grows in zip(parts, growing, strict=True) if not grows]
+        if divides or growing.count(True) > 1 or max(beside) > places:
+            raise FormulaError(f"cagr(…) is no fraction: hold it against plain numbers of at most {places} places")
 
     def logic(self, tree: exp.Binary) -> Node:
         word = "and" if isinstance(tree, exp.And) else "or"
@@ -406,13 +412,13 @@ class _Reader:
             raise FormulaError("`in` needs a list of numbers")
         inner, *options = self.alike([tree.this, *tree.expressions])
         _same_unit([inner, *options], "in")
-        self.growth_beside_no_quotient([inner, *options])
+        self.growth_beside_numbers([inner, *options])
         return OneOf(BOOLEAN, inner, tuple(options))
 
     def between(self, tree: exp.Between) -> Node:
         inner, low, high = self.alike([tree.this, tree.args["low"], tree.args["high"]])
         _same_unit([inner, low, high], "between")
-        self.growth_beside_no_quotient([inner, low, high])
+        self.growth_beside_numbers([inner, low, high])
         return Logic(BOOLEAN, "and", Comparison(BOOLEAN, ">=", inner, low), Comparison(BOOLEAN, "<=", inner, high))
 
     def irrational(self, tree: exp.Func) -> Node:
@@ -438,7 +444,11 @@ class _Reader:
         options = tuple(self.read(part) for part in [tree.this, *tree.expressions])
         if all(map(is_null, options)):
             raise FormulaError(f"{function} of null alone")
-        numbers = [str(option.value) for option in options if isinstance(option, Constant) and option.value is not None]
+        numbers = [
+            f"{option.value.numerator / Decimal(option.value.denominator):f}"
+            for option in options
+            if isinstance(option, Constant) and isinstance(option.value, Fraction)
+        ]
         if len(numbers) > 1:
             said = f"{function} takes one number, found {' and '.join(numbers)}"
             raise FormulaError(f"{said}; write thousands without a comma, decimals with a point")

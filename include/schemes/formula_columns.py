@@ -33,7 +33,6 @@ from include.schemes.expression import (
     is_null,
     made_of,
     reads_measure,
-    walk,
 )
 from include.schemes.formula_exact import growth
 
@@ -76,7 +75,7 @@ def node_column(node: Node, columns: Columns, rows: int) -> Column:
             total = added(a.values, b.values if sign == "+" else -b.values)
             return Column.of(total, a.known & b.known)
         case Comparison(sign=sign, left=left, right=right):
-            if holds_quotient(node) and not any(isinstance(part, Cagr) for part in walk(node)):
+            if holds_quotient(node) and not any(isinstance(part, Cagr) for part in made_of(node)):
                 return _compared(sign, _fractions(left, columns, rows), _fractions(right, columns, rows))
             decimals = max(left.quantity.decimals, right.quantity.decimals)
             a, b = at(left, decimals), at(right, decimals)

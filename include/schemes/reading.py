@@ -98,6 +98,8 @@ def read_yaml(path: Path) -> Any:
 
 def parse(model: type[Model], raw: object, where: str) -> Model:
     """`raw` as `model`; the refusal names file, key, what was found and what is allowed."""
+    if raw is None:
+        raise BadInput("nothing is written in it", where=where, kept=KEPT, todo="write the file, or remove it")
     try:
         return model.model_validate(raw)
     except ValidationError as error:

@@ -82,6 +82,12 @@ def formula_span(
     return Span(bounded(rule, low), bounded(rule, high), *absences)
 
 
+def decided_span(final: Span, members: Mapping[str, Span]) -> Span:
+    """A formula node whose points are known while something it reads is open: that it does not apply may come out."""
+    absences = final.absences | _reasons(members) if final.absences else final.absences
+    return replace(final, absences=absences, excusable=final.excusable or _all_excusable(members))
+
+
 def counted(span: Span, handling: Handling) -> Reach:
     """What the points of a member lie between for a formula, which may read none where they are left out."""
     part = _part(span, handling)

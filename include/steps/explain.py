@@ -501,7 +501,9 @@ class _Records:
         contract = contracts()[dataset]
         if (dataset, place) not in self._found:
             self._found[dataset, place] = self._record(contract, place)
-        return Use(record=self._found[dataset, place].record, columns=[c for c in columns if c in _columns(contract)])
+        return Use(
+            record=self._found[dataset, place].record, columns=[c for c in columns if c in contract.conformed_columns()]
+        )
 
     def _record(self, contract: Contract, place: int) -> Record:
         dataset, row = contract.dataset, self._rows[contract.dataset.lower()][place]
@@ -510,7 +512,7 @@ class _Records:
         corrected = self._corrections(contract).get(at, {})
         _hold_landed(contract, read[at], row, corrected)
         fields = []
-        for name, described in _columns(contract).items():
+        for name, described in contract.conformed_columns().items():
             withheld = contract.withholds(name)
             native = described.native if name in contract.columns else None
             fields.append(
@@ -593,23 +595,6 @@ class _Records:
             read = dict(zip(landed, _read_again(contract, kept), strict=True))
             self._landed[dataset] = (manifest.facts["pages"], landed, read)
         return self._landed[dataset]
-
-
-def _columns(contract: Contract) -> dict[str, Any]:
-    """The columns of a conformed record: the contract's, and those that conforming adds."""
-    added_columns = {}
-    if contract.entity.names:
-        added_columns["owners"] = contract.columns[contract.entity.names].model_copy(
-            update={"zh": "其中列名的权利人数", "type": "integer"}
-        )
-    if contract.entity.filed_by:
-        added_columns["is_filer"] = contract.columns[contract.entity.filed_by].model_copy(
-            update={"zh": "是否列为申请人", "type": "integer"}
-        )
-    if contract.versions and contract.versions.first:
-        first = contract.columns[contract.versions.first]
-        added_columns[f"first_{contract.versions.first}"] = first.model_copy(update={"zh": f"首次{first.zh}"})
-    return {**contract.columns, **added_columns}
 
 
 def _read_again(contract: Contract, landed: Sequence[dict[str, str | None]]) -> list[dict[str, Any]]:

@@ -86,3 +86,15 @@ def test_a_persons_field_says_only_that_it_changed() -> None:
     (change,) = record_changes(contract, row("k1:aa"), row("k1:bb"))
     (field,) = change.fields
     assert (field.column, field.before, field.after, field.withheld) == ("inventors", None, None, True)
+
+
+def test_a_patent_that_fewer_share_says_so_without_naming_them() -> None:
+    contract = contracts()["IP_PAT"]
+    blank = dict.fromkeys(contract.conformed_schema().names)
+
+    def row(assignees: str, owners: int) -> pa.Table:
+        return pa.Table.from_pylist([{**blank, "assignees": assignees, "owners": owners}], contract.conformed_schema())
+
+    (change,) = record_changes(contract, row("甲公司;乙", 2), row("甲公司", 1))
+    told = {field.column: (field.before, field.after, field.withheld) for field in change.fields}
+    assert told == {"assignees": (None, None, True), "owners": ("2", "1", False)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.evidence.account import MeasureUse, Record, SourceField, Use
-from include.evidence.text import _measure
+from include.evidence.text import _measure, _said
 
 
 def field(column: str, native: str, zh: str, as_sent: str | None, value: str, by: str | None = None) -> SourceField:
@@ -32,3 +32,9 @@ def test_a_record_that_is_the_enterprise_s_by_a_corrected_code_says_so_although_
     assert lines[-1] == (
         "      金额 (JE) 300.00; 统一社会信用代码 (SHXYDM) 91320400YY10007409 (sent as nothing, corrected by cash-code)"
     )
+
+
+def test_a_withheld_field_says_by_what_it_was_corrected_and_nothing_else() -> None:
+    owners = field("assignees", "AssigneeStringList", "现专利权人", "甲;乙", "甲", "pat-owner")
+    assert _said(owners.model_copy(update={"withheld": True})) == "withheld (corrected by pat-owner)"
+    assert _said(owners.model_copy(update={"withheld": True, "correction": None})) == "withheld"

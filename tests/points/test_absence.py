@@ -386,6 +386,39 @@ def test_whether_it_applies_may_stay_unknown_for_good(tmp_path: Path) -> None:
     assert total(found["X"])[:2] == ["1", "1"]
 
 
+def test_a_node_that_may_yet_be_left_out_is_open(tmp_path: Path) -> None:
+    """The bonus of 0 is known without b; but with b held it does not apply, like its one member, and is left out."""
+    tree = nodes(
+        "kind: mean, of: [bonus, rest], not_applicable: left_out",
+        bonus="kind: formula, expression: 'case when aaa_01_points >= 60 then b else 0 end', maximum: 100, "
+        "not_applicable: left_out",
+        rest="kind: mean, of: [BBB-01, CCC-01]",
+    )
+    scheme = changed(written(tmp_path, tree), "BBB-01", ("expression: b,", "expression: c,"))
+    changed(scheme, "AAA-01", ("expression: a,", "expression: a, applicable_when: c > 50,"))
+    found = score(tmp_path, scheme, {"X": {"c": "40"}, "Y": {"c": "40", "b": "3"}})
+    assert (total(found["X"]), total(found["Y"])) == (["20", "20", "40"], ["40", "40", "40"])
+
+
+def test_what_can_have_no_value_is_closed_whatever_else_is_missing(tmp_path: Path) -> None:
+    """a/0 is nobody's number: neither an expert's choice nor the measure itself makes points of it."""
+    scheme = with_formula(tmp_path, "ratio(a, b)", "chosen(>=0:1-2; >=3:3-5)", most="205")
+    changed(
+        scheme,
+        "CCC-01",
+        ("unit: 分", "unit: 比例"),
+        ("decimals: exact", "decimals: 2\nfull: 5"),
+        ('3-5)", reference', '3-5)", chosen_by: d, reference'),
+    )
+    with (scheme / "measures.yaml").open("a", encoding="utf-8") as measures:
+        measures.write("  d: {unit: 分, decimals: 2, zh: 甲}\n")
+    rest = {"a": "1", "b": "0"}
+    assert total(score(tmp_path, scheme, {"X": rest})["X"]) == ["1", "1", "1"]
+    scheme = written(tmp_path / "applies", SUM, maximum="300")
+    changed(scheme, "CCC-01", ("expression: c,", 'expression: c, applicable_when: "ratio(a, b) > 1",'))
+    assert total(score(tmp_path, scheme, {"X": rest})["X"]) == ["1", "1", "1"]
+
+
 def test_a_level_worked_out_from_a_ratio_is_not_rounded_and_may_be_looked_up(tmp_path: Path) -> None:
     scheme = with_formula(
         tmp_path,
