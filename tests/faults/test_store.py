@@ -34,8 +34,8 @@ from include.steps.repull import repull
 from include.steps.stores import Stores, open_stores
 from include.store import lake as places
 from include.store.lake import MANIFEST, Lake
-from include.store.ledger import Lease, Ledger
-from include.store.warehouse import reading
+from include.store.ledger import Lease, Ledger, run_lease
+from include.store.warehouse import clock, reading, writing
 from tests.faults import invariants
 from tests.faults.conftest import Measured, Seeds
 from tests.faults.scale import scale
@@ -236,8 +236,8 @@ def overtaken(
     night: Night, task: Task, arrives: Callable[[Path], Connections], again: list[Task], *, every: int
 ) -> tuple[int, int]:
     """Let the task fall asleep at every so many of its crash points, from its lease on, until it ends before one.
-    Something arrives, the tasks of `again` end with its new attempt, and it wakes: nothing is another then. At how many
-    points it was overtaken, and refused.
+    Its leases run out, something arrives, the tasks of `again` end with its new attempt, and it wakes: nothing is
+    another then. At how many points it was overtaken, and refused.
     """
     slept = refused = 0
     for n in itertools.count(4, every):
@@ -249,6 +249,7 @@ def overtaken(
             if _holds_the_database(home):  # nobody overtakes it there
                 assert not zombie.wake().said
                 continue
+            _leases_run_out(home)
             connections = arrives(home)
             for one in again:
                 ended = attempt(one, home, connections)
@@ -268,6 +269,12 @@ def _holds_the_database(home: Path) -> bool:
         except sqlite3.OperationalError:
             return True
     return False
+
+
+def _leases_run_out(home: Path) -> None:
+    """A quarter of an hour passes."""
+    with stores_of(home) as stores, writing(stores.engine) as connection:
+        connection.execute(sa.update(run_lease).values(expires_at=clock()))
 
 
 @contextmanager
