@@ -34,6 +34,7 @@ from include.kernel.references import ResultKey, SnapshotKey
 MANIFEST = "manifest.json"
 _VERSION = re.compile(r"manifest-([0-9a-f]{16})\.json")
 _ROW_GROUP = 1_048_576  # rows
+_OF_SNAPSHOT = ("raw", "landing", "quarantine", "accepted", "reports")
 
 
 def landing(key: SnapshotKey) -> str:
@@ -98,7 +99,7 @@ def erased(as_of: date) -> str:
 
 def of_snapshot(key: SnapshotKey) -> list[str]:
     """Every place of a snapshot."""
-    return [_snapshot(room, key) for room in ("raw", "landing", "quarantine", "accepted", "reports")]
+    return [_snapshot(room, key) for room in _OF_SNAPSHOT]
 
 
 def of_result(result: ResultKey) -> list[str]:
@@ -106,6 +107,19 @@ def of_result(result: ResultKey) -> list[str]:
     district, as_of = result.district, result.as_of
     shared = [conformed_city(as_of), ranked(as_of, result.scheme)]
     return [*shared, conformed(district, as_of), measures(district, as_of), values(result), points(result)]
+
+
+def key_of(place: str) -> SnapshotKey | ResultKey | None:
+    """The snapshot or the result that a place is a part of; None of what lies between them, and of a foreign name."""
+    room, *names = place.split("/")
+    try:
+        first, second, day = names
+        as_of = date.fromisoformat(day.removeprefix("as_of="))
+    except ValueError:
+        return None
+    if room in _OF_SNAPSHOT:
+        return SnapshotKey(first, second, as_of)
+    return ResultKey(as_of, second, first) if room == "points" else None
 
 
 def _snapshot(room: str, key: SnapshotKey) -> str:
