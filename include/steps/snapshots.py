@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 PRIVACY_CONNECTION = "innopoints_privacy"
 VERDICT = ("verdict", "rows_in", "duplicates", "accepted", "quarantined", "reason", "checks")
 """What of a judgement the ledger keeps."""
+KEPT = "the snapshot in use"
+
+
+class Rejected(TerminalError):
+    """What came is not what the contract says; what was accepted before stays in use."""
 
 
 @traced(landing_work)
@@ -39,7 +44,8 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
     """Copy what the department holds for `scope`, as it wrote it, and prove the copy complete.
 
     An accepted snapshot of the same key and contract version is reused, and so is a landing that was interrupted before
-    validation, if the lake holds it. A rejected one is pulled again: the department may have repaired it.
+    validation, if the lake holds it. A rejected one is pulled again: the department may have repaired it. Where the
+    contract has grown since one was accepted, that stays in use until what comes now is accepted too.
     """
     contract = require_contract(dataset)
     key = SnapshotKey(dataset, scope, as_of)
@@ -50,6 +56,11 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
             with lease.fence():  # raw replies of an attempt that was killed once its landing was recorded
                 stores.lake.drop_raw(places.raw(key))
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
+        if held and held.verdict == "accepted":
+            why = f"its contract is of version {contract.version}; it was accepted under {held.contract_version}"
+            done = pulled_again(stores, contract, held, lease, reason=why, lookup=lookup)
+            told = {name: done[name] for name in ("outcome", "rows", "unregistered")}
+            return {**key.to_json(), **told}
         rows, facts = pulled(stores, contract, key, lease, lookup)
         manifest = stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence)
         stores.ledger.record_landed(
@@ -98,6 +109,66 @@ def pulled(
     }
 
 
+def pulled_again(
+    stores: Stores, contract: Contract, held: SnapshotRow, lease: Lease, *, reason: str, lookup: Lookup
+) -> dict[str, Any]:
+    """Ask for what is `held` again and judge the answer at once; what is accepted takes its place.
+
+    What was in use stays in use until then, in one transaction, and stays in the lake under its digest. The same bytes
+    again change nothing. A rejected answer is counted in a report of its own and in the ledger, and replaces nothing:
+    not even a rejected one, so that a release still speaks of what it spoke of.
+    """
+    key = held.key
+    rows, facts = pulled(stores, contract, key, lease, lookup)
+    judgement = judged(stores, contract, key, rows, facts)
+    lease.renew()
+    found = judgement.to_json()
+    said: dict[str, Any] = {"lease": lease, "reason": reason, "before_sha": held.accepted_sha}
+    if judgement.verdict == "rejected":
+        _report_again(stores, contract, key, found, lease)
+        stores.ledger.record_repull(key, outcome="rejected", rejected_by=judgement.reason, **said)
+        with lease.fence():
+            stores.lake.drop_raw(places.raw(key))
+        raise Rejected(
+            f"what came is rejected: {judgement.reason}",
+            where=str(key),
+            kept=KEPT,
+            todo=f"open the report {_report_of_again(key)}, and ask {contract.owner}",
+        )
+    landing_sha = stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence).sha256
+    accepted_sha = commit_judged(stores, contract, key, judgement, found, landing_sha, lease)
+    assert accepted_sha is not None
+    outcome = "same" if accepted_sha == held.accepted_sha else "replaced"
+    if outcome == "replaced":
+        _report_again(stores, contract, key, found, lease)
+        said["landing"] = {
+            "contract_version": contract.version,
+            "declared": facts["declared"],
+            "received": rows.num_rows,
+            "landing_sha": landing_sha,
+        }
+        said["verdict"] = {name: found[name] for name in VERDICT} | {"accepted_sha": accepted_sha}
+    stores.ledger.record_repull(key, outcome=outcome, **said)
+    with lease.fence():
+        stores.lake.drop_raw(places.raw(key))
+    unregistered = len(facts["unregistered_fields"])
+    made = {"outcome": outcome, "accepted_sha": accepted_sha, "rows": rows.num_rows, "unregistered": unregistered}
+    return made | {name: found[name] for name in ("rows_in", "duplicates", "accepted", "quarantined")}
+
+
+def _report_of_again(key: SnapshotKey) -> str:
+    return places.report(key).replace("report.html", "repulled.html")
+
+
+def _report_again(stores: Stores, contract: Contract, key: SnapshotKey, found: dict[str, Any], lease: Lease) -> None:
+    """The report of this attempt, beside that of the night."""
+    from include.validation.report import render_report
+
+    page = render_report(contract, f"{key}, asked again", found)
+    with lease.fence():
+        stores.lake.write_text(_report_of_again(key), page)
+
+
 @traced(validating_work)
 def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str, Any]:
     """Judge a landed snapshot; commit what is accepted and what is quarantined; say so in the ledger and in a report.
@@ -135,7 +206,7 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             assert held is not None
         last = stores.ledger.last_accepted(dataset, scope, as_of)
     if held.verdict == "rejected":
-        raise TerminalError(
+        raise Rejected(
             f"snapshot rejected: {held.reason}",
             where=str(key),
             kept=f"the accepted snapshot as of {last.as_of}" if last else "nothing accepted yet",
@@ -201,12 +272,10 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
             counts["landed"] += 1
         except BadInput:
             raise
+        except Rejected:
+            counts["rejected"] += 1  # kept and counted: the last good one stays in use
         except InnopointsError as error:
-            judged = stores.ledger.snapshot(key)
-            if judged is not None and judged.verdict == "rejected":
-                counts["rejected"] += 1  # kept and counted: the last good one stays in use
-            else:
-                failed[contract.source] = error
+            failed[contract.source] = error
     if failed:
         waiting_helps = any(isinstance(error, TransientError) for error in failed.values())
         kind = TransientError if waiting_helps else TerminalError

@@ -1,0 +1,97 @@
+"""What is landed again: a successor takes the place of what is in use only once it is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from include import steps
+from include.contracts import require_contract
+from include.kernel.connections import Connection
+from include.kernel.errors import TerminalError
+from include.kernel.references import SnapshotKey
+from include.steps.stores import Stores, open_stores
+from include.store import lake as places
+from include.store.ledger import SnapshotRow, run_repull, run_snapshot
+from include.store.warehouse import writing
+from tests.sources.test_database import filing, sqlite_with
+
+DAY, BEFORE = date(2026, 11, 23), date(2026, 11, 22)
+KEY = SnapshotKey("TAX_VAT", "320411", DAY)
+GOOD = [filing(i, RKSJ="2026-11-20 12:00:00") for i in range(60)]
+SPOILED = [{**row, "XSE": "unreadable"} for row in GOOD]
+
+
+class Bureau:
+    """The tax bureau's front-end database, which may be handed over anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.asked = folder, 0
+        self.hands_over(GOOD)
+
+    def hands_over(self, rows: list[dict[str, Any]]) -> None:
+        self._url = sqlite_with(self._folder / f"front_end_{self.asked}_{len(rows)}_{id(rows)}.sqlite", rows)
+
+    def lookup(self, conn_id: str) -> Connection:
+        self.asked += 1
+        return Connection(conn_id, "generic", extra={"url": self._url})
+
+    def night(self, day: date = DAY) -> tuple[str, str]:
+        """Land and validate; what came of each."""
+        landed = steps.land(KEY.dataset, KEY.scope, day, holder="night", lookup=self.lookup)
+        return landed["outcome"], steps.validate(KEY.dataset, KEY.scope, day, holder="night")["verdict"]
+
+
+@pytest.fixture
+def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    monkeypatch.setenv("INNOPOINTS_HOME", str(tmp_path / "home"))
+    stores = open_stores()
+    yield stores
+    stores.engine.dispose()
+
+
+@pytest.fixture
+def bureau(stores: Stores, tmp_path: Path) -> Bureau:
+    """Two nights of it are accepted."""
+    bureau = Bureau(tmp_path)
+    assert [bureau.night(day) for day in (BEFORE, DAY)] == [("landed", "accepted")] * 2
+    return bureau
+
+
+def in_use(stores: Stores) -> SnapshotRow:
+    held = stores.ledger.last_accepted(KEY.dataset, KEY.scope, DAY)
+    assert held is not None
+    return held
+
+
+def asked_again(stores: Stores) -> list[tuple[str, str]]:
+    with stores.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.select(run_repull.c.outcome, run_repull.c.reason))]
+
+
+def test_a_rejected_successor_under_a_grown_contract_leaves_the_accepted_one_in_use(
+    stores: Stores, bureau: Bureau
+) -> None:
+    with writing(stores.engine) as connection:  # accepted under the version before this one
+        connection.execute(sa.update(run_snapshot).values(contract_version=require_contract("TAX_VAT").version - 1))
+    before = in_use(stores)
+    bureau.hands_over(SPOILED)
+    with pytest.raises(TerminalError, match=r"2026-11-23: what came is rejected: .*kept: the snapshot in use"):
+        bureau.night()
+    assert (in_use(stores), before.as_of) == (before, DAY)
+    assert steps.validate(KEY.dataset, KEY.scope, DAY, holder="night")["verdict"] == "accepted"
+    assert stores.lake.read(places.accepted(KEY), version=before.accepted_sha).num_rows == 60
+
+    bureau.hands_over(GOOD[:59])  # repaired
+    assert bureau.night() == ("replaced", "accepted")
+    assert (in_use(stores).accepted, in_use(stores).contract_version) == (59, require_contract("TAX_VAT").version)
+    asked = bureau.asked
+    assert (bureau.night(), bureau.asked) == (("reused", "accepted"), asked)
+    version = require_contract("TAX_VAT").version
+    why = f"its contract is of version {version}; it was accepted under {version - 1}"
+    assert asked_again(stores) == [("rejected", why), ("replaced", why)]
