@@ -20,6 +20,7 @@ from include.kernel.references import SnapshotKey
 from include.kernel.settings import settings
 from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
+from include.steps.held_back import quarantine_version
 from include.steps.lineage import landing_work, traced, validating_work
 from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
@@ -44,8 +45,9 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
     """Copy what the department holds for `scope`, as it wrote it, and prove the copy complete.
 
     An accepted snapshot of the same key and contract version is reused, and so is a landing that was interrupted before
-    validation, if the lake holds it. A rejected one is pulled again: the department may have repaired it. Where the
-    contract has grown since one was accepted, that stays in use until what comes now is accepted too.
+    validation, if the lake holds it undamaged. A rejected one is pulled again: the department may have repaired it.
+    Where the contract has grown since one was accepted, or a file of it is damaged, that stays in use until what comes
+    now is accepted too.
     """
     contract = require_contract(dataset)
     key = SnapshotKey(dataset, scope, as_of)
@@ -57,7 +59,8 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
                 stores.lake.drop_raw(places.raw(key))
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
         if held and held.verdict == "accepted":
-            why = f"its contract is of version {contract.version}; it was accepted under {held.contract_version}"
+            grown = f"its contract is of version {contract.version}; it was accepted under {held.contract_version}"
+            why = grown if held.contract_version != contract.version else "a file of it is damaged"
             done = pulled_again(stores, contract, held, lease, reason=why, lookup=lookup)
             told = {name: done[name] for name in ("outcome", "rows", "unregistered")}
             return {**key.to_json(), **told}
@@ -261,7 +264,11 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
     for dataset, scope in shared():
         key, contract = SnapshotKey(dataset, scope, as_of), contracts()[dataset]
         held = stores.ledger.snapshot(key)
-        if held is not None and held.verdict is not None and held.contract_version == contract.version:
+        if (
+            held is not None
+            and held.contract_version == contract.version
+            and (held.verdict == "rejected" or (held.verdict == "accepted" and _of_use(stores, held)))
+        ):
             counts["held"] += 1
             continue
         if contract.source in failed:
@@ -291,10 +298,15 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
 
 
 def _of_use(stores: Stores, held: SnapshotRow) -> bool:
-    """Need the department not be asked again? Not for what is accepted, nor for a landing that can be validated."""
+    """Need the department not be asked again? Not where the lake holds, undamaged, what the ledger says is accepted, or
+    a landing that can be validated.
+    """
+    if held.verdict == "rejected" or not stores.lake.is_whole(places.landing(held.key), held.landing_sha):
+        return False
     if held.verdict is None:
-        return stores.lake.manifest(places.landing(held.key), held.landing_sha) is not None
-    return held.verdict == "accepted"
+        return True
+    whole = stores.lake.is_whole(places.accepted(held.key), held.accepted_sha)
+    return whole and stores.lake.is_whole(places.quarantine(held.key), quarantine_version(stores.lake, held))
 
 
 def _judged(held: SnapshotRow) -> dict[str, Any]:

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from include.kernel.areas import CITY
 from include.kernel.crash import crash_point
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import ResultKey, SnapshotKey
@@ -265,14 +266,17 @@ class Lake:
         entry = self.require(place, version).tables.get(table)
         if entry is None:
             raise TerminalError(f"no table {table!r}", where=place, todo="run the step that writes it again")
-        path = self._path(f"{place}/{entry.file}")
+        content = pa.BufferReader(self._content(place, entry))
+        return pq.read_table(content, columns=columns, page_checksum_verification=True)
+
+    def is_whole(self, place: str, version: str | None = None) -> bool:
+        """Is the place committed, in this version, and each of its files there as it was committed?"""
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        if len(content) != entry.bytes or _sha256(content) != entry.sha256:
-            raise _damaged(path, f"the file is damaged: {len(content)} bytes, SHA-256 or length not as committed")
-        return pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
+            for entry in self.require(place, version).tables.values():
+                self._content(place, entry)
+        except TerminalError:
+            return False
+        return True
 
     def keep_raw(self, place: str, label: str, content: bytes) -> None:
         """Keep one raw reply, so that nothing is lost before its snapshot is committed."""
@@ -337,6 +341,16 @@ class Lake:
     def holds(self, place: str) -> bool:
         """Is anything left of a place?"""
         return self._path(place).exists()
+
+    def _content(self, place: str, entry: TableFile) -> bytes:
+        path = self._path(f"{place}/{entry.file}")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        if len(content) != entry.bytes or _sha256(content) != entry.sha256:
+            raise _damaged(path, f"the file is damaged: {len(content)} bytes, SHA-256 or length not as committed")
+        return content
 
     def _manifest_in(self, path: UPath, place: str) -> Manifest:
         try:
@@ -442,9 +456,15 @@ def _unreadable(path: UPath, error: OSError) -> TerminalError:
 
 
 def _damaged(path: UPath, what: str) -> TerminalError:
+    """Whoever writes a place writes the same bytes again; a department is asked for what it sent."""
+    key, again = key_of("/".join(path.parent.parts[-4:])), "run the step that writes it again"
+    if isinstance(key, SnapshotKey):
+        district = "" if key.scope == CITY else f" --district {key.scope}"
+        asked = f'`innopoints repull {key.dataset}{district} --as-of {key.as_of} --reason "damaged file"`'
+        again = f"clear the land task of {key}, or {asked}"
     return TerminalError(
         what,
         where=str(path),
         kept="the source's records; nothing was read from this file",
-        todo="restore the file from a backup, or delete the folder and run the step that writes it again",
+        todo=f"restore the file from a backup, or {again}; do not delete the folder: earlier versions are in it",
     )
