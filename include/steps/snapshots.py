@@ -118,16 +118,18 @@ def pulled_again(
     """Ask for what is `held` again and judge the answer at once; what is accepted takes its place.
 
     What was in use stays in use until then, in one transaction, and stays in the lake under its digest. The same bytes
-    again change nothing. A rejected answer is counted in a report of its own and in the ledger, and replaces nothing:
-    not even a rejected one, so that a release still speaks of what it spoke of.
+    again change nothing, also where somebody had to release them. A rejected answer is counted in a report of its own
+    and in the ledger, and replaces nothing: not even a rejected one, so that a release still speaks of what it spoke
+    of.
     """
     key = held.key
     rows, facts = pulled(stores, contract, key, lease, lookup)
     judgement = judged(stores, contract, key, rows, facts)
     lease.renew()
-    found = judgement.to_json()
+    landing_sha = stores.lake.digest(places.landing(key), {"data": rows}, facts)
+    found = _concluded(stores, key, judgement, landing_sha)
     said: dict[str, Any] = {"lease": lease, "reason": reason, "before_sha": held.accepted_sha}
-    if judgement.verdict == "rejected":
+    if found["verdict"] == "rejected":
         _report_again(stores, contract, key, found, lease)
         stores.ledger.record_repull(key, outcome="rejected", rejected_by=judgement.reason, **said)
         with lease.fence():
@@ -138,7 +140,7 @@ def pulled_again(
             kept=KEPT,
             todo=f"open the report {_report_of_again(key)}, and ask {contract.owner}",
         )
-    landing_sha = stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence).sha256
+    stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence)
     accepted_sha = commit_judged(stores, contract, key, judgement, found, landing_sha, lease)
     assert accepted_sha is not None
     outcome = "same" if accepted_sha == held.accepted_sha else "replaced"
@@ -192,9 +194,7 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             landed = stores.lake.read(places.landing(key), version=held.landing_sha)
             judgement = judged(stores, contract, key, landed, landing.facts)
             lease.renew()
-            found = judgement.to_json()
-            if judgement.verdict == "rejected" and stores.ledger.release_of(key, held.landing_sha):
-                found |= {"verdict": "accepted", "reason": f"released; it was blocked by {judgement.reason}"}
+            found = _concluded(stores, key, judgement, held.landing_sha)
             accepted_sha = commit_judged(stores, contract, key, judgement, found, held.landing_sha, lease)
             page = render_report(contract, str(key), found)
             with lease.fence():
@@ -231,6 +231,14 @@ def judged(
     given = in_force(waivers(stores.engine, before=arrival_cutoff(key.as_of))).get(key.dataset, {})
     waived = {row: one.checks for row, one in given.items()}
     return judge(contract, landed, as_of=key.as_of, before=earlier, fields=fields, waived=waived)
+
+
+def _concluded(stores: Stores, key: SnapshotKey, judgement: Judgement, landing_sha: str) -> dict[str, Any]:
+    """The judgement as the ledger keeps it; a landing that somebody has released is accepted."""
+    found = judgement.to_json()
+    if judgement.verdict == "rejected" and stores.ledger.release_of(key, landing_sha):
+        found |= {"verdict": "accepted", "reason": f"released; it was blocked by {judgement.reason}"}
+    return found
 
 
 def commit_judged(

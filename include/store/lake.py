@@ -212,20 +212,16 @@ class Lake:
         Until the manifest is replaced, readers keep seeing the commit before, or nothing. It is replaced within the
         `fence` of the writer's lease: who has lost it leaves files that nobody looks at.
         """
-        written: dict[str, TableFile] = {}
-        files: dict[str, bytes] = {}
-        for name, table in tables.items():
-            content = _parquet(table)
-            digest = _sha256(content)
-            file = f"{name}-{digest[:16]}.parquet"
-            files[file] = content
-            written[name] = TableFile(file, table.num_rows, digest, len(content))
-        manifest = Manifest.of(place, facts, written)
+        manifest, files = _files(place, tables, facts)
         self._write(place, files)
         self._write(place, {_version(manifest.sha256): manifest.to_bytes()})
         with fence():
             self._write(place, {MANIFEST: manifest.to_bytes()})
         return manifest
+
+    def digest(self, place: str, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> str:
+        """What a commit of these would be known by. Nothing is written."""
+        return _files(place, tables, facts)[0].sha256
 
     def manifest(self, place: str, version: str | None = None) -> Manifest | None:
         """The manifest of a place, or its version of this digest; None when that was never committed.
@@ -387,6 +383,19 @@ class Lake:
                 kept="what was committed before",
                 todo="free space or mend the volume, then run the step again",
             ) from None
+
+
+def _files(place: str, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest of a commit, and its data files."""
+    written: dict[str, TableFile] = {}
+    files: dict[str, bytes] = {}
+    for name, table in tables.items():
+        content = _parquet(table)
+        digest = _sha256(content)
+        file = f"{name}-{digest[:16]}.parquet"
+        files[file] = content
+        written[name] = TableFile(file, table.num_rows, digest, len(content))
+    return Manifest.of(place, facts, written), files
 
 
 def _version(digest: str) -> str:

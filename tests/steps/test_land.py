@@ -179,3 +179,23 @@ def test_what_the_line_about_a_damaged_file_says_brings_the_same_bytes_back(
     assert {name: whole[name] for name in mended} == mended
     asked = bureau.asked
     assert (bureau.night(), bureau.asked) == (("reused", "accepted"), asked)
+
+
+def test_a_damaged_file_of_what_somebody_released_comes_back_without_asking_that_person_again(
+    stores: Stores, tmp_path: Path
+) -> None:
+    bureau = Bureau(tmp_path)
+    bureau.night(BEFORE)
+    bureau.hands_over(GOOD[:10])
+    with pytest.raises(TerminalError, match=r"snapshot\.lost"):
+        bureau.night()
+    steps.release(KEY.dataset, KEY.scope, DAY, person="陈工", reason="税务局已核实", holder="release")
+    before, whole = in_use(stores), files(stores)
+    assert (before.as_of, before.accepted) == (DAY, 10)
+    harm(Path(stores.lake.root) / places.accepted(KEY), str(before.accepted_sha), "a bit")
+    assert bureau.night() == ("same", "accepted")
+    assert (in_use(stores), files(stores)) == (before, whole)
+    bureau.hands_over(GOOD[:9])  # of that nobody has spoken
+    harm(Path(stores.lake.root) / places.accepted(KEY), str(before.accepted_sha), "a bit")
+    with pytest.raises(TerminalError, match="what came is rejected"):
+        bureau.night()
