@@ -18,6 +18,7 @@ from include.kernel.connections import from_environment
 from include.kernel.errors import BadInput, InnopointsError, one_line, unforeseen
 from include.kernel.periods import SHANGHAI, business_date, parse_as_of, require_begun
 from include.kernel.settings import settings
+from include.kernel.shell import this_shell
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 scheme_app = typer.Typer(no_args_is_help=True, help="Schemes: the rules as data.")
@@ -61,8 +62,6 @@ def backfill(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would run.")] = False,
 ) -> None:
     """Refresh past days, oldest first, each published when it is done; what is there already is reused."""
-    import os
-    import socket
     from datetime import timedelta
 
     from include.kernel.references import ResultKey
@@ -78,9 +77,7 @@ def backfill(
         _say(str(planned))
     if dry_run:
         return
-    with claimed(
-        [ResultKey(day, code, scheme) for day in days for code in chosen], f"shell/{socket.gethostname()}/{os.getpid()}"
-    ):
+    with claimed([ResultKey(day, code, scheme) for day in days for code in chosen], this_shell()):
         for day in days:
             done = refresh_all(day, chosen, scheme, lookup=from_environment, say=_say)
             _say(f"generation {done['generation']} of {done['as_of']} is {done['status']}")
@@ -105,8 +102,8 @@ def publish(
             kept="the generation now published",
             todo="innopoints publish --accept-drift PERSON --reason TEXT",
         )
-    steps.rank(_date(as_of), scheme, holder="shell/publish")
-    done = steps.publish(_date(as_of), scheme, holder="shell/publish", reason=why, drift_accepted_by=person)
+    steps.rank(_date(as_of), scheme, holder=this_shell())
+    done = steps.publish(_date(as_of), scheme, holder=this_shell(), reason=why, drift_accepted_by=person)
     _say(f"generation {done['generation']} of {done['as_of']} is {done['status']}")
 
 
@@ -130,7 +127,7 @@ def release(
     """Let a blocked delivery pass. The last good one is in use until then; refresh the day afterwards."""
     from include import steps
 
-    done = steps.release(dataset, scope, _date(as_of), person=by, reason=reason, holder="shell/release")
+    done = steps.release(dataset, scope, _date(as_of), person=by, reason=reason, holder=this_shell())
     _say(f"{done['dataset']}/{done['scope']}/{done['as_of']} is accepted: {done['accepted']} of {done['rows_in']} rows")
 
 
@@ -148,7 +145,7 @@ def repull(
     from include.steps.repull import scopes_of
 
     for scope in scopes_of(dataset, district or []):
-        done = ask_again(dataset, scope, _date(as_of), reason=reason, holder="shell/repull", lookup=from_environment)
+        done = ask_again(dataset, scope, _date(as_of), reason=reason, holder=this_shell(), lookup=from_environment)
         rows = f"{done['accepted']} rows accepted, {done['accepted_before']} before"
         _say(f"{dataset}/{scope}/{done['as_of']}: {done['outcome']}, {rows}")
         if done["results"]:
@@ -188,7 +185,7 @@ def retain(
     """Erase snapshots and results that nothing published stands on and the field register no longer allows."""
     from include import steps
 
-    done = steps.retain(_date(as_of), holder="shell/retain", dry=dry_run)
+    done = steps.retain(_date(as_of), holder=this_shell(), dry=dry_run)
     _say(" ".join(f"{name}={value}" for name, value in done.items()))
 
 
@@ -207,7 +204,7 @@ def digest(
     for line in night_digest(day, scheme).lines:
         _say(line)
     if send:
-        done = send_digest(day, scheme, holder="shell/digest", lookup=from_environment, pause_seconds=2)
+        done = send_digest(day, scheme, holder=this_shell(), lookup=from_environment, pause_seconds=2)
         _say("sent" if done["sent"] else "not sent: no channel took it, or it was sent before")
 
 

@@ -98,6 +98,8 @@ def _lock(key: ResultKey) -> str:
 
 
 def _is_there(stores: Stores, dataset: str, scope: str, day: date) -> bool:
-    """Would the landing find it and ask nobody? (A rejected one is asked for again.)"""
+    """Would the landing find it and ask nobody? (A rejected one is asked for again, and so is one of which the landing
+    finds a file damaged: nothing is read here.)
+    """
     held = stores.ledger.snapshot(SnapshotKey(dataset, scope, day))
     return held is not None and held.verdict != "rejected" and held.contract_version == contracts()[dataset].version

@@ -290,8 +290,8 @@ def _conformed_city(stores: Stores, as_of: date, holder: str, *, again: bool) ->
             "rules": _rules({frozen.key.dataset for frozen in chosen}),
             FACT: _outcomes(stores, datasets, as_of),
         }
-        held = stores.lake.manifest(place)
-        if again or held is None or held.facts != facts:
+        held = None if again or not stores.lake.is_whole(place) else stores.lake.manifest(place)
+        if held is None or held.facts != facts:
             known = Registries.read(stores, registries, as_of)
             people = decided(stores, as_of)
             tables = conformed(stores, datasets, known.register, known.participating(), people, as_of)

@@ -10,6 +10,7 @@ from typing import Any
 from include import steps
 from include.kernel.connections import Lookup
 from include.kernel.errors import BadInput, InnopointsError
+from include.kernel.shell import this_shell
 from include.sources.declaration import of_district, shared, sources
 from include.steps.district import compiled
 
@@ -22,16 +23,16 @@ def refresh(
     A dataset that fails tonight is reported and its last accepted snapshot stays in use; a district that cannot be
     scored keeps its last good result; the publication says so.
     """
+    holder = this_shell()
     compiled(scheme, as_of)  # a rule file that is broken is said before anything is asked for
     for conn_id in [*(source.connection for source in sources().values()), steps.PRIVACY_CONNECTION]:
         lookup(conn_id)  # a Connection that nobody configured is said once, before anything starts
     for dataset, scope in shared():
-        _bring_in(dataset, scope, as_of, "shell/refresh/city", lookup, say)
+        _bring_in(dataset, scope, as_of, holder, lookup, say)
     with _told("city: not conformed", say):
-        steps.conform_city(as_of, holder="shell/refresh/city")
+        steps.conform_city(as_of, holder=holder)
     failed = [*districts]
     for district in districts:
-        holder = f"shell/refresh/{district}"
         for dataset in of_district():
             _bring_in(dataset, district, as_of, holder, lookup, say)
         with _told(f"{district}: not scored", say):
@@ -41,10 +42,10 @@ def refresh(
             scored = steps.score(district, as_of, scheme, holder=holder)
             failed.remove(district)
             say(f"{district}: {scored['enterprises']} enterprises scored, {scored['ledger_lines']} ledger lines")
-    ranked = steps.rank(as_of, scheme, holder="shell/publish")
+    ranked = steps.rank(as_of, scheme, holder=holder)
     say(f"city: {ranked['enterprises']} enterprises ranked, {ranked['honours']} honours")
     reason = f"not scored tonight: {', '.join(failed)}" if failed else ""
-    return steps.publish(as_of, scheme, holder="shell/publish", reason=reason)
+    return steps.publish(as_of, scheme, holder=holder, reason=reason)
 
 
 def _bring_in(dataset: str, scope: str, as_of: date, holder: str, lookup: Lookup, say: Callable[[str], None]) -> None:

@@ -10,27 +10,24 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from include.contracts import Contract, require_contract
+from include.contracts import require_contract
 from include.kernel.areas import CITY, areas, require_area
 from include.kernel.connections import Lookup
-from include.kernel.errors import BadInput, TerminalError, one_line
+from include.kernel.errors import BadInput, one_line
 from include.kernel.references import SnapshotKey
-from include.steps.snapshots import VERDICT, commit_judged, judged, pulled
-from include.steps.stores import Stores, lock_of, open_stores
-from include.store import lake as places
-from include.store.ledger import Lease, ResultRow
-
-_KEPT = "the snapshot in use"
+from include.steps.snapshots import KEPT, pulled_again
+from include.steps.stores import lock_of, open_stores
+from include.store.ledger import ResultRow
 
 
 def scopes_of(dataset: str, districts: list[str]) -> list[str]:
     """For whom a dataset is asked for again: the districts named; the city, if it is kept for the city."""
     if require_contract(dataset).scope == CITY:
         if districts:
-            raise BadInput(f"{dataset} is kept for the whole city", kept=_KEPT, todo="leave the districts empty")
+            raise BadInput(f"{dataset} is kept for the whole city", kept=KEPT, todo="leave the districts empty")
         return [CITY]
     if not districts:
-        raise BadInput(f"{dataset} is kept by district", kept=_KEPT, todo=f"name some of {', '.join(areas())}")
+        raise BadInput(f"{dataset} is kept by district", kept=KEPT, todo=f"name some of {', '.join(areas())}")
     return [require_area(code) for code in districts]
 
 
@@ -42,7 +39,7 @@ def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, l
     """
     contract, key, why = require_contract(dataset), SnapshotKey(dataset, scope, as_of), one_line(reason)
     if not why:
-        raise BadInput("no reason", where=str(key), kept=_KEPT, todo="say why the department is asked again")
+        raise BadInput("no reason", where=str(key), kept=KEPT, todo="say why the department is asked again")
     stores = open_stores()
     with stores.lease(lock_of(key), holder) as lease:
         held = stores.ledger.snapshot(key)
@@ -50,41 +47,10 @@ def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, l
             raise BadInput(
                 "no night has brought it in", where=str(key), kept="everything", todo="back-fill that day instead"
             )
-        rows, facts = pulled(stores, contract, key, lease, lookup)
-        judgement = judged(stores, contract, key, rows, facts)
-        lease.renew()
-        found = judgement.to_json()
-        said: dict[str, Any] = {"lease": lease, "reason": why, "before_sha": held.accepted_sha}
-        if judgement.verdict == "rejected":
-            _report(stores, contract, key, found, lease)
-            stores.ledger.record_repull(key, outcome="rejected", rejected_by=judgement.reason, **said)
-            with lease.fence():
-                stores.lake.drop_raw(places.raw(key))
-            raise TerminalError(
-                f"what came is rejected: {judgement.reason}",
-                where=str(key),
-                kept=_KEPT,
-                todo=f"open the report {_attempt(key)}, and ask {contract.owner}",
-            )
-        landing_sha = stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence).sha256
-        accepted_sha = commit_judged(stores, contract, key, judgement, found, landing_sha, lease)
-        assert accepted_sha is not None
-        outcome = "same" if accepted_sha == held.accepted_sha else "replaced"
-        if outcome == "replaced":
-            _report(stores, contract, key, found, lease)
-            said["landing"] = {
-                "contract_version": contract.version,
-                "declared": facts["declared"],
-                "received": rows.num_rows,
-                "landing_sha": landing_sha,
-            }
-            said["verdict"] = {name: found[name] for name in VERDICT} | {"accepted_sha": accepted_sha}
-        stores.ledger.record_repull(key, outcome=outcome, **said)
-        with lease.fence():
-            stores.lake.drop_raw(places.raw(key))
-        otherwise = stores.ledger.results_reading_otherwise(key, accepted_sha)
-    counts = {name: found[name] for name in ("rows_in", "duplicates", "accepted", "quarantined")}
-    return {**key.to_json(), "outcome": outcome, **counts, "accepted_before": held.accepted or 0, **_span(otherwise)}
+        done = pulled_again(stores, contract, held, lease, reason=why, lookup=lookup)
+        otherwise = stores.ledger.results_reading_otherwise(key, done["accepted_sha"])
+    counts = {name: done[name] for name in ("outcome", "rows_in", "duplicates", "accepted", "quarantined")}
+    return {**key.to_json(), **counts, "accepted_before": held.accepted or 0, **_span(otherwise)}
 
 
 def _span(results: list[ResultRow]) -> dict[str, Any]:
@@ -98,16 +64,3 @@ def _span(results: list[ResultRow]) -> dict[str, Any]:
         "date_from": days[0].isoformat(),
         "date_to": days[-1].isoformat(),
     }
-
-
-def _attempt(key: SnapshotKey) -> str:
-    return places.report(key).replace("report.html", "repulled.html")
-
-
-def _report(stores: Stores, contract: Contract, key: SnapshotKey, found: dict[str, Any], lease: Lease) -> None:
-    """The report of this attempt, beside that of the night."""
-    from include.validation.report import render_report
-
-    page = render_report(contract, f"{key}, asked again", found)
-    with lease.fence():
-        stores.lake.write_text(_attempt(key), page)

@@ -20,6 +20,7 @@ from include.kernel.references import SnapshotKey
 from include.kernel.settings import settings
 from include.sources.declaration import shared, source_of
 from include.sources.pull import Request, pull
+from include.steps.held_back import quarantine_version
 from include.steps.lineage import landing_work, traced, validating_work
 from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as places
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 PRIVACY_CONNECTION = "innopoints_privacy"
 VERDICT = ("verdict", "rows_in", "duplicates", "accepted", "quarantined", "reason", "checks")
 """What of a judgement the ledger keeps."""
+KEPT = "the snapshot in use"
+
+
+class Rejected(TerminalError):
+    """What came is not what the contract says; what was accepted before stays in use."""
 
 
 @traced(landing_work)
@@ -39,7 +45,9 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
     """Copy what the department holds for `scope`, as it wrote it, and prove the copy complete.
 
     An accepted snapshot of the same key and contract version is reused, and so is a landing that was interrupted before
-    validation, if the lake holds it. A rejected one is pulled again: the department may have repaired it.
+    validation, if the lake holds it undamaged. A rejected one is pulled again: the department may have repaired it.
+    Where the contract has grown since one was accepted, or a file of it is damaged, that stays in use until what comes
+    now is accepted too.
     """
     contract = require_contract(dataset)
     key = SnapshotKey(dataset, scope, as_of)
@@ -50,6 +58,12 @@ def land(dataset: str, scope: str, as_of: date, *, holder: str, lookup: Lookup) 
             with lease.fence():  # raw replies of an attempt that was killed once its landing was recorded
                 stores.lake.drop_raw(places.raw(key))
             return {**key.to_json(), "outcome": "reused", "rows": held.received}
+        if held and held.verdict == "accepted":
+            grown = f"its contract is of version {contract.version}; it was accepted under {held.contract_version}"
+            why = grown if held.contract_version != contract.version else "a file of it is damaged"
+            done = pulled_again(stores, contract, held, lease, reason=why, lookup=lookup)
+            told = {name: done[name] for name in ("outcome", "rows", "unregistered")}
+            return {**key.to_json(), **told}
         rows, facts = pulled(stores, contract, key, lease, lookup)
         manifest = stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence)
         stores.ledger.record_landed(
@@ -98,6 +112,68 @@ def pulled(
     }
 
 
+def pulled_again(
+    stores: Stores, contract: Contract, held: SnapshotRow, lease: Lease, *, reason: str, lookup: Lookup
+) -> dict[str, Any]:
+    """Ask for what is `held` again and judge the answer at once; what is accepted takes its place.
+
+    What was in use stays in use until then, in one transaction, and stays in the lake under its digest. The same bytes
+    again change nothing, also where somebody had to release them. A rejected answer is counted in a report of its own
+    and in the ledger, and replaces nothing: not even a rejected one, so that a release still speaks of what it spoke
+    of.
+    """
+    key = held.key
+    rows, facts = pulled(stores, contract, key, lease, lookup)
+    judgement = judged(stores, contract, key, rows, facts)
+    lease.renew()
+    landing_sha = stores.lake.digest(places.landing(key), {"data": rows}, facts)
+    found = _concluded(stores, key, judgement, landing_sha)
+    said: dict[str, Any] = {"lease": lease, "reason": reason, "before_sha": held.accepted_sha}
+    if found["verdict"] == "rejected":
+        _report_again(stores, contract, key, found, lease)
+        stores.ledger.record_repull(key, outcome="rejected", rejected_by=judgement.reason, **said)
+        with lease.fence():
+            stores.lake.drop_raw(places.raw(key))
+        raise Rejected(
+            f"what came is rejected: {judgement.reason}",
+            where=str(key),
+            kept=KEPT,
+            todo=f"open the report {_report_of_again(key)}, and ask {contract.owner}",
+        )
+    stores.lake.commit(places.landing(key), {"data": rows}, facts, fence=lease.fence)
+    accepted_sha = commit_judged(stores, contract, key, judgement, found, landing_sha, lease)
+    assert accepted_sha is not None
+    outcome = "same" if accepted_sha == held.accepted_sha else "replaced"
+    if outcome == "replaced":
+        _report_again(stores, contract, key, found, lease)
+        said["landing"] = {
+            "contract_version": contract.version,
+            "declared": facts["declared"],
+            "received": rows.num_rows,
+            "landing_sha": landing_sha,
+        }
+        said["verdict"] = {name: found[name] for name in VERDICT} | {"accepted_sha": accepted_sha}
+    stores.ledger.record_repull(key, outcome=outcome, **said)
+    with lease.fence():
+        stores.lake.drop_raw(places.raw(key))
+    unregistered = len(facts["unregistered_fields"])
+    made = {"outcome": outcome, "accepted_sha": accepted_sha, "rows": rows.num_rows, "unregistered": unregistered}
+    return made | {name: found[name] for name in ("rows_in", "duplicates", "accepted", "quarantined")}
+
+
+def _report_of_again(key: SnapshotKey) -> str:
+    return places.report(key).replace("report.html", "repulled.html")
+
+
+def _report_again(stores: Stores, contract: Contract, key: SnapshotKey, found: dict[str, Any], lease: Lease) -> None:
+    """The report of this attempt, beside that of the night."""
+    from include.validation.report import render_report
+
+    page = render_report(contract, f"{key}, asked again", found)
+    with lease.fence():
+        stores.lake.write_text(_report_of_again(key), page)
+
+
 @traced(validating_work)
 def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str, Any]:
     """Judge a landed snapshot; commit what is accepted and what is quarantined; say so in the ledger and in a report.
@@ -118,9 +194,7 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             landed = stores.lake.read(places.landing(key), version=held.landing_sha)
             judgement = judged(stores, contract, key, landed, landing.facts)
             lease.renew()
-            found = judgement.to_json()
-            if judgement.verdict == "rejected" and stores.ledger.release_of(key, held.landing_sha):
-                found |= {"verdict": "accepted", "reason": f"released; it was blocked by {judgement.reason}"}
+            found = _concluded(stores, key, judgement, held.landing_sha)
             accepted_sha = commit_judged(stores, contract, key, judgement, found, held.landing_sha, lease)
             page = render_report(contract, str(key), found)
             with lease.fence():
@@ -135,7 +209,7 @@ def validate(dataset: str, scope: str, as_of: date, *, holder: str) -> dict[str,
             assert held is not None
         last = stores.ledger.last_accepted(dataset, scope, as_of)
     if held.verdict == "rejected":
-        raise TerminalError(
+        raise Rejected(
             f"snapshot rejected: {held.reason}",
             where=str(key),
             kept=f"the accepted snapshot as of {last.as_of}" if last else "nothing accepted yet",
@@ -157,6 +231,14 @@ def judged(
     given = in_force(waivers(stores.engine, before=arrival_cutoff(key.as_of))).get(key.dataset, {})
     waived = {row: one.checks for row, one in given.items()}
     return judge(contract, landed, as_of=key.as_of, before=earlier, fields=fields, waived=waived)
+
+
+def _concluded(stores: Stores, key: SnapshotKey, judgement: Judgement, landing_sha: str) -> dict[str, Any]:
+    """The judgement as the ledger keeps it; a landing that somebody has released is accepted."""
+    found = judgement.to_json()
+    if judgement.verdict == "rejected" and stores.ledger.release_of(key, landing_sha):
+        found |= {"verdict": "accepted", "reason": f"released; it was blocked by {judgement.reason}"}
+    return found
 
 
 def commit_judged(
@@ -190,7 +272,11 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
     for dataset, scope in shared():
         key, contract = SnapshotKey(dataset, scope, as_of), contracts()[dataset]
         held = stores.ledger.snapshot(key)
-        if held is not None and held.verdict is not None and held.contract_version == contract.version:
+        if (
+            held is not None
+            and held.contract_version == contract.version
+            and (held.verdict == "rejected" or (held.verdict == "accepted" and _of_use(stores, held)))
+        ):
             counts["held"] += 1
             continue
         if contract.source in failed:
@@ -201,12 +287,10 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
             counts["landed"] += 1
         except BadInput:
             raise
+        except Rejected:
+            counts["rejected"] += 1  # kept and counted: the last good one stays in use
         except InnopointsError as error:
-            judged = stores.ledger.snapshot(key)
-            if judged is not None and judged.verdict == "rejected":
-                counts["rejected"] += 1  # kept and counted: the last good one stays in use
-            else:
-                failed[contract.source] = error
+            failed[contract.source] = error
     if failed:
         waiting_helps = any(isinstance(error, TransientError) for error in failed.values())
         kind = TransientError if waiting_helps else TerminalError
@@ -222,10 +306,15 @@ def land_shared(as_of: date, *, holder: str, lookup: Lookup) -> dict[str, Any]:
 
 
 def _of_use(stores: Stores, held: SnapshotRow) -> bool:
-    """Need the department not be asked again? Not for what is accepted, nor for a landing that can be validated."""
+    """Need the department not be asked again? Not where the lake holds, undamaged, what the ledger says is accepted, or
+    a landing that can be validated.
+    """
+    if held.verdict == "rejected" or not stores.lake.is_whole(places.landing(held.key), held.landing_sha):
+        return False
     if held.verdict is None:
-        return stores.lake.manifest(places.landing(held.key), held.landing_sha) is not None
-    return held.verdict == "accepted"
+        return True
+    whole = stores.lake.is_whole(places.accepted(held.key), held.accepted_sha)
+    return whole and stores.lake.is_whole(places.quarantine(held.key), quarantine_version(stores.lake, held))
 
 
 def _judged(held: SnapshotRow) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from include.kernel.references import ResultKey, SnapshotKey
 from include.kernel.settings import settings
+from include.store import lake as places
 from include.store.lake import Lake
 from include.store.ledger import Held, Lease, Ledger
 from include.store.warehouse import create_engine, migrate
@@ -50,10 +51,13 @@ class Stores:
             lease.release()
 
 
-def lock_of(key: SnapshotKey | ResultKey) -> str:
+def lock_of(what: SnapshotKey | ResultKey | str) -> str:
     """One at a time works on a dataset in a scope, whatever the date: night and back-fill wait for each other; and one
-    at a time on a result."""
-    return f"result/{key}" if isinstance(key, ResultKey) else f"snapshot/{key.dataset}/{key.scope}"
+    at a time on a result. The lock of a place is that of what it is a part of, else its own name."""
+    if isinstance(what, str):
+        key = places.key_of(what)
+        return what if key is None else lock_of(key)
+    return f"result/{what}" if isinstance(what, ResultKey) else f"snapshot/{what.dataset}/{what.scope}"
 
 
 def open_stores() -> Stores:

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from include.kernel.areas import CITY
 from include.kernel.crash import crash_point
 from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import ResultKey, SnapshotKey
@@ -34,6 +35,7 @@ from include.kernel.references import ResultKey, SnapshotKey
 MANIFEST = "manifest.json"
 _VERSION = re.compile(r"manifest-([0-9a-f]{16})\.json")
 _ROW_GROUP = 1_048_576  # rows
+_OF_SNAPSHOT = ("raw", "landing", "quarantine", "accepted", "reports")
 
 
 def landing(key: SnapshotKey) -> str:
@@ -98,7 +100,7 @@ def erased(as_of: date) -> str:
 
 def of_snapshot(key: SnapshotKey) -> list[str]:
     """Every place of a snapshot."""
-    return [_snapshot(room, key) for room in ("raw", "landing", "quarantine", "accepted", "reports")]
+    return [_snapshot(room, key) for room in _OF_SNAPSHOT]
 
 
 def of_result(result: ResultKey) -> list[str]:
@@ -106,6 +108,19 @@ def of_result(result: ResultKey) -> list[str]:
     district, as_of = result.district, result.as_of
     shared = [conformed_city(as_of), ranked(as_of, result.scheme)]
     return [*shared, conformed(district, as_of), measures(district, as_of), values(result), points(result)]
+
+
+def key_of(place: str) -> SnapshotKey | ResultKey | None:
+    """The snapshot or the result that a place is a part of; None of what lies between them, and of a foreign name."""
+    room, *names = place.split("/")
+    try:
+        first, second, day = names
+        as_of = date.fromisoformat(day.removeprefix("as_of="))
+    except ValueError:
+        return None
+    if room in _OF_SNAPSHOT:
+        return SnapshotKey(first, second, as_of)
+    return ResultKey(as_of, second, first) if room == "points" else None
 
 
 def _snapshot(room: str, key: SnapshotKey) -> str:
@@ -197,20 +212,16 @@ class Lake:
         Until the manifest is replaced, readers keep seeing the commit before, or nothing. It is replaced within the
         `fence` of the writer's lease: who has lost it leaves files that nobody looks at.
         """
-        written: dict[str, TableFile] = {}
-        files: dict[str, bytes] = {}
-        for name, table in tables.items():
-            content = _parquet(table)
-            digest = _sha256(content)
-            file = f"{name}-{digest[:16]}.parquet"
-            files[file] = content
-            written[name] = TableFile(file, table.num_rows, digest, len(content))
-        manifest = Manifest.of(place, facts, written)
+        manifest, files = _files(place, tables, facts)
         self._write(place, files)
         self._write(place, {_version(manifest.sha256): manifest.to_bytes()})
         with fence():
             self._write(place, {MANIFEST: manifest.to_bytes()})
         return manifest
+
+    def digest(self, place: str, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> str:
+        """What a commit of these would be known by. Nothing is written."""
+        return _files(place, tables, facts)[0].sha256
 
     def manifest(self, place: str, version: str | None = None) -> Manifest | None:
         """The manifest of a place, or its version of this digest; None when that was never committed.
@@ -251,14 +262,17 @@ class Lake:
         entry = self.require(place, version).tables.get(table)
         if entry is None:
             raise TerminalError(f"no table {table!r}", where=place, todo="run the step that writes it again")
-        path = self._path(f"{place}/{entry.file}")
+        content = pa.BufferReader(self._content(place, entry))
+        return pq.read_table(content, columns=columns, page_checksum_verification=True)
+
+    def is_whole(self, place: str, version: str | None = None) -> bool:
+        """Is the place committed, in this version, and each of its files there as it was committed?"""
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        if len(content) != entry.bytes or _sha256(content) != entry.sha256:
-            raise _damaged(path, f"the file is damaged: {len(content)} bytes, SHA-256 or length not as committed")
-        return pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
+            for entry in self.require(place, version).tables.values():
+                self._content(place, entry)
+        except TerminalError:
+            return False
+        return True
 
     def keep_raw(self, place: str, label: str, content: bytes) -> None:
         """Keep one raw reply, so that nothing is lost before its snapshot is committed."""
@@ -324,6 +338,16 @@ class Lake:
         """Is anything left of a place?"""
         return self._path(place).exists()
 
+    def _content(self, place: str, entry: TableFile) -> bytes:
+        path = self._path(f"{place}/{entry.file}")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        if len(content) != entry.bytes or _sha256(content) != entry.sha256:
+            raise _damaged(path, f"the file is damaged: {len(content)} bytes, SHA-256 or length not as committed")
+        return content
+
     def _manifest_in(self, path: UPath, place: str) -> Manifest:
         try:
             manifest = Manifest.from_bytes(path.read_bytes())
@@ -359,6 +383,19 @@ class Lake:
                 kept="what was committed before",
                 todo="free space or mend the volume, then run the step again",
             ) from None
+
+
+def _files(place: str, tables: Mapping[str, pa.Table], facts: Mapping[str, Any]) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest of a commit, and its data files."""
+    written: dict[str, TableFile] = {}
+    files: dict[str, bytes] = {}
+    for name, table in tables.items():
+        content = _parquet(table)
+        digest = _sha256(content)
+        file = f"{name}-{digest[:16]}.parquet"
+        files[file] = content
+        written[name] = TableFile(file, table.num_rows, digest, len(content))
+    return Manifest.of(place, facts, written), files
 
 
 def _version(digest: str) -> str:
@@ -428,9 +465,15 @@ def _unreadable(path: UPath, error: OSError) -> TerminalError:
 
 
 def _damaged(path: UPath, what: str) -> TerminalError:
+    """Whoever writes a place writes the same bytes again; a department is asked for what it sent."""
+    key, again = key_of("/".join(path.parent.parts[-4:])), "run the step that writes it again"
+    if isinstance(key, SnapshotKey):
+        district = "" if key.scope == CITY else f" --district {key.scope}"
+        asked = f'`innopoints repull {key.dataset}{district} --as-of {key.as_of} --reason "damaged file"`'
+        again = f"clear the land task of {key}, or {asked}"
     return TerminalError(
         what,
         where=str(path),
         kept="the source's records; nothing was read from this file",
-        todo="restore the file from a backup, or delete the folder and run the step that writes it again",
+        todo=f"restore the file from a backup, or {again}; do not delete the folder: earlier versions are in it",
     )

@@ -27,6 +27,7 @@ from include.kernel.areas import CITY
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.periods import SHANGHAI
 from include.kernel.references import ResultKey, SnapshotKey
+from include.kernel.shell import has_ended
 from include.store.warehouse import Moment, Warehouse, clock, generation, metadata, reading, writing
 
 log = logging.getLogger("innopoints")
@@ -322,13 +323,14 @@ class Ledger:
         """Take the lock `name`; as a context manager the lease releases it.
 
         Held by somebody else and not expired: `Held` says by whom and until when. The same holder is a retry
-        of the same task and takes over at once; its earlier attempt is fenced off by the higher token.
+        of the same task and takes over at once; its earlier attempt is fenced off by the higher token. From a process
+        at the shell of this machine that was killed anybody takes over at once.
         """
         now = clock()
         with writing(self.engine) as connection:
             insert_missing(connection, run_lease, {"name": name, "holder": "", "token": 0, "expires_at": now})
             held = connection.execute(sa.select(run_lease).where(run_lease.c.name == name).with_for_update()).one()
-            if held.holder != holder and held.expires_at > now:
+            if held.holder != holder and held.expires_at > now and not has_ended(held.holder):
                 until = held.expires_at.astimezone(SHANGHAI)
                 raise Held(
                     f"held by {held.holder} until {until:%Y-%m-%d %H:%M:%S} Beijing time",

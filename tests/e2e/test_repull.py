@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import date, timedelta
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 from include import steps
 from include.cli import app
 from include.kernel.errors import BadInput, TerminalError, TransientError
-from include.kernel.references import SnapshotKey
+from include.kernel.references import ResultKey, SnapshotKey
 from include.steps.repull import repull, scopes_of
 from include.store import lake as places
 from include.store.ledger import SnapshotRow, run_repull
@@ -141,6 +143,28 @@ def test_districts_are_named_for_a_dataset_of_districts_and_not_for_one_of_the_c
     for dataset, districts in (("IP_PAT", ["320411"]), ("TAX_VAT", []), ("TAX_VAT", ["330106"]), ("NONE", [])):
         with pytest.raises(BadInput):
             scopes_of(dataset, districts)
+
+
+def test_a_damaged_file_that_is_treated_as_its_line_says_gives_the_same_points(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import include.cli
+
+    monkeypatch.setattr(include.cli, "from_environment", city.lookup)
+    city.refresh(AS_OF, [DISTRICT])
+    result = ResultKey(AS_OF, DISTRICT, SCHEME)
+    before = city.stores.ledger.result(result)
+    [file] = (Path(city.stores.lake.root) / places.accepted(KEY)).glob("data-*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :])
+    with pytest.raises(TerminalError, match="the file is damaged") as refused:
+        steps.conform(DISTRICT, AS_OF, holder="night")
+    [command] = re.findall(r"`innopoints (repull [^`]*)`", str(refused.value))
+    assert CliRunner().invoke(app, shlex.split(command), catch_exceptions=False).exit_code == 0
+    assert file.read_bytes() == whole
+    said = city.refresh(AS_OF, [DISTRICT])
+    assert not any("not scored" in line for line in said)
+    assert city.stores.ledger.result(result) == before
 
 
 def test_from_a_shell(city: City, monkeypatch: pytest.MonkeyPatch) -> None:

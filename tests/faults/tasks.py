@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
+import include.cli
 import include.conformed.conform
 import include.measures.run
 import include.points.lists
@@ -26,7 +27,7 @@ import include.sources.database
 import include.sources.filedrop
 import include.sources.rest
 import include.validation.judge
-import include.validation.report  # noqa: F401 - what the tasks import, so that a process of theirs starts at once
+import include.validation.report  # these are what the tasks import, so that a process of theirs starts at once
 from include import steps
 from include.kernel import crash
 from include.kernel.connections import Connection, missing
@@ -59,6 +60,16 @@ class Task:
 
         options = {"lookup": lookup} if self.step in ("land", "land_shared") else {}
         getattr(steps, self.step)(*self.arguments, holder=f"task/{self}", **options)
+
+
+@dataclass(frozen=True)
+class Command(Task):
+    """What a person types at a shell: `innopoints <step> <arguments>`."""
+
+    def run(self, connections: Connections) -> None:
+        """As the console script runs it; each process is a holder of its own."""
+        include.cli.from_environment = connections.__getitem__
+        include.cli.app([self.step, *self.arguments], standalone_mode=False)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,10 @@ import pyarrow as pa
 import pytest
 import requests
 import sqlalchemy as sa
+from click.testing import Result
+from typer.testing import CliRunner
 
+import include.cli
 from include import steps
 from include.embedded.environment import free_ports
 from include.kernel.connections import Connection, missing
@@ -39,7 +44,7 @@ from include.store.warehouse import clock, reading, writing
 from tests.faults import invariants
 from tests.faults.conftest import Measured, Seeds
 from tests.faults.scale import scale
-from tests.faults.tasks import Connections, Task, Zombie, attempt
+from tests.faults.tasks import Command, Connections, Task, Zombie, attempt
 from tests.publish.conftest import make_tables
 from tests.publish.test_generations import view
 from tests.sources.test_database import filing, sqlite_with
@@ -490,6 +495,36 @@ def test_no_damaged_or_foreign_file_is_read(snapshot: tuple[Lake, str, Path], da
         with pytest.raises(TerminalError, match="the file is damaged"):
             lake.read(place)
     measured(24, f"{damage}: refused by name")
+
+
+# --- row 25: two people at the shell
+
+AGAIN = ("TAX_VAT", "--district", DISTRICT, "--as-of", AS_OF.isoformat(), "--reason", "late filings")
+
+
+def test_a_second_shell_is_told_who_is_at_it_and_one_that_was_killed_is_replaced_at_once(
+    small: Night, monkeypatch: pytest.MonkeyPatch, measured: Measured
+) -> None:
+    monkeypatch.setattr(Stores, "lease", partialmethod(Stores.lease, patience=0))
+    monkeypatch.setattr(include.cli, "from_environment", small.connections.__getitem__)
+    home = small.copy(PUBLISH)
+
+    def typed() -> Result:
+        return CliRunner().invoke(include.cli.app, ["repull", *AGAIN])
+
+    with Zombie(Command("repull", AGAIN), home, small.connections, at=2) as first, stores_of(home) as stores:
+        assert first.sleeps()  # its lease is committed, nothing else is
+        before = invariants.content(home)
+        told = str(typed().exception)
+        assert re.search(rf"lock snapshot/TAX_VAT/{DISTRICT}: held by shell/\S+/{first.child.pid} until ", told), told
+        assert invariants.content(home) == before
+        first.child.kill()
+        first.child.join()
+        assert typed().output.startswith(f"TAX_VAT/{DISTRICT}/{AS_OF}: same, ")
+        held = stores.ledger.snapshot(SnapshotKey("TAX_VAT", DISTRICT, AS_OF))
+        assert held is not None
+        assert held.verdict == "accepted"
+    measured(25, "two shells at one dataset: the second is told who is at it, and takes over once that is killed")
 
 
 # --- row 26: the same again

@@ -5,24 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
 from include.contracts.field_register import retention_days
-from include.kernel.errors import BadInput
+from include.kernel.errors import BadInput, TerminalError
 from include.kernel.references import ResultKey, SnapshotKey
+from include.steps import retention
 from include.steps.explain import explain
 from include.steps.retention import retain
 from include.steps.stores import Stores, lock_of, open_stores
 from include.store import lake as lake_module
 from include.store import lake as places
 from include.store import warehouse as warehouse_module
-from include.store.ledger import run_lease, run_result, run_snapshot
+from include.store.ledger import Held, run_lease, run_result, run_snapshot
 from include.store.warehouse import generation, writing
 
 TODAY = date(2026, 11, 29)
@@ -43,7 +46,7 @@ def snapshot(stores: Stores, dataset: str, scope: str, day: date) -> list[str]:
     landed = stores.lake.commit(places.landing(key), {"data": rows}, {})
     stores.lake.commit(places.quarantine(key), {"data": rows.slice(0, 0)}, {})
     accepted = stores.lake.commit(places.accepted(key), {"data": rows}, {"landing": landed.sha256})
-    with stores.lease(f"snapshot/{key}", "test") as lease:
+    with stores.lease(lock_of(key), "test") as lease:
         stores.ledger.record_landed(
             key, lease=lease, contract_version=1, declared=1, received=1, landing_sha=landed.sha256
         )
@@ -139,6 +142,105 @@ def test_a_result_that_stays_keeps_the_older_snapshots_it_stands_on(stores: Stor
     brought_in(stores, OLD)
     assert retain(TODAY, holder="test")["erased"] == 0
     assert stores.lake.read(places.accepted(SnapshotKey("ST_AWARD", "city", OLD))).num_rows == 1
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """What `happens` between the choice of what goes and the rest of it."""
+    chosen = retention._old
+
+    def first(stores: Stores, limit: date) -> set[SnapshotKey | ResultKey]:
+        found = chosen(stores, limit)
+        monkeypatch.setattr(retention, "_old", chosen)
+        happens()
+        return found
+
+    monkeypatch.setattr(retention, "_old", first)
+
+
+@pytest.mark.parametrize("what", ["scored again", "published", "used by another district", "landed again"])
+def test_what_is_used_again_after_it_was_chosen_keeps_its_files(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    member = snapshot(stores, "TAX_CIT", "320411", OLD)
+    result = scored(stores, "320411", OLD, [member])
+    scored(stores, "320411", TODAY, [snapshot(stores, "TAX_CIT", "320411", TODAY)])
+    scored(stores, "320412", TODAY, [])
+    brought_in(stores, OLD)
+    key, points = SnapshotKey("TAX_CIT", "320411", OLD), places.points(result)
+
+    def published() -> None:
+        set_id = stores.ledger.snapshot_set([member])
+        with writing(stores.engine) as connection:
+            connection.execute(
+                sa.insert(generation).values(
+                    as_of=OLD, scheme_id=SCHEME, scheme_version="1", snapshot_set=set_id, status="superseded",
+                    created_at=datetime(2025, 11, 1, tzinfo=UTC),
+                )
+            )  # fmt: skip
+
+    def scored_again() -> None:
+        with writing(stores.engine) as connection:
+            connection.execute(sa.update(run_result).values(scored_at=datetime.now(UTC)))
+
+    happens: dict[str, Callable[[], object]] = {
+        "scored again": scored_again,
+        "published": published,
+        "used by another district": lambda: scored(stores, "320412", OLD, [member]),
+        "landed again": lambda: snapshot(stores, "TAX_CIT", "320411", OLD),
+    }
+    meanwhile(monkeypatch, happens[what])
+    retain(TODAY, holder="test")
+    assert stores.ledger.snapshot(key) is not None
+    assert stores.lake.read(places.accepted(key), version=member[3]).num_rows == 1
+    if what in ("scored again", "published"):
+        assert stores.ledger.result(result) is not None
+        assert stores.lake.read(points, "points").num_rows == 1
+
+
+@pytest.mark.parametrize("retry", ["test", "another"])
+@pytest.mark.parametrize("part", ["a snapshot", "a result", "between them", "a reply"])
+def test_one_that_wakes_late_erases_nothing_of_what_was_brought_in_meanwhile(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str, retry: str
+) -> None:
+    """It falls asleep as it is about to erase; its retry ends; then the day is brought in anew, and it wakes."""
+    key, other = SnapshotKey("TAX_CIT", "320411", OLD), SnapshotKey("TAX_CIT", "320412", OLD)
+    result = ResultKey(OLD, "320411", SCHEME)
+    between = {"between them": places.conformed("320411", OLD), "ranked": places.ranked(OLD, SCHEME)}
+    own = {"a snapshot": places.accepted(key), "a result": places.points(result), "a reply": places.raw(other)}
+
+    def bring_in() -> None:
+        scored(stores, "320411", OLD, [snapshot(stores, "TAX_CIT", "320411", OLD)])
+        for place in between.values():
+            with stores.lease(place, "night") as lease:
+                stores.lake.commit(place, {"data": pa.table({"uscc": ["A"]})}, {}, fence=lease.fence)
+        with stores.lease(lock_of(other), "night") as lease, lease.fence():
+            stores.lake.keep_raw(places.raw(other), "1", b"reply")
+
+    bring_in()
+    scored(stores, "320411", TODAY, [snapshot(stores, "TAX_CIT", "320411", TODAY)])
+    brought_in(stores, OLD)
+    erase = retention._erase
+
+    def falls_asleep(stores: Stores, of_places: list[str], *given: Any) -> None:
+        if {**own, **between}[part] in of_places:
+            monkeypatch.setattr(retention, "_erase", erase)
+            with contextlib.suppress(Held):  # the other is at it still
+                retain(TODAY, holder=retry)
+            with writing(stores.engine) as connection:  # a quarter of an hour later
+                connection.execute(sa.update(run_lease).values(expires_at=datetime(2026, 1, 1, tzinfo=UTC)))
+            retain(TODAY, holder=retry)
+            bring_in()
+        erase(stores, of_places, *given)
+
+    monkeypatch.setattr(Stores, "lease", partialmethod(Stores.lease, patience=0))
+    monkeypatch.setattr(retention, "_erase", falls_asleep)
+    with pytest.raises(TerminalError, match=r"fenced: test \(token \d+\) has been replaced"):
+        retain(TODAY, holder="test")
+    assert "fenced: test" in caplog.text
+    assert stores.ledger.snapshot(key) is not None
+    assert stores.ledger.result(result) is not None
+    assert stores.lake.read(places.accepted(key)).num_rows == stores.lake.read(places.points(result), "points").num_rows
+    assert all(stores.lake.holds(place) for place in {**own, **between}.values())
 
 
 class Killed(BaseException):

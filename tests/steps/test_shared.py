@@ -45,12 +45,13 @@ def bring_in(dataset: str, scope: str, rows: pa.Table, day: date = AS_OF) -> str
     stores, key = open_stores(), SnapshotKey(dataset, scope, day)
     held_back = pa.table({"entity": pa.array([], pa.string())})
     quarantine = stores.lake.commit(places.quarantine(key), {"data": held_back}, {}).sha256
-    facts = {"landing": "none", "quarantine": quarantine}
+    landing = stores.lake.commit(places.landing(key), {"data": rows}, {}).sha256
+    facts = {"landing": landing, "quarantine": quarantine}
     sha = stores.lake.commit(places.accepted(key), {"data": rows}, facts).sha256
     version = require_contract(dataset).version
     with stores.lease(f"snapshot/{key}", "test") as lease:
         stores.ledger.record_landed(
-            key, lease=lease, contract_version=version, declared=1, received=1, landing_sha="none"
+            key, lease=lease, contract_version=version, declared=1, received=1, landing_sha=landing
         )
         stores.ledger.record_verdict(
             key, lease=lease, verdict="accepted", rows_in=1, duplicates=0, accepted=1, quarantined=0, reason=None,
@@ -71,11 +72,16 @@ def city() -> None:
 
 
 def test_the_city_is_conformed_once_for_the_same_snapshots_and_rules(
-    city: None, monkeypatch: pytest.MonkeyPatch
+    city: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     stores = open_stores()
     first = conforming._conformed_city(stores, AS_OF, "a", again=False)
     assert stores.lake.read(places.conformed_city(AS_OF), "ip_pat")["uscc"].to_pylist() == ["A"]
+    [file] = (tmp_path / "lake" / places.conformed_city(AS_OF)).glob("ip_pat-*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])  # damaged, it is made again
+    assert conforming._conformed_city(stores, AS_OF, "a", again=False) == first
+    assert file.read_bytes() == whole
     calls: list[str] = []
     real = conforming.conformed
     monkeypatch.setattr(conforming, "conformed", lambda *given: calls.append("made") or real(*given))

@@ -52,6 +52,15 @@ def test_places_follow_the_agreed_layout() -> None:
     assert places.ranked(KEY.as_of, "changzhou_v1") == "ranked/changzhou_v1/as_of=2026-11-23"
 
 
+def test_a_place_names_what_it_is_a_part_of() -> None:
+    key, result = KEY, ResultKey(KEY.as_of, "320411", "s")
+    assert {places.key_of(place) for place in places.of_snapshot(key)} == {key}
+    assert [place for place in places.of_result(result) if places.key_of(place)] == [places.points(result)]
+    assert places.key_of(places.points(result)) == result
+    foreign = ("accepted/TAX_CIT/320411/as_of=2026-11-23.bak", "accepted", "landing/a/b/c/as_of=2026-11-23")
+    assert not any(map(places.key_of, foreign))
+
+
 def test_what_was_committed_is_read_back(lake: Lake) -> None:
     assert lake.manifest(PLACE) is None
     manifest = lake.commit(PLACE, {"data": rows(), "other": rows("1.00")}, FACTS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +18,7 @@ from sqlalchemy import Engine
 
 from include.kernel.errors import TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
+from include.kernel.shell import this_shell
 from include.store.lake import Lake, Manifest
 from include.store.ledger import Lease, Ledger, PublicationRow, RepullRow, run_publication, run_snapshot
 from include.store.warehouse import clock, reading, writing
@@ -174,6 +178,33 @@ def test_a_retry_of_the_same_task_takes_over_at_once_and_fences_its_zombie(ledge
     retry.renew()
     with pytest.raises(TransientError):
         ledger.acquire("publish", "somebody", 60)
+
+
+def ended_process() -> str:
+    """The holder's name that a process of this machine had."""
+    asked = [sys.executable, "-c", "from include.kernel.shell import this_shell; print(this_shell())"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_from_a_process_of_this_machine_that_was_killed_anybody_takes_over_at_once(ledger: Ledger) -> None:
+    dead = ledger.acquire("publish", ended_process(), 12 * 3600)
+    assert ledger.acquire("publish", this_shell(), 60).token > dead.token
+    with pytest.raises(TerminalError, match="fenced"):
+        dead.renew()
+
+
+@pytest.mark.parametrize("whose", ["a process that lives", "another user's", "another machine's", "a task's"])
+def test_a_process_that_may_live_keeps_its_lock_until_it_expires(ledger: Ledger, whose: str) -> None:
+    here, number = ended_process().rsplit("/", 1)
+    holder = {
+        "a process that lives": f"{here}/{os.getppid()}",
+        "another user's": f"{here}/1",
+        "another machine's": f"shell/elsewhere-00000000/{number}",
+        "a task's": f"innopoints_city/run/publish/{number}",
+    }[whose]
+    ledger.acquire("publish", holder, 60)
+    with pytest.raises(TransientError, match=f"held by {holder} until"):
+        ledger.acquire("publish", this_shell(), 60)
 
 
 def test_a_renewed_lock_is_held_for_its_full_time_again(ledger: Ledger) -> None:
