@@ -193,7 +193,8 @@ def _is_over(stores: Stores, held: Alarm) -> bool:
     if kind == "correction":
         night, found = last_outcomes(date.max)
         states = {one.state for one in found if one.name == rest}
-        return states == {"applied"} or (night is not None and is_ended(*rest.split("/", 1), night))
+        dataset, _, number = rest.partition("/")
+        return states == {"applied"} or (night is not None and is_ended(dataset, number, night))
     if kind == "publication":
         from include.publish.generations import generations
 

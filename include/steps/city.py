@@ -106,6 +106,7 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_ac
             scheme_version=ranked.facts["scheme_version"],
             snapshot_set=stores.ledger.snapshot_set(ranked.facts["snapshot_set"]),
             content_sha=ranked.sha256,
+            points=ranked.facts["districts"],
             tables={name: stores.lake.read(place, name, version=ranked.sha256) for name in ranked.tables},
             reason="; ".join([*([reason] if reason else []), *_notes(ranked.facts)]),
             drift_accepted_by=drift_accepted_by,

@@ -124,7 +124,8 @@ run_result = Table(
     Column("scored_by", Text, nullable=False),
 )
 
-# One row per generation, kept when the generation itself is pruned: a date once published is not due again.
+# One row per generation, kept when the generation itself is pruned: a date once published is not due again. `points`:
+# district → digest of the points that it shows of it, which may be those of an older date.
 run_publication = Table(
     "run_publication",
     metadata,
@@ -135,6 +136,7 @@ run_publication = Table(
     Column("content_sha", Text, nullable=False),
     Column("published_by", Text, nullable=False),
     Column("covers_until", Moment, nullable=False),
+    Column("points", JSON, nullable=False, server_default="{}"),
 )
 
 # Who moved the pointer back, and why. Kept when the generations are pruned, so neither number is a foreign key.
@@ -654,8 +656,8 @@ class Ledger:
     def due(self, *, districts: list[str], today: date, sweep: bool) -> list[tuple[date, str]]:
         """The (as_of, scheme) with a result that no publication of theirs covers, oldest first.
 
-        A publication covers what was scored before it began, from snapshots it names. One that its audit blocked covers
-        too: the same results would be blocked again. Today waits for its last district, unless the sweep is asking.
+        A publication covers the points that it holds. One that its audit blocked covers too: the same results would be
+        blocked again. Today waits for its last district, unless the sweep is asking.
         """
         scored: dict[tuple[date, str], list[ResultRow]] = defaultdict(list)
         for row in self._results(run_result.c.district.in_(districts)):
@@ -665,19 +667,16 @@ class Ledger:
             (as_of, scheme)
             for (as_of, scheme), rows in sorted(scored.items())
             if (sweep or as_of != today or len(rows) == len(districts))
-            and not all(_covers(covered.get((as_of, scheme)), row) for row in rows)
+            and any(covered.get((as_of, scheme), {}).get(row.result.district) != row.points_sha for row in rows)
         ]
 
-    def _covered(self) -> dict[tuple[date, str], tuple[datetime, set[tuple[str, ...]]]]:
-        """(as_of, scheme) → until when its latest publication covers, and the snapshots it stands on."""
-        publications = (
-            sa.select(run_publication, run_snapshot_set.c.members)
-            .join(run_snapshot_set)
-            .order_by(run_publication.c.covers_until, run_publication.c.generation_id)
-        )
+    def _covered(self) -> dict[tuple[date, str], dict[str, str]]:
+        """(as_of, scheme) → the points that its latest publication holds, by district."""
+        columns = (run_publication.c[name] for name in ("as_of", "scheme", "points"))
+        order = (run_publication.c.covers_until, run_publication.c.generation_id)
         with reading(self._warehouse) as connection:
-            rows = connection.execute(publications).all()
-        return {(row.as_of, row.scheme): (row.covers_until, set(map(tuple, row.members))) for row in rows}
+            rows = connection.execute(sa.select(*columns).order_by(*order)).all()
+        return {(row.as_of, row.scheme): row.points for row in rows}
 
     def _snapshot(self, query: sa.Select) -> SnapshotRow | None:
         with reading(self._warehouse) as connection:
@@ -701,13 +700,6 @@ class Ledger:
             )
             for row in rows
         ]
-
-
-def _covers(publication: tuple[datetime, set[tuple[str, ...]]] | None, row: ResultRow) -> bool:
-    if publication is None:
-        return False
-    covers_until, members = publication
-    return row.scored_at <= covers_until and set(map(tuple, row.members)) <= members
 
 
 def _midnight(day: date) -> datetime:
