@@ -567,14 +567,8 @@ class Ledger:
         """The results as of the key's date or later that stand on another snapshot of its dataset and scope than one
         that is scored now would: on another one of its date, or on one of an older date.
         """
-        day = key.as_of.isoformat()
-
-        def otherwise(member: Member) -> bool:
-            of_key = member[0] == key.dataset and member[1] == key.scope
-            return of_key and (member[2] < day or (member[2] == day and member[3] != accepted_sha))
-
         found = self._results(run_result.c.as_of >= key.as_of)
-        return [row for row in found if any(map(otherwise, row.members))]
+        return [row for row in found if reads_otherwise(row.members, key, accepted_sha)]
 
     def scored_after(self, district: str, first: date, moment: datetime) -> bool:
         """Was a district scored after a moment, as of `first` or a later date, under any scheme?"""
@@ -700,6 +694,13 @@ class Ledger:
             )
             for row in rows
         ]
+
+
+def reads_otherwise(members: list[Member], key: SnapshotKey, accepted_sha: str) -> bool:
+    """Is among these another snapshot of the key's dataset and scope than its accepted one: of its day, or older?"""
+    ours = [(day, sha256) for dataset, scope, day, sha256 in members if (dataset, scope) == (key.dataset, key.scope)]
+    of_key = key.as_of.isoformat()
+    return any(day < of_key or (day == of_key and sha256 != accepted_sha) for day, sha256 in ours)
 
 
 def _midnight(day: date) -> datetime:
