@@ -3,6 +3,8 @@
 Nothing here decides who is meant: equality does (`register`), and people do (`candidates` only proposes). A word that
 `names.yaml` lacks makes a candidate worse, never a link wrong. No list holds every person's name, so what carries no
 word of an organisation is `unclear`: it may be a person's, and is shown only where somebody registered is called so.
+So is a text that lists several names otherwise than by a semicolon, if a person's may be among them: rather nobody is
+shown than a person.
 """
 
 from __future__ import annotations
@@ -31,6 +33,15 @@ _BELONGING = re.compile(r"(.+?(?:公司|合伙\))(?:\([^()]*\))*)[^()]+(?:(?<!�
 """A firm up to its legal form, then a part of it: …有限公司(常州)研究院. A second legal form makes it a firm."""
 _NUMBERED = re.compile("集团(?:有限)?公司第[〇○零一二三四五六七八九十百0-9]+(?:研究所|研究院|设计院|设计研究院)")
 """An institute of a state group has a number, and is a legal person of its own."""
+_PARTED = re.compile("[、,|。:\n]")
+"""Stands between names, beside the semicolon, and in none; in NFKC."""
+_MAY_PART = re.compile(r"[\s/&+]+")
+_WIDE = re.compile(rf"(?<!\S)({_HAN.pattern})\s+({_HAN.pattern}{{1,2}})(?!\S)")
+"""A name with a blank in it: 王 伟."""
+_BOTH = re.compile("[和与及]")
+_WITHIN_A_PLACE = re.compile("[^区镇乡村]{1,4}?(?:区|镇|乡|村|街道)")
+_INITIALS = re.compile(r"\w(?:\.\w){1,2}\.?")
+"""A.B.: they are written like N.V., which is why a legal form of so few letters counts without dots only."""
 _UNLIKE_A_GIVEN_NAME = "院所站局厅署"
 _OF_A_RANK = "省市区县旗盟"
 _CORE_LENGTH = 2
@@ -62,14 +73,18 @@ def kind(text: str) -> str:
     name = normal_name(text)
     if len(name) > LONGEST:
         return TOO_LONG
+    if _HAN.search(name) and _names_a_person_among_others(text):
+        return UNCLEAR
     if any(form in name for form in _words("foreign").all):
         return FOREIGN
     if not _HAN.search(name) or _KANA_OR_HANGUL.search(name):
         return FOREIGN if _is_latin_organisation(text) else UNCLEAR
     whole = _BRACKETED.sub("", name)
     form = _ending(name, "forms") or _ending(whole, "forms")
-    if not form and _is_person(whole) and whole[-1] not in _UNLIKE_A_GIVEN_NAME:
+    if not form and _is_person(whole):
         return PERSON
+    if not form and _is_person(rest := _behind_places(whole)) and not _ends_in_trade(rest):
+        return UNCLEAR
     institution = _ending(whole, "institutions")
     if _NUMBERED.search(whole):
         return INSTITUTION
@@ -117,9 +132,24 @@ def parts(text: str) -> Parts:
     return Parts("".join(map(_short, places)), stem, trade, "".join(forms))
 
 
+def _names_a_person_among_others(text: str) -> bool:
+    """Does it list several names, and may one of them be a person's? 王伟、常州大学; of names that only a blank, a
+    stroke or an "and" parts, which stand in firms' names as well, one must look like a person's.
+    """
+    text = unicodedata.normalize("NFKC", text)
+    listed = [part for part in _PARTED.split(text) if part.strip()]
+    if len(listed) > 1:
+        return any(may_be_person(part) and normal_name(part) not in _places() for part in listed)
+    apart = [part for part in _MAY_PART.split(_WIDE.sub(r"\1\2", text)) if part]
+    if len(apart) > 1:
+        return any(kind(part) == PERSON and not _place_at(normal_name(part)) for part in apart)  # 常州世 万工贸有限公司
+    both = _BOTH.split(normal_name(text))
+    return len(both) > 1 and all(map(_is_person, both))
+
+
 def _is_person(name: str) -> bool:
-    """A surname and one or two characters: 王伟, 欧阳明远."""
-    if not all(map(_HAN.fullmatch, name)):
+    """A surname and one or two characters that are no word for an institution: 王伟, 欧阳明远."""
+    if not all(map(_HAN.fullmatch, name)) or name[-1:] in _UNLIKE_A_GIVEN_NAME or name in _words("institutions").all:
         return False
     if name[:2] in _words("compound_surnames").all:
         return len(name) in (3, 4)
@@ -134,13 +164,42 @@ def _is_organisation(name: str) -> bool:
     inside = any(word in name for key in ("forms", "branches", "institutions") for word in _words(key).all if word[1:])
     if inside or (len(place) > _CORE_LENGTH and place[-1] in _OF_A_RANK):
         return True
-    two_surnames = len(name) == 4 and all(letter in _text("surnames") for letter in name[:2])
-    return bool(_ending(name, "trades", leave=_CORE_LENGTH)) and not two_surnames
+    if len(name) == 4 and all(letter in _text("surnames") for letter in name[:2]):
+        return False
+    return _ends_in_trade(name, leave=_CORE_LENGTH)
+
+
+def _ends_in_trade(name: str, *, leave: int = 0) -> bool:
+    """In one that nobody is given as a name: 农业发展, and not 发展."""
+    while (trade := _ending(name, "trades", leave=leave)) in _words("given_names").all:
+        name = name.removesuffix(trade)
+    return bool(trade)
+
+
+def _behind_places(name: str) -> str:
+    """What stands behind the places in front of a name, if that could be a name: 江苏省常州市武进区湖塘镇 | 张伟."""
+    rest = name
+    while length := _place_at(rest) or (rest != name and _length_of(_WITHIN_A_PLACE.match(rest))):
+        if len(rest) - length < _CORE_LENGTH:
+            break
+        rest = rest[length:]
+    return rest
+
+
+def _length_of(found: re.Match[str] | None) -> int:
+    return found.end() if found else 0
 
 
 def _is_latin_organisation(text: str) -> bool:
-    words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).upper().replace(".", ""))
-    return not _words("latin").all.isdisjoint(words)
+    """A word of an organisation, or a legal form in two or three letters where a firm has it: the last word, behind a
+    word and no comma, in its own spelling, without dots. What is written otherwise may be somebody's initials.
+    """
+    written = re.findall(r",|[\w.]+", unicodedata.normalize("NFKC", text))
+    words = [word if _INITIALS.fullmatch(word) else word.replace(".", "") for word in written]
+    if not _words("latin").all.isdisjoint(map(str.upper, words)):
+        return True
+    *before, last = words or [""]
+    return last in _words("latin_forms").all and before[-1:] != [","] and any(len(word) > 2 for word in before)
 
 
 def _ending(text: str, key: str, *, leave: int = 0) -> str:

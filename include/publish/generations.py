@@ -47,11 +47,13 @@ def publish(
     scheme_version: str,
     snapshot_set: str,
     content_sha: str,
+    points: Mapping[str, str],
     tables: Mapping[str, pa.Table],
     reason: str,
     drift_accepted_by: str = "",
 ) -> Generation:
     """Write the tables as a new generation, audit them, and point at them; readers see the old one until the end.
+    `points`: the results that the tables were made of, district → digest; these are not due any more.
 
     A generation of an older business date than the current one, or of another scheme, is kept as `superseded` and never
     pointed at by itself: what-ifs and back-fills change nothing that banks read; `rollback` can point at it. The same
@@ -66,7 +68,7 @@ def publish(
         "snapshot_set": snapshot_set,
         "reason": one_line(reason) or None,
     }
-    started = clock()
+    note = {"content_sha": content_sha, "points": dict(points), "published_by": lease.holder, "covers_until": clock()}
     try:
         with writing(engine) as connection:
             lease.assert_held(connection)
@@ -74,12 +76,12 @@ def publish(
             stays = _why_it_stays(current, as_of, scheme_id)
             held = _same_content(connection, entry, content_sha, blocked=False)
             if held and (held.status in ("current", "rolled_back") or stays):
-                _record(connection, held.id, entry, content_sha, lease, started)
+                _record(connection, held.id, entry, note)
                 return held
             new = _write(connection, entry, tables)
             if current and not stays:
                 _weigh_drift(connection, new, current, as_of, drift_accepted_by)
-            _record(connection, new, entry, content_sha, lease, started)
+            _record(connection, new, entry, note)
             if stays:
                 _annotate(connection, new, stays)
             else:
@@ -91,7 +93,7 @@ def publish(
     except _Blocked as blocked:
         with writing(engine) as connection:
             lease.assert_held(connection)
-            _record_blocked(connection, entry, content_sha, lease, started, blocked.what)
+            _record_blocked(connection, entry, note, blocked.what)
         raise
 
 
@@ -270,32 +272,18 @@ def _same_content(
 
 
 def _record(
-    connection: Connection,
-    generation_id: int,
-    entry: Mapping[str, object],
-    content_sha: str,
-    lease: Lease,
-    moment: datetime,
+    connection: Connection, generation_id: int, entry: Mapping[str, object], note: Mapping[str, object]
 ) -> None:
-    """Tell the ledger that what was scored before `moment` needs no further publication."""
-    row = {
-        "as_of": entry["as_of"],
-        "scheme": entry["scheme_id"],
-        "snapshot_set": entry["snapshot_set"],
-        "content_sha": content_sha,
-        "published_by": lease.holder,
-        "covers_until": moment,
-    }
+    """Tell the ledger which points need no further publication."""
+    row = {"as_of": entry["as_of"], "scheme": entry["scheme_id"], "snapshot_set": entry["snapshot_set"], **note}
     connection.execute(sa.delete(run_publication).where(run_publication.c.generation_id == generation_id))
     connection.execute(sa.insert(run_publication).values(generation_id=generation_id, **row))
 
 
-def _record_blocked(
-    connection: Connection, entry: Mapping[str, object], content_sha: str, lease: Lease, moment: datetime, why: str
-) -> None:
+def _record_blocked(connection: Connection, entry: Mapping[str, object], note: Mapping[str, object], why: str) -> None:
     """Leave an entry without rows that says why; a retry of the same content finds it and adds no other."""
-    held = _same_content(connection, entry, content_sha, blocked=True)
+    held = _same_content(connection, entry, str(note["content_sha"]), blocked=True)
     blocked_id = held.id if held else _insert(connection, entry, status="blocked")
     if not held:
         _annotate(connection, blocked_id, why)
-    _record(connection, blocked_id, entry, content_sha, lease, moment)
+    _record(connection, blocked_id, entry, note)

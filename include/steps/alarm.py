@@ -191,8 +191,10 @@ def _is_over(stores: Stores, held: Alarm) -> bool:
     if kind == "district":
         return stores.ledger.scored_after(rest, held.as_of, held.last_seen)
     if kind == "correction":
-        states = [one.state for one in last_outcomes(date.max)[1] if one.name == rest]
-        return is_ended(*rest.split("/", 1)) or (bool(states) and set(states) == {"applied"})
+        night, found = last_outcomes(date.max)
+        states = {one.state for one in found if one.name == rest}
+        dataset, _, number = rest.partition("/")
+        return states == {"applied"} or (night is not None and is_ended(dataset, number, night))
     if kind == "publication":
         from include.publish.generations import generations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from include.kernel.areas import CITY, areas
 from include.kernel.errors import TerminalError
 from include.kernel.references import SnapshotKey
 from include.schemes.paper_form import paper_form
+from include.steps.conforming import Frozen
 from include.steps.district import compiled
 from include.steps.lineage import publishing_work, traced
 from include.steps.results import gatherer, moved_away
@@ -77,7 +78,7 @@ def rank(as_of: date, scheme: str, *, holder: str) -> dict[str, Any]:
             "last_good": older,
             "without_result": sorted(set(areas()) - {row.result.district for row in results}),
             "moved": sum(len(left) for left in moved.values()),
-            "behind": _behind(results, city.facts["snapshot_set"] if city else [], as_of),
+            "behind": _behind(results, city.facts["snapshot_set"] if city else [], _replaced(stores, members), as_of),
         }
         stores.lake.commit(place, tables, facts, fence=lease.fence)
     return {
@@ -106,6 +107,7 @@ def publish(as_of: date, scheme: str, *, holder: str, reason: str = "", drift_ac
             scheme_version=ranked.facts["scheme_version"],
             snapshot_set=stores.ledger.snapshot_set(ranked.facts["snapshot_set"]),
             content_sha=ranked.sha256,
+            points=ranked.facts["districts"],
             tables={name: stores.lake.read(place, name, version=ranked.sha256) for name in ranked.tables},
             reason="; ".join([*([reason] if reason else []), *_notes(ranked.facts)]),
             drift_accepted_by=drift_accepted_by,
@@ -161,25 +163,38 @@ def _results(stores: Stores, as_of: date, scheme: str) -> list[ResultRow]:
     return results
 
 
-def _behind(results: list[ResultRow], city: list[Member], as_of: date) -> dict[str, str]:
-    """Of the districts scored for the date, those that took another snapshot of what all share than the `city` was last
-    conformed from: of an older day, or of the same one before it was replaced.
+def _behind(
+    results: list[ResultRow], city: list[Member], replaced: set[tuple[str, ...]], as_of: date
+) -> dict[str, str]:
+    """Of the districts those that stand on a snapshot that was `replaced` since; and of those scored for the date those
+    that took one of another day, of what all share, than the `city` was last conformed from.
 
-    A department that answered again between two districts, or a dataset landed anew, leaves them on different grounds:
+    A department that answered again during the night, or a dataset landed anew, leaves districts on different grounds:
     the publication says so, and clearing the district's `conform` mends it.
     """
-    newest = {(dataset, scope): (day, sha256) for dataset, scope, day, sha256 in city}
+    newest = {(dataset, scope): day for dataset, scope, day, _ in city}
     behind = {}
-    for row in (row for row in results if row.result.as_of == as_of):
-        others = [
-            f"{dataset if scope == CITY else f'{dataset}/{scope}'} of {day}"
-            + (" before it was replaced" if day == newest[dataset, scope][0] else "")
-            for dataset, scope, day, sha256 in row.members
-            if newest.get((dataset, scope), (day, sha256)) != (day, sha256)
-        ]
+    for row in results:
+        others = []
+        for dataset, scope, day, sha256 in row.members:
+            snapshot = f"{dataset if scope == CITY else f'{dataset}/{scope}'} of {day}"
+            if (dataset, scope, day, sha256) in replaced:
+                others.append(f"{snapshot} before it was replaced")
+            elif row.result.as_of == as_of and newest.get((dataset, scope), day) != day:
+                others.append(snapshot)
         if others:
             behind[row.result.district] = ", ".join(others)
     return behind
+
+
+def _replaced(stores: Stores, members: Iterable[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Those in whose place another accepted snapshot of the same day stands now."""
+    found = set()
+    for member in members:
+        held = stores.ledger.snapshot(Frozen.of([*member]).key)
+        if held is not None and held.accepted_sha not in (None, member[3]):
+            found.add(member)
+    return found
 
 
 def _stale(results: list[ResultRow], as_of: date) -> pa.Table:

@@ -21,8 +21,9 @@ FACT = "outcomes"
 
 
 class Outcome(NamedTuple):
-    """What became of one correction: applied, repaired, changed or gone."""
+    """What became of one correction in the night as of a date: applied, repaired, changed or gone."""
 
+    as_of: date
     dataset: str
     id: str
     scope: str
@@ -36,18 +37,21 @@ class Outcome(NamedTuple):
     @property
     def waits(self) -> bool:
         """Has it still to be ended by somebody?"""
-        return self.state != "applied" and not is_ended(self.dataset, self.id)
+        return self.state != "applied" and not is_ended(self.dataset, self.id, self.as_of)
 
 
-def is_ended(dataset: str, number: str) -> bool:
-    """Has somebody given the correction its `until`, or taken it out?"""
-    return all(one.until is not None for one in corrections().get(dataset, ()) if one.id == number)
+def is_ended(dataset: str, number: str, night: date) -> bool:
+    """Is the night one that no longer looks at the correction: past its `until`, or is it taken out? One that is
+    declared to end some day is none that has ended.
+    """
+    declared = [one for one in corrections().get(dataset, ()) if one.id == number]
+    return all(one.until is not None and one.until <= night for one in declared)
 
 
 def outcomes(lake: Lake, as_of: date) -> list[Outcome]:
     """What became of every correction in the night as of a date, as far as it was conformed."""
     held = map(lake.manifest, (places.conformed_city(as_of), *(places.conformed(area, as_of) for area in areas())))
-    return sorted(Outcome(*one) for manifest in held if manifest for one in manifest.facts.get(FACT, []))
+    return sorted(Outcome(as_of, *one) for manifest in held if manifest for one in manifest.facts.get(FACT, []))
 
 
 def last_outcomes(as_of: date) -> tuple[date | None, list[Outcome]]:

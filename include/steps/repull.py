@@ -16,8 +16,9 @@ from include.kernel.connections import Lookup
 from include.kernel.errors import BadInput, one_line
 from include.kernel.references import SnapshotKey
 from include.steps.snapshots import KEPT, pulled_again
-from include.steps.stores import lock_of, open_stores
-from include.store.ledger import ResultRow
+from include.steps.stores import Stores, lock_of, open_stores
+from include.store import lake as places
+from include.store.ledger import reads_otherwise
 
 
 def scopes_of(dataset: str, districts: list[str]) -> list[str]:
@@ -48,19 +49,29 @@ def repull(dataset: str, scope: str, as_of: date, *, reason: str, holder: str, l
                 "no night has brought it in", where=str(key), kept="everything", todo="back-fill that day instead"
             )
         done = pulled_again(stores, contract, held, lease, reason=why, lookup=lookup)
-        otherwise = stores.ledger.results_reading_otherwise(key, done["accepted_sha"])
+        otherwise = _reading_otherwise(stores, key, done["accepted_sha"])
     counts = {name: done[name] for name in ("outcome", "rows_in", "duplicates", "accepted", "quarantined")}
     return {**key.to_json(), **counts, "accepted_before": held.accepted or 0, **_span(otherwise)}
 
 
-def _span(results: list[ResultRow]) -> dict[str, Any]:
+def _reading_otherwise(stores: Stores, key: SnapshotKey, accepted_sha: str) -> list[tuple[str, str]]:
+    """District and date of each result that would read otherwise now, and of each night that is on its way to one: it
+    has conformed another snapshot already.
+    """
+    results = stores.ledger.results_reading_otherwise(key, accepted_sha)
+    found = [(row.result.district, row.result.as_of.isoformat()) for row in results]
+    for district in areas():
+        first = places.conformed(district, key.as_of)
+        for place in (place for place in stores.lake.days(first.rpartition("/")[0]) if place >= first):
+            night, chosen = (district, place.rpartition("=")[2]), stores.lake.manifest(place)
+            if chosen and night not in found and reads_otherwise(chosen.facts["snapshot_set"], key, accepted_sha):
+                found.append(night)
+    return found
+
+
+def _span(results: list[tuple[str, str]]) -> dict[str, Any]:
     """How many results, of which districts, from which date to which."""
     if not results:
         return {"results": 0}
-    days = sorted(row.result.as_of for row in results)
-    return {
-        "results": len(results),
-        "districts": sorted({row.result.district for row in results}),
-        "date_from": days[0].isoformat(),
-        "date_to": days[-1].isoformat(),
-    }
+    districts, days = ({one[i] for one in results} for i in range(2))
+    return {"results": len(results), "districts": sorted(districts), "date_from": min(days), "date_to": max(days)}

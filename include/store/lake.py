@@ -326,6 +326,10 @@ class Lake:
             directory.fs.rm(directory.path, recursive=True)
             crash_point("erased")
 
+    def days(self, folder: str) -> list[str]:
+        """The places of one kind, such as conformed/320411, from the oldest day on."""
+        return sorted(f"{folder}/{path.name}" for path in self._path(folder).glob("as_of=*"))
+
     def untouched_since(self, limit: datetime) -> list[str]:
         """The places of a business date before `limit`'s in which nothing was written from then on, whole or not."""
         found = [*self.root.glob("*/*/as_of=*"), *self.root.glob("*/*/*/as_of=*")]

@@ -125,7 +125,8 @@ run_result = Table(
     Column("scored_by", Text, nullable=False),
 )
 
-# One row per generation, kept when the generation itself is pruned: a date once published is not due again.
+# One row per generation, kept when the generation itself is pruned: a date once published is not due again. `points`:
+# district → digest of the points that it shows of it, which may be those of an older date.
 run_publication = Table(
     "run_publication",
     metadata,
@@ -136,6 +137,7 @@ run_publication = Table(
     Column("content_sha", Text, nullable=False),
     Column("published_by", Text, nullable=False),
     Column("covers_until", Moment, nullable=False),
+    Column("points", JSON, nullable=False, server_default="{}"),
 )
 
 # Who moved the pointer back, and why. Kept when the generations are pruned, so neither number is a foreign key.
@@ -567,14 +569,8 @@ class Ledger:
         """The results as of the key's date or later that stand on another snapshot of its dataset and scope than one
         that is scored now would: on another one of its date, or on one of an older date.
         """
-        day = key.as_of.isoformat()
-
-        def otherwise(member: Member) -> bool:
-            of_key = member[0] == key.dataset and member[1] == key.scope
-            return of_key and (member[2] < day or (member[2] == day and member[3] != accepted_sha))
-
         found = self._results(run_result.c.as_of >= key.as_of)
-        return [row for row in found if any(map(otherwise, row.members))]
+        return [row for row in found if reads_otherwise(row.members, key, accepted_sha)]
 
     def scored_after(self, district: str, first: date, moment: datetime) -> bool:
         """Was a district scored after a moment, as of `first` or a later date, under any scheme?"""
@@ -656,8 +652,8 @@ class Ledger:
     def due(self, *, districts: list[str], today: date, sweep: bool) -> list[tuple[date, str]]:
         """The (as_of, scheme) with a result that no publication of theirs covers, oldest first.
 
-        A publication covers what was scored before it began, from snapshots it names. One that its audit blocked covers
-        too: the same results would be blocked again. Today waits for its last district, unless the sweep is asking.
+        A publication covers the points that it holds. One that its audit blocked covers too: the same results would be
+        blocked again. Today waits for its last district, unless the sweep is asking.
         """
         scored: dict[tuple[date, str], list[ResultRow]] = defaultdict(list)
         for row in self._results(run_result.c.district.in_(districts)):
@@ -667,19 +663,16 @@ class Ledger:
             (as_of, scheme)
             for (as_of, scheme), rows in sorted(scored.items())
             if (sweep or as_of != today or len(rows) == len(districts))
-            and not all(_covers(covered.get((as_of, scheme)), row) for row in rows)
+            and any(covered.get((as_of, scheme), {}).get(row.result.district) != row.points_sha for row in rows)
         ]
 
-    def _covered(self) -> dict[tuple[date, str], tuple[datetime, set[tuple[str, ...]]]]:
-        """(as_of, scheme) → until when its latest publication covers, and the snapshots it stands on."""
-        publications = (
-            sa.select(run_publication, run_snapshot_set.c.members)
-            .join(run_snapshot_set)
-            .order_by(run_publication.c.covers_until, run_publication.c.generation_id)
-        )
+    def _covered(self) -> dict[tuple[date, str], dict[str, str]]:
+        """(as_of, scheme) → the points that its latest publication holds, by district."""
+        columns = (run_publication.c[name] for name in ("as_of", "scheme", "points"))
+        order = (run_publication.c.covers_until, run_publication.c.generation_id)
         with reading(self._warehouse) as connection:
-            rows = connection.execute(publications).all()
-        return {(row.as_of, row.scheme): (row.covers_until, set(map(tuple, row.members))) for row in rows}
+            rows = connection.execute(sa.select(*columns).order_by(*order)).all()
+        return {(row.as_of, row.scheme): row.points for row in rows}
 
     def _snapshot(self, query: sa.Select) -> SnapshotRow | None:
         with reading(self._warehouse) as connection:
@@ -705,11 +698,11 @@ class Ledger:
         ]
 
 
-def _covers(publication: tuple[datetime, set[tuple[str, ...]]] | None, row: ResultRow) -> bool:
-    if publication is None:
-        return False
-    covers_until, members = publication
-    return row.scored_at <= covers_until and set(map(tuple, row.members)) <= members
+def reads_otherwise(members: list[Member], key: SnapshotKey, accepted_sha: str) -> bool:
+    """Is among these another snapshot of the key's dataset and scope than its accepted one: of its day, or older?"""
+    ours = [(day, sha256) for dataset, scope, day, sha256 in members if (dataset, scope) == (key.dataset, key.scope)]
+    of_key = key.as_of.isoformat()
+    return any(day < of_key or (day == of_key and sha256 != accepted_sha) for day, sha256 in ours)
 
 
 def _midnight(day: date) -> datetime:

@@ -110,7 +110,19 @@ def test_a_cell_of_several_names_is_parted_at_either_semicolon() -> None:
         ("李明 李红", UNCLEAR),
         ("JOHN HARRIS", UNCLEAR),
         ("さくら", UNCLEAR),
+        ("陈李建设", UNCLEAR),
+        ("王伟建设发展", UNCLEAR),
+        ("恒创农业发展", FIRM),
+        ("常州新华商贸", FIRM),  # 新华 is a place and 商 a surname, but nobody is called so
+        ("常州市党校", INSTITUTION),
+        ("常州市图书馆", INSTITUTION),
         ("SIEMENS AG", FOREIGN),
+        ("Novo Nordisk AB", FOREIGN),
+        ("Nokia Oy", FOREIGN),
+        ("Robert Bosch GmbH & Co. KG", FOREIGN),
+        ("Robert Bosch G.m.b.H.", FOREIGN),
+        ("Foo Pharma Co.Ltd.", FOREIGN),
+        ("Google LLC", FOREIGN),
         ("Hitachi, Ltd.", FOREIGN),
         ("The University of Tokyo", FOREIGN),
         ("株式会社东芝", FOREIGN),
@@ -119,6 +131,69 @@ def test_a_cell_of_several_names_is_parted_at_either_semicolon() -> None:
 )
 def test_whose_name_it_is(name: str, expected: str) -> None:
     assert kind(name) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Müller, A.G.", "Petrov N.V.", "Petrov, N. V.", "Smith, A.B.", "SMITH, AB", "Smith A.B", "A.B. Smith",
+        "AB Smith", "Ito K.K.", "Brown, S.A.S.", "Ｓｍｉｔｈ，Ａ．Ｂ．", "Asa Harris", "AG", "A AG",
+    ],
+)  # fmt: skip
+def test_initials_are_no_legal_form(name: str) -> None:
+    assert kind(name) == UNCLEAR
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "王伟、李建设",
+        "王伟 张建设",
+        "王 伟 张 建 设",
+        "王伟,常州大学",
+        "王伟，常州大学",
+        "王伟 常州大学",
+        "王　伟 常州大学",
+        "常州大学、王伟",
+        "王伟/常州甲有限公司",
+        "常州甲有限公司 王伟",
+        "王伟,株式会社东芝",
+        "王伟、SIEMENS AG",
+        "SMITH J、常州大学",
+        "扎西多吉、常州大学",
+        "买买提·阿不都 常州大学",
+        "王伟和李建设",
+        "李国际、张发展",
+        "王伟建设",
+        "王伟\n李国际",
+    ],
+)
+def test_several_names_in_one_of_which_one_may_be_a_persons(name: str) -> None:
+    assert kind(name) == UNCLEAR
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["常州甲有限公司、常州大学", "常州甲有限公司，常州乙有限公司", "常州 恒创 液压有限公司", "常州大学 机械学院"],
+)
+def test_several_of_organisations_and_one_with_blanks_in_it_are_shown(name: str) -> None:
+    assert not may_be_person(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "常州市张伟",
+        "江苏省常州市武进区欧阳明远",
+        "常州市李大学",
+        "常州市王会",
+        "常州张建设",
+        "常州市高新区张建设",
+        "常州市武进区湖塘镇张伟",
+    ],
+)
+def test_a_person_behind_a_place_is_a_person_still(name: str) -> None:
+    assert may_be_person(name)
 
 
 @pytest.mark.parametrize(

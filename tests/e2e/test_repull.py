@@ -18,10 +18,13 @@ from include import steps
 from include.cli import app
 from include.kernel.errors import BadInput, TerminalError, TransientError
 from include.kernel.references import ResultKey, SnapshotKey
+from include.publish.generations import generations
 from include.steps.repull import repull, scopes_of
+from include.steps.stores import lock_of
 from include.store import lake as places
 from include.store.ledger import SnapshotRow, run_repull
 from tests.e2e.conftest import AS_OF, SCHEME, City, served
+from tests.faults import invariants
 
 pytestmark = [pytest.mark.services, pytest.mark.long]
 
@@ -128,6 +131,36 @@ def test_it_says_which_results_would_read_otherwise_and_a_backfill_of_them_ends_
         # a back-fill of an older date moves no pointer
         current = connection.execute(sa.text("SELECT as_of, scheme_id FROM current_generation")).one()
     assert (str(current.as_of), current.scheme_id) == (last.isoformat(), SCHEME)
+
+
+def test_a_night_that_has_chosen_already_is_counted_and_its_publication_says_on_what_it_stands(
+    city: City, repaired: City
+) -> None:
+    """Conformed, not scored yet: the answer comes between the two."""
+    city.refresh(AS_OF, [DISTRICT])
+    result = ResultKey(AS_OF, DISTRICT, SCHEME)
+    with city.stores.lease(lock_of(result), "test") as lease:
+        city.stores.ledger.forget(result, lease=lease)
+    done = again(repaired)
+    assert (done["outcome"], done["results"]) == ("replaced", 1)
+    assert (done["districts"], done["date_from"], done["date_to"]) == ([DISTRICT], *[AS_OF.isoformat()] * 2)
+    told = f"{DISTRICT} stands on HR_INS/{DISTRICT} of {AS_OF} before it was replaced"
+    assert told in scored_and_published(city)
+    invariants.of_home(city.home)
+    steps.conform(DISTRICT, AS_OF, holder="night")
+    assert "stands on" not in scored_and_published(city)
+    invariants.of_home(city.home)
+    assert again(repaired)["results"] == 0
+
+
+def scored_and_published(city: City) -> str:
+    """The rest of a night that is conformed; the reason of its generation."""
+    steps.measure(DISTRICT, AS_OF, holder="night")
+    steps.compute(DISTRICT, AS_OF, SCHEME, holder="night")
+    steps.score(DISTRICT, AS_OF, SCHEME, holder="night")
+    steps.rank(AS_OF, SCHEME, holder="city")
+    steps.publish(AS_OF, SCHEME, holder="city", drift_accepted_by="陈工", reason="补报")
+    return generations(city.stores.engine)[0].reason or ""
 
 
 def test_what_no_night_brought_in_is_back_filled_instead(city: City) -> None:

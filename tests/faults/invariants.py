@@ -20,7 +20,7 @@ from include.contracts import contracts
 from include.kernel.references import ResultKey, SnapshotKey
 from include.store import lake as places
 from include.store.lake import MANIFEST, Lake
-from include.store.ledger import run_lease, run_publication, run_snapshot, run_snapshot_set
+from include.store.ledger import run_lease, run_publication, run_result, run_snapshot, run_snapshot_set
 from include.store.warehouse import PUBLISHED, Moment, create_engine, generation, metadata, pointer, reading
 
 NEVER_EMPTY = ("enterprise_profile", "enterprise_points", "points_ledger", "stage_distribution", "source_quality")
@@ -155,18 +155,57 @@ def lists_are_of_the_city(connection: Connection, generation_id: int) -> None:
 
 
 def one_snapshot_per_source(connection: Connection, one: sa.Row, lake: Lake | None) -> None:
-    """I5: a generation stands on exactly one snapshot of each dataset and scope, but for the districts of which its
-    reason says that they stand on a last good result or on another snapshot.
+    """I5: a generation stands on exactly one snapshot of each dataset and scope, and on none that had been replaced
+    before it was scored, but for the districts of which its reason says that they stand on a last good result or on
+    another snapshot.
     """
-    members = connection.scalar(sa.select(run_snapshot_set.c.members).where(run_snapshot_set.c.id == one.snapshot_set))
-    assert members, f"the snapshot set {one.snapshot_set} is not kept"
+    members = _members(connection, one.snapshot_set)
     districts = _districts(connection, one, lake) if lake else {}
-    assert not districts or set(map(tuple, members)) == set().union(*districts.values())
+    assert not districts or members == set().union(*districts.values())
     told = {area for area in districts if re.search(rf"{area} (\(|stands on )", one.reason or "")}
-    silent = [held for area, held in districts.items() if area not in told] if districts else [map(tuple, members)]
+    silent = [held for area, held in districts.items() if area not in told] if districts else [members]
     held = Counter((dataset, scope) for dataset, scope, *_ in set().union(*silent))
     twice = [key for key, n in held.items() if n > 1]
     assert not twice, f"generation {one.generation_id} has two snapshots of {twice}: {one.reason}"
+    for area in districts.keys() - told:
+        late = _replaced_before_it_was_scored(connection, one, area, districts[area])
+        assert not late, f"generation {one.generation_id}: {area} was scored on {late} after it had been replaced"
+
+
+def _replaced_before_it_was_scored(
+    connection: Connection, one: sa.Row, area: str, members: set[tuple[str, ...]]
+) -> list[str]:
+    """Of the snapshots behind a district's result, those in whose place another stood when it was scored: whoever
+    replaced them could not be told of the result. One that was scored again from others says nothing any more.
+    """
+    scored = sa.select(run_result.c.scored_at, run_result.c.snapshot_set).where(
+        run_result.c.district == area, run_result.c.scheme == one.scheme_id, run_result.c.as_of == one.as_of
+    )
+    row = connection.execute(scored).one_or_none()
+    if row is None or _members(connection, row.snapshot_set) != members:
+        return []
+    found = []
+    for dataset, scope, day, sha256 in sorted(members):
+        snapshot = connection.execute(
+            sa.select(run_snapshot).where(
+                run_snapshot.c.dataset == dataset,
+                run_snapshot.c.scope == scope,
+                run_snapshot.c.as_of == date.fromisoformat(day),
+            )
+        ).one_or_none()
+        if (
+            snapshot
+            and snapshot.accepted_sha not in (None, sha256)
+            and snapshot.judged_at < min(row.scored_at, one.created_at)
+        ):
+            found.append(f"{dataset}/{scope} of {day}")
+    return found
+
+
+def _members(connection: Connection, set_id: str) -> set[tuple[str, ...]]:
+    kept = connection.scalar(sa.select(run_snapshot_set.c.members).where(run_snapshot_set.c.id == set_id))
+    assert kept, f"the snapshot set {set_id} is not kept"
+    return set(map(tuple, kept))
 
 
 def _districts(connection: Connection, one: sa.Row, lake: Lake) -> dict[str, set[tuple[str, ...]]]:

@@ -53,6 +53,7 @@ class Publisher:
             scheme_version="1",
             snapshot_set=self.snapshot_set,
             content_sha=content,
+            points={},
             tables=tables or make_tables(4, indicators=5),
             reason="",
         )

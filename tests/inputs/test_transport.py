@@ -21,7 +21,7 @@ from include.contracts import require_contract
 from include.kernel.connections import Connection
 from include.kernel.errors import InnopointsError, TerminalError, TransientError
 from include.kernel.periods import arrival_cutoff
-from include.sources import rest
+from include.sources import deadline, rest
 from include.sources.declaration import RestSource, source_of
 from include.sources.pull import Patience, Request, pull
 from tests.inputs.conftest import one_clear_line
@@ -80,6 +80,10 @@ def test_an_address_that_is_no_plain_http_address(host: str) -> None:
         "169.254.169.254", "169.254.0.1", "100.100.100.200", "0.0.0.0", "224.0.0.1", "[fe80::1]", "[fd00:ec2::254]",
         "[::ffff:169.254.169.254]", "[::169.254.169.254]", "[::ffff:0:169.254.169.254]", "[64:ff9b::169.254.169.254]",
         "[64:ff9b:1::169.254.169.254]", "[2002:a9fe:a9fe::1]", "[64:ff9b::100.100.100.200]",
+        "[fd20:ce::254]", "[fd00:42::42]", "192.0.0.192", "168.63.129.16", "[::ffff:168.63.129.16]",
+        "[64:ff9b:1:a9fe:a9:fe00::]", "[64:ff9b:1:a9fe:a9:fe00::1]", "[64:ff9b:1:a9:fe:a9fe::]",
+        "[64:ff9b:1:0:a9:fea9:fe00:0]", "[64:ff9b:1:a83f:81:1000::]",
+        "[2001:db8::5efe:a9fe:a9fe]", "[2001:db8::200:5efe:169.254.169.254]", "[fd00::5efe:192.0.0.192]",
         "0xa9fea9fe", "2852039166", "0251.0376.0251.0376",
     ],
 )  # fmt: skip
@@ -91,6 +95,25 @@ def test_nor_is_it_when_a_harmless_name_leads_there(monkeypatch: pytest.MonkeyPa
     answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
     assert "link-local or metadata address" in refusal(TerminalError, "http://tax.example")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+def test_a_name_that_is_not_this_machines_never_leads_to_it(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    answer = [(family, socket.SOCK_STREAM, 6, "", (address, 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+    assert "leads to this machine without naming it" in refusal(TerminalError, "http://tax.example")
+    assert "leads to this machine without naming it" in refusal(TerminalError, "http://127.1")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_is_spoken_to_where_the_connection_names_it(department: Department, host: str) -> None:
+    assert len(rows_of(department.url.replace("127.0.0.1", host))) == 3
+
+
+def test_an_address_inside_a_network_of_gateways_that_carries_a_departments_is_let_in() -> None:
+    for address in ("64:ff9b:1::10.0.0.8", "64:ff9b:1:a00:0:800::", "2001:db8::5efe:10.0.0.8", "64:ff9b::10.0.0.8"):
+        deadline.require_allowed(address, "tax.example")
 
 
 @pytest.mark.parametrize("login", ["app\r\nX-Injected: 1", "app key", "应用", "app\0", ""])

@@ -127,6 +127,7 @@ def test_a_broken_rule_blocks_the_publication(rule: str, warehouse: Engine, tabl
                 scheme_version="1",
                 snapshot_set=members,
                 content_sha=content,
+                points={},
                 tables=tables,
                 reason="nightly",
             )

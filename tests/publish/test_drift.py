@@ -133,6 +133,7 @@ def test_a_drifted_generation_is_blocked_until_a_person_answers_for_it(
                 scheme_version="1",
                 snapshot_set=snapshot_set,
                 content_sha=content,
+                points={},
                 tables=tables_of(enterprises, indicators=5),
                 reason=reason,
                 drift_accepted_by=by,

@@ -47,7 +47,10 @@ def put(warehouse: Engine) -> Publish:
         } | changes
         with ExitStack() as stack:
             lease = lease or stack.enter_context(ledger.acquire("publish", "test", 60))
-            return publish(warehouse, lease=lease, as_of=as_of, content_sha=content, tables=tables, **texts)
+            held = {"320411": content}
+            return publish(
+                warehouse, lease=lease, as_of=as_of, content_sha=content, points=held, tables=tables, **texts
+            )
 
     return put
 
@@ -183,6 +186,7 @@ def test_a_publication_is_noted_in_the_ledger_so_that_it_is_not_due_again(
         made.scheme_id,
         "test",
     )
+    assert noted.points == {"320411": "content"}
     assert noted.covers_until >= before
     put(small)
     with reading(warehouse) as connection:

@@ -162,7 +162,8 @@ def published(stores: Stores) -> None:
     with stores.lease("publish", "test") as lease:
         publish(
             stores.engine, lease=lease, as_of=DAY, scheme_id=SCHEME, scheme_version="1",
-            snapshot_set=stores.ledger.snapshot_set([]), content_sha="c", tables=tables, reason="",
+            snapshot_set=stores.ledger.snapshot_set([]), content_sha="c", points={}, tables=tables,
+            reason="",
         )  # fmt: skip
 
 

@@ -40,8 +40,30 @@ def test_a_district_on_an_older_snapshot_of_the_citys_than_another_is_named() ->
         [["IP_PAT", "city", "2026-11-20", "sha"]],
         scored("320404", "2026-11-20"),
     )
-    assert _behind([scored("320402", "2026-11-19"), newest], city, tonight) == {"320402": "IP_PAT of 2026-11-19"}
-    assert _behind([scored("320402", "2026-11-20", sha256="replaced"), newest], city, tonight) == {
-        "320402": "IP_PAT of 2026-11-20 before it was replaced"
+    assert _behind([scored("320402", "2026-11-19"), newest], city, set(), tonight) == {"320402": "IP_PAT of 2026-11-19"}
+    assert _behind([scored("320402", "2026-11-19", day=19), newest], city, set(), tonight) == {}
+
+
+def test_a_district_on_a_snapshot_that_was_replaced_since_is_named_whosever_it_is() -> None:
+    """Of the city, of its own, of a neighbour's registry; tonight's result, or its last good one."""
+    tonight, city = date(2026, 11, 20), [["IP_PAT", "city", "2026-11-20", "new"]]
+
+    def behind(*members: list[str], day: int = 20) -> dict[str, str]:
+        result = ResultKey(date(2026, 11, day), "320402", "changzhou_v1")
+        row = ResultRow(result, "sha", list(members), 1, datetime(2026, 11, day, tzinfo=UTC))
+        replaced = {tuple(member) for member in members if member[3] == "old"}
+        return _behind([row], city, replaced, tonight)
+
+    assert behind(["IP_PAT", "city", "2026-11-20", "new"], ["TAX_CIT", "320402", "2026-11-20", "in use"]) == {}
+    assert behind(["IP_PAT", "city", "2026-11-20", "old"]) == {"320402": "IP_PAT of 2026-11-20 before it was replaced"}
+    assert behind(
+        ["IP_PAT", "city", "2026-11-19", "other"],
+        ["REG_ENT", "320411", "2026-11-20", "old"],
+        ["TAX_CIT", "320402", "2026-11-18", "old"],
+    ) == {
+        "320402": "IP_PAT of 2026-11-19, REG_ENT/320411 of 2026-11-20 before it was replaced, "
+        "TAX_CIT/320402 of 2026-11-18 before it was replaced"
     }
-    assert _behind([scored("320402", "2026-11-19", day=19), newest], city, tonight) == {}
+    assert behind(["TAX_CIT", "320402", "2026-11-18", "old"], day=19) == {
+        "320402": "TAX_CIT/320402 of 2026-11-18 before it was replaced"
+    }

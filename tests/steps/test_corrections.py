@@ -120,6 +120,10 @@ def test_once_the_source_says_something_else_it_is_told_until_somebody_ends_it(
         assert value not in text + said + "".join(lines)
 
     declare(folder, "  until: 2026-11-21\n")
+    assert [one.key for one in unfit()] == ["correction/IP_PAT/status"], "the night of the 20th still looks at it"
+    assert command(monkeypatch) == 2
+
+    declare(folder, f"  until: {AS_OF}\n")
     assert unfit() == []
     assert command(monkeypatch) == 0
     assert "over since yesterday 已恢复: 1" in night_digest(AS_OF, SCHEME).lines
@@ -131,3 +135,14 @@ def test_one_that_fits_again_is_over(folder: Path) -> None:
     assert "open incidents 未了结: 1" in night_digest(AS_OF, SCHEME).lines
     assert night(WAS) == IS
     assert "open incidents 未了结: 0" in night_digest(AS_OF, SCHEME).lines
+
+
+def test_one_that_ends_next_year_is_told_like_any_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(folder, "  until: 2027-12-31\n")
+    night(IS)
+    assert [one.key for one in unfit()] == ["correction/IP_PAT/status"]
+    assert tell(unfit, lookup=nowhere) == 0  # nobody is there to be told; it is open
+    lines = night_digest(AS_OF, SCHEME).lines
+    assert "open incidents 未了结: 1" in lines
+    assert any("IP_PAT/status (repaired)" in line for line in lines)
+    assert command(monkeypatch) == 2

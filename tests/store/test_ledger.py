@@ -65,10 +65,12 @@ def score(
 
 
 def publish(
-    ledger: Ledger, on: date, *, members: list | None = None, scheme: str = "s", id: int = 1, by: str = "me"
+    ledger: Ledger, on: date, *, points: dict | None = None, scheme: str = "s", id: int = 1, by: str = "me"
 ) -> None:
-    """What a publication leaves in the ledger."""
-    set_id = ledger.snapshot_set(members or [MEMBER])
+    """What a publication leaves in the ledger: of these `points`, of all that is scored without an argument."""
+    set_id = ledger.snapshot_set([MEMBER])
+    of_date = [row for row in ledger.results() if (row.result.as_of, row.result.scheme) == (on, scheme)]
+    points = {row.result.district: row.points_sha for row in of_date} if points is None else points
     with writing(ledger.engine) as connection:
         connection.execute(sa.delete(run_publication).where(run_publication.c.generation_id == id))
         connection.execute(
@@ -78,6 +80,7 @@ def publish(
                 scheme=scheme,
                 snapshot_set=set_id,
                 content_sha="c",
+                points=points,
                 published_by=by,
                 covers_until=clock(),
             )
@@ -374,12 +377,22 @@ def test_only_a_new_result_makes_a_published_date_due_again(ledger: Ledger) -> N
 
 
 def test_a_result_scored_while_the_publication_was_under_way_is_still_due(ledger: Ledger) -> None:
-    score(ledger, D23, "320411", members=[MEMBER])
-    score(ledger, D23, "320412", members=[OTHER])  # after the city was ranked, before the publication
-    publish(ledger, D23, members=[MEMBER])
+    score(ledger, D23, "320411")
+    score(ledger, D23, "320412")  # after the city was ranked, before the publication
+    publish(ledger, D23, points={"320411": "p1"})
     assert ledger.due(districts=["320411", "320412"], today=D24, sweep=False) == [(D23, "s")]
-    publish(ledger, D23, members=[MEMBER, OTHER], id=2)
+    publish(ledger, D23, id=2)
     assert ledger.due(districts=["320411", "320412"], today=D24, sweep=False) == []
+
+
+def test_so_is_one_scored_again_meanwhile_from_the_same_snapshots(ledger: Ledger) -> None:
+    """A correction or a rule was taken into use once the city was ranked: other points of the same snapshots."""
+    score(ledger, D23, "320411")
+    score(ledger, D23, "320411", sha="p2")
+    publish(ledger, D23, points={"320411": "p1"})
+    assert ledger.due(districts=["320411"], today=D24, sweep=False) == [(D23, "s")]
+    publish(ledger, D23, points={"320411": "p2"}, id=2)
+    assert ledger.due(districts=["320411"], today=D24, sweep=False) == []
 
 
 def test_a_fenced_scorer_leaves_the_newer_result(ledger: Ledger) -> None:

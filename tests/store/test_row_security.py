@@ -38,7 +38,8 @@ def secured(new_postgresql_database: Callable[[], str]) -> Iterator[tuple[Engine
     texts = {"scheme_id": "changzhou_v1", "scheme_version": "1", "reason": "", "content_sha": "a"}
     members = ledger.snapshot_set([["TAX_CIT", HERE, "2026-11-23", "a1"]])
     with ledger.acquire("publish", "test", 60) as lease:
-        publish(engine, lease=lease, as_of=date(2026, 11, 23), tables=make_tables(12), snapshot_set=members, **texts)
+        day, tables = date(2026, 11, 23), make_tables(12)
+        publish(engine, lease=lease, as_of=day, points={}, tables=tables, snapshot_set=members, **texts)
     as_administrator("CREATE ROLE officer LOGIN IN ROLE innopoints_reader")
     yield engine, url.set(username="officer")
     engine.dispose()

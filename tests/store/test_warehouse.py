@@ -374,3 +374,22 @@ def test_rolls_and_answers_of_before_are_kept_and_one_in_public_keeps_its_approv
     honours.reject(engine, kept[1])
     with pytest.raises(TerminalError), writing(engine) as connection:
         connection.execute(sa.text(f"UPDATE {prefix}honour_roll SET status = 'notice' WHERE roll_id = 1"))
+
+
+def test_a_publication_of_before_holds_what_its_moment_said_that_it_covers(warehouse_url: str) -> None:
+    engine = create_engine(warehouse_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0011")
+        connection.execute(sa.text("INSERT INTO run_snapshot_set VALUES ('one', '[]')"))
+        for district, scored in (("320411", "2026-11-23 01:00:00"), ("320412", "2026-11-23 01:09:00")):
+            row = f"'2026-11-23', '{district}', 's', 'one', 3, 'p{district}', '{scored}', 'night'"
+            connection.execute(sa.text(f"INSERT INTO run_result VALUES ({row})"))
+        row = "1, '2026-11-23', 's', 'one', 'c', 'night', '2026-11-23 01:05:00'"
+        connection.execute(sa.text(f"INSERT INTO run_publication VALUES ({row})"))
+    migrate(engine)
+    with reading(engine) as connection:
+        assert connection.scalar(sa.select(ledger.run_publication.c.points)) == {"320411": "p320411"}

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from include.store.warehouse import reading, writing
 
-HEAD = "0011"
+HEAD = "0012"
 VERSION_TABLE = "innopoints_version"
 
 _one_at_a_time = Lock()  # Alembic's context is global to the process
