@@ -33,34 +33,17 @@ _KEPT = "the honours as they stand"
 
 def propose(year: int, generation: int | None, longer: int | None, *, run: str, holder: str) -> dict[str, Any]:
     """Put the honours of a generation (None: the current one) down as the roll of a year, with the days that it is to
-    stand in public.
+    stand in public. A run whose roll stands in public makes no other: what it asks next is of that one.
     """
     stores = open_stores()
-    days = _days(longer)
-    chosen = require_generation(stores.engine, generation)
-    if not chosen.as_of.year - 1 <= year <= chosen.as_of.year:
-        raise BadInput(
-            f"generation {chosen.id} of {chosen.as_of} cannot give the honours of {year}",
-            kept=_KEPT,
-            todo="choose a generation of that year or of the one after it",
-        )
-    entries = honoured(stores.engine, chosen.id)
-    if not entries:
-        raise BadInput(f"generation {chosen.id} honours nobody", kept=_KEPT, todo="choose one of a scheme with honours")
-    _require_open(stores, year, chosen.scheme_id)
-    said = {
-        "year": year,
-        "scheme_id": chosen.scheme_id,
-        "scheme_version": chosen.scheme_version,
-        "generation_id": chosen.id,
-        "as_of": chosen.as_of,
-        "content_sha": digest([asdict(one) for one in entries]),
-        "proposed_by": run,
-        "notice_days": days,
-    }
     with stores.lease(LOCK, holder) as lease:
-        roll = store.propose(stores.engine, lease, said, entries)
-    return {"year": year, "roll": roll.roll_id, "generation": chosen.id, "honoured": len(entries), "notice_days": days}
+        roll = next((one for one in rolls_of(run) if one.status == store.NOTICE), None)
+        if roll is None:
+            said, entries = _proposal(stores, year, generation, longer)
+            roll = store.propose(stores.engine, lease, said | {"proposed_by": run}, entries)
+    count = len(store.candidates(stores.engine, roll.roll_id))
+    told = {"year": roll.year, "roll": roll.roll_id, "generation": roll.generation_id}
+    return told | {"honoured": count, "notice_days": roll.notice_days}
 
 
 def answered(run: str, option: str, person: str | None, reason: str) -> None:
@@ -211,16 +194,49 @@ def about(roll: Roll) -> str:
 
 def rolls_of(run: str) -> list[Roll]:
     """What a run proposed, the newest first."""
-    own = [one for one in store.rolls(open_stores().engine) if one.proposed_by == run]
+    return [one for one in store.rolls(open_stores().engine) if one.proposed_by == run]
+
+
+def roll_of(run: str) -> Roll:
+    """The roll that a run asks about: the one that stands in public, so that a yes can be taken back; else its newest."""
+    own = rolls_of(run)
     if not own:
         raise TerminalError("no roll is of this run", where=run, kept=_KEPT, todo="trigger another run")
-    return own
+    return min(own, key=lambda roll: roll.status != store.NOTICE)
 
 
 def roll_asked(run: str) -> Roll:
-    """The roll of a run that its form asked about; before it asks, the run's newest."""
-    own, asked = rolls_of(run), approval(open_stores().engine, run)
-    return next((one for one in own if asked and asked.about == about(one)), own[0])
+    """The roll of a run that its form asked about; before it asks, the one that it will ask about."""
+    asked = approval(open_stores().engine, run)
+    return next((one for one in rolls_of(run) if asked and asked.about == about(one)), None) or roll_of(run)
+
+
+def _proposal(
+    stores: Stores, year: int, generation: int | None, longer: int | None
+) -> tuple[dict[str, Any], list[Entry]]:
+    """What is to be put down as a roll, if it may be."""
+    days = _days(longer)
+    chosen = require_generation(stores.engine, generation)
+    if not chosen.as_of.year - 1 <= year <= chosen.as_of.year:
+        raise BadInput(
+            f"generation {chosen.id} of {chosen.as_of} cannot give the honours of {year}",
+            kept=_KEPT,
+            todo="choose a generation of that year or of the one after it",
+        )
+    entries = honoured(stores.engine, chosen.id)
+    if not entries:
+        raise BadInput(f"generation {chosen.id} honours nobody", kept=_KEPT, todo="choose one of a scheme with honours")
+    _require_open(stores, year, chosen.scheme_id)
+    said = {
+        "year": year,
+        "scheme_id": chosen.scheme_id,
+        "scheme_version": chosen.scheme_version,
+        "generation_id": chosen.id,
+        "as_of": chosen.as_of,
+        "content_sha": digest([asdict(one) for one in entries]),
+        "notice_days": days,
+    }
+    return said, entries
 
 
 def _name(roll: Roll) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from include.kernel.settings import settings
 from include.publish.honours import difference, require_unchanged
 from include.steps.approval import Question
-from include.steps.honours import about, honoured, require_generation, require_may_stand, rolls_of
+from include.steps.honours import about, honoured, require_generation, require_may_stand, roll_of
 from include.steps.stores import open_stores
 from include.store import honours as store
 from include.store.honours import Entry
@@ -22,7 +22,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~.-])")
 
 def question(run: str, pages: str) -> Question:
     """Is the roll of this run to be announced? `pages` is the address of the pages, where the whole list stands."""
-    engine, roll = open_stores().engine, rolls_of(run)[0]
+    engine, roll = open_stores().engine, roll_of(run)
     require_may_stand(roll)
     entries = store.candidates(engine, roll.roll_id)
     require_unchanged(roll, entries, proposed=True)

@@ -298,14 +298,12 @@ def held_back(said: Sequence[Objection]) -> set[tuple[str, str]]:
 
 
 def propose(engine: Engine, lease: Lease, roll: dict[str, Any], entries: Sequence[Entry]) -> Roll:
-    """Add a roll; an earlier proposal of its year and scheme is superseded. A retry of a run finds its own roll, in
-    public or not.
-    """
+    """Add a roll; an earlier proposal of its year and scheme is superseded. A retry of a run finds its own."""
     of_year = sa.and_(honour_roll.c.year == roll["year"], honour_roll.c.scheme_id == roll["scheme_id"])
     with writing(engine) as connection:
         lease.assert_held(connection)
         for held in rolls(connection, roll["year"], roll["scheme_id"]):
-            if held.status in (PROPOSED, NOTICE) and roll.items() <= vars(held).items():
+            if held.status == PROPOSED and roll.items() <= vars(held).items():
                 return held
         _supersede(connection, sa.and_(of_year, honour_roll.c.status == PROPOSED))
         made = sa.insert(honour_roll).values(**roll, proposed_at=clock(), status=PROPOSED)

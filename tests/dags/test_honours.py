@@ -145,18 +145,22 @@ def test_the_days_are_those_that_were_approved_whatever_an_xcom_says(dags: dict[
     assert (state, str(store.rolls(engine)[0].notice_until)) == ("success", "2026-12-12")
 
 
+@pytest.mark.parametrize("cleared", [("ask",), ("propose", "ask")], ids="+".join)
 def test_an_approval_taken_back_takes_the_roll_out_of_the_notice(
-    dags: dict[str, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
+    dags: dict[str, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch, cleared: tuple[str, ...]
 ) -> None:
     from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
     from airflow.utils.session import create_session
 
-    def clear_ask_meanwhile(self: Any, context: Any) -> None:
+    def clear_meanwhile(self: Any, context: Any) -> None:
         assert status(engine) == "notice"
+        rows = town()
+        rows["honours"] = rows["honours"][:1]
+        put(engine, rows)  # another night is published meanwhile
         with create_session() as session:
-            clear("ask")(context["ti"], session)
+            clear(*cleared)(context["ti"], session)
 
-    monkeypatch.setattr(DateTimeSensorAsync, "execute", clear_ask_meanwhile)
+    monkeypatch.setattr(DateTimeSensorAsync, "execute", clear_meanwhile)
     taken_back = answer("Reject", CHEN, "发现材料有误")
     _, states = run_among(dags["innopoints_honours"], FORM, answer(*YES), taken_back)
     assert states["freeze"] != "success"

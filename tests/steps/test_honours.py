@@ -209,6 +209,31 @@ def test_an_approval_taken_back_in_the_notice_takes_the_roll_out_of_it(
         question(RUN, "http://pages")
 
 
+def test_a_run_whose_roll_is_in_public_makes_no_second_one_and_its_approval_can_be_taken_back(engine: Engine) -> None:
+    proposed = in_public()
+    rows = town()
+    rows["honours"] = rows["honours"][:1]
+    put(engine, rows)
+    assert propose() == proposed  # `propose` was cleared, and another generation is current now
+    assert question(RUN, "http://pages").about == honours.about(honours.roll_asked(RUN))
+    approve(option="Reject", person="wang")
+    assert [(one.roll_id, one.status) for one in store.rolls(engine)] == [(1, "rejected")]
+
+
+def test_a_run_with_a_newer_proposal_beside_its_roll_in_public_asks_about_what_is_in_public(engine: Engine) -> None:
+    in_public()
+    beside = "innopoints_honours/manual__2"
+    propose(run=beside)
+    with writing(engine) as connection:  # as a version of before left it
+        made = sa.update(store.honour_roll).where(store.honour_roll.c.proposed_by == beside)
+        connection.execute(made.values(proposed_by=RUN))
+    shown = question(RUN, "http://pages")
+    assert shown.about.startswith("roll 1 ")
+    asked(RUN, shown.about)
+    honours.answered(RUN, "Reject", "wang", "")
+    assert [(one.roll_id, one.status) for one in store.rolls(engine)] == [(2, "proposed"), (1, "rejected")]
+
+
 def test_what_froze_is_not_rejected_any_more(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen(monkeypatch)
     approve(option="Reject")
