@@ -86,8 +86,8 @@ def freeze(*, run: str, holder: str) -> dict[str, Any]:
             )
         if roll.status == store.NOTICE:
             _require_over(roll)
-            back = store.held_back(store.objections(stores.engine, roll.roll_id))
-            left = [one for one in candidates if (one.uscc, one.honour) not in back]
+            back = store.held_back(stores.engine, roll, candidates)
+            left = [one for one in candidates if one not in back]
             if not left:
                 raise TerminalError(
                     "objections hold back every honour",
@@ -120,7 +120,8 @@ def year_of(year: int, scheme: str, warehouse: Warehouse | None = None) -> Year:
 def object_to(year: int, scheme: str, uscc: str, honour: str, *, evidence: str, by: str) -> tuple[Objection, bool]:
     """Take an objection down while the roll stands in public, and whether it holds an honour of the roll back.
 
-    Somebody who is not on the roll may object too: that holds nothing back, and may come to an erratum.
+    It is to an honour of the year: on a roll that takes this one's place it holds the same honour back. To one who is
+    not on the roll it holds nothing back, and may come to an erratum.
     """
     engine, held = open_stores().engine, year_of(year, scheme)
     roll, code = held.roll, _code(uscc)
@@ -148,7 +149,7 @@ def settle(number: int, outcome: str, *, evidence: str, by: str) -> Objection:
     todo = "look at `honours objections`"
     for roll in store.rolls(engine):
         with store.deciding(engine, roll.roll_id) as connection:
-            said = store.objections(connection, roll.roll_id)
+            said = [one for one in store.objections(connection, roll) if one.roll_id == roll.roll_id]
             found = next((one for one in said if one.id == number and one.settles is None), None)
             if found and any(one.settles == number for one in said):
                 raise BadInput(f"objection {number} is settled already", kept=_KEPT, todo=todo)
@@ -158,8 +159,8 @@ def settle(number: int, outcome: str, *, evidence: str, by: str) -> Objection:
 
 
 def objections(year: int, scheme: str) -> list[Objection]:
-    """What was objected against the year's roll, and what became of it."""
-    return store.objections(open_stores().engine, year_of(year, scheme).roll.roll_id)
+    """What was objected to the year's rolls, and what became of it."""
+    return store.objections(open_stores().engine, year_of(year, scheme).roll)
 
 
 def correct(
@@ -198,7 +199,7 @@ def rolls_of(run: str) -> list[Roll]:
 
 
 def roll_of(run: str) -> Roll:
-    """The roll that a run asks about: the one that stands in public, so that a yes can be taken back; else its newest."""
+    """What a run asks about: its roll in public, so that the approval can be taken back; else its newest."""
     own = rolls_of(run)
     if not own:
         raise TerminalError("no roll is of this run", where=run, kept=_KEPT, todo="trigger another run")

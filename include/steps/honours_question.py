@@ -34,6 +34,7 @@ def question(run: str, pages: str) -> Question:
         f"""{len(entries)} honours from generation {roll.generation_id} as of {roll.as_of}, scheme {roll.scheme_id}.
 Approved, they stand in public for {roll.notice_days} days, then they freeze.
 批准后公示 {roll.notice_days} 天，期满定榜。
+{len(store.held_back(engine, roll, entries))} held back by objections to this year's rolls 因本年度异议暂缓。
 
 **Since last year 与上年相比**: {_told(before, entries) if before else f"nothing is frozen for {roll.year - 1}"}
 

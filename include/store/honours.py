@@ -282,19 +282,26 @@ def errata(warehouse: Warehouse, year: int, scheme_id: str) -> list[Erratum]:
         return [Erratum(**row._mapping) for row in connection.execute(query)]
 
 
-def objections(warehouse: Warehouse, roll_id: int) -> list[Objection]:
-    """What was objected against a roll and how it was settled, in its order."""
-    held = run_honour_objection.c
-    query = sa.select(run_honour_objection).where(held.roll_id == roll_id).order_by(held.id)
+def objections(warehouse: Warehouse, roll: Roll) -> list[Objection]:
+    """What was objected to any roll of a roll's year and scheme, and how it was settled, in its order."""
+    query = (
+        sa.select(run_honour_objection)
+        .join(honour_roll)
+        .where(honour_roll.c.year == roll.year, honour_roll.c.scheme_id == roll.scheme_id)
+        .order_by(run_honour_objection.c.id)
+    )
     with reading(warehouse) as connection:
         return [Objection(**row._mapping) for row in connection.execute(query)]
 
 
-def held_back(said: Sequence[Objection]) -> set[tuple[str, str]]:
-    """(uscc, honour) that an objection keeps from freezing: it was upheld, or nobody has settled it."""
-    outcomes = {one.settles: one.outcome for one in said if one.settles}
-    raised = (one for one in said if one.settles is None)
-    return {(one.uscc, one.honour) for one in raised if outcomes.get(one.id) != DISMISSED}
+def held_back(warehouse: Warehouse, roll: Roll, entries: Sequence[Entry]) -> list[Entry]:
+    """Of a roll's entries those that an objection of the year keeps from freezing: it was upheld, or nobody has settled
+    it. Against which roll of the year it was raised makes no difference.
+    """
+    said = objections(warehouse, roll)
+    dismissed = {one.settles for one in said if one.outcome == DISMISSED}
+    standing = {(one.uscc, one.honour) for one in said if one.settles is None and one.id not in dismissed}
+    return [one for one in entries if (one.uscc, one.honour) in standing]
 
 
 def propose(engine: Engine, lease: Lease, roll: dict[str, Any], entries: Sequence[Entry]) -> Roll:

@@ -375,6 +375,38 @@ def test_a_settled_objection_does_as_it_was_settled(
     assert freeze()["frozen"] == frozen_rows
 
 
+@pytest.mark.parametrize(("outcome", "frozen_rows"), [(None, 1), ("upheld", 1), ("dismissed", 2)])
+def test_an_objection_holds_the_honour_back_on_the_roll_that_replaces_the_one_it_was_made_to(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, outcome: str | None, frozen_rows: int
+) -> None:
+    in_public()
+    honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    honours.object_to(2026, SCHEME, code(5), HONOUR, **WHY)  # one who is on neither roll
+    put(engine, town())
+    other = "innopoints_honours/manual__2"
+    propose(run=other)
+    assert "1 held back by objections" in question(other, "http://pages").body
+    approve(other)
+    announce(other)
+    if outcome:
+        honours.settle(1, outcome, **WHY)
+    assert [(one.id, one.roll_id) for one in honours.objections(2026, SCHEME) if one.settles is None] == [
+        (1, 1),
+        (2, 1),
+    ]
+    at(monkeypatch, AFTERWARDS)
+    assert (freeze(other)["frozen"], freeze(other)["held_back"]) == (frozen_rows, 2 - frozen_rows)
+
+
+def test_an_objection_of_another_year_holds_nothing_back(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_public(2025)
+    honours.object_to(2025, SCHEME, code(3), HONOUR, **WHY)
+    other = "innopoints_honours/manual__2"
+    in_public(run=other)
+    at(monkeypatch, AFTERWARDS)
+    assert freeze(other)["frozen"] == 2
+
+
 def test_where_objections_hold_everything_back_nothing_freezes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     in_public()
     for place in (0, 3):
