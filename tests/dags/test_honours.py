@@ -96,6 +96,27 @@ def test_rejected_or_left_alone_nothing_is_announced_and_it_is_put_down(
     assert status(engine) == "rejected"
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        answer("Approve", CHEN, "长" * 501),
+        answer("Reject", CHEN, "长" * 501),
+        answer("Approve", CHEN, "已核", extra="x"),
+        answer("Approve", CHEN, " "),
+        answer("Delete", CHEN, "已核"),
+    ],
+    ids=["too long", "too long a no", "one key more", "no reason", "no such option"],
+)
+def test_an_answer_that_is_not_what_the_form_asks_for_is_none(
+    dags: dict[str, Any], engine: Engine, caplog: pytest.LogCaptureFixture, given: Any
+) -> None:
+    state, states = run_among(dags["innopoints_honours"], FORM, given)
+    assert (state, states["ask"], states["announce"]) == ("failed", "failed", "upstream_failed")
+    assert (answers(engine), status(engine)) == ([(None, None, None)], "proposed")
+    assert "do: clear `ask` and answer it again" in caplog.text
+    assert "长长" not in caplog.text
+
+
 def test_the_form_is_for_those_who_may_approve_and_who_else_answers_is_put_down_and_refused(
     dags: dict[str, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

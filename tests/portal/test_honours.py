@@ -51,7 +51,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: dict[str, dat
 
 def approve(run: str = RUN) -> None:
     asked(run, honours.about(honours.roll_asked(run)))
-    honours.answered(run, "Approve", "chen", "")
+    honours.answered(run, "Approve", "chen", "已核")
 
 
 def announce() -> None:

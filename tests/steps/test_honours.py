@@ -56,9 +56,9 @@ def answers(engine: Engine) -> list[sa.Row]:
         return list(connection.execute(sa.select(run_approval).order_by(run_approval.c.id)))
 
 
-def approve(run: str = RUN, person: str | None = "chen", option: str = "Approve") -> None:
+def approve(run: str = RUN, person: str | None = "chen", option: str = "Approve", reason: str = "已核") -> None:
     asked(run, honours.about(honours.roll_asked(run)))
-    honours.answered(run, option, person, "已核")
+    honours.answered(run, option, person, reason)
 
 
 def announce(run: str = RUN) -> dict[str, Any]:
@@ -131,6 +131,18 @@ def test_nothing_is_announced_without_the_yes_of_somebody_with_a_name(
     assert store.rolls(engine)[0].status == ("rejected" if option == "Reject" else "proposed")
 
 
+@pytest.mark.parametrize("reason", ["", " \n"], ids=["none", "blank"])
+def test_an_approval_wants_a_reason_and_a_rejection_none(engine: Engine, reason: str) -> None:
+    propose()
+    with pytest.raises(BadInput, match=r"approved without a reason .* clear `ask`"):
+        approve(reason=reason)
+    assert [one.answer for one in answers(engine)] == [None]
+    with pytest.raises(TerminalError, match="no recorded approval"):
+        announce()
+    approve(option="Reject", reason=reason)
+    assert store.rolls(engine)[0].status == "rejected"
+
+
 def test_a_question_that_was_never_answered_and_one_that_was_never_asked_approve_nothing(engine: Engine) -> None:
     propose()
     with pytest.raises(TerminalError, match="no recorded approval"):
@@ -159,12 +171,12 @@ def test_freezing_asks_for_the_approval_too(engine: Engine, monkeypatch: pytest.
 def test_an_approval_of_something_else_or_in_another_run_does_not_count(engine: Engine) -> None:
     propose()
     asked(RUN, "roll 1 of something else")
-    answered(RUN, "Approve", "chen", "")
+    answered(RUN, "Approve", "chen", "已核")
     with pytest.raises(TerminalError, match="something else was approved"):
         announce()
     other = "innopoints_honours/manual__2"
     asked(other, honours.about(honours.roll_asked(RUN)))
-    answered(other, "Approve", "chen", "")
+    answered(other, "Approve", "chen", "已核")
     with pytest.raises(TerminalError, match="no roll is of this run"):
         announce(run=other)
 
@@ -267,7 +279,7 @@ def test_the_days_in_public_are_what_was_proposed_and_part_of_what_is_approved(e
     assert "12 days" in shown.body
     assert shown.about in shown.body
     asked(RUN, shown.about.replace("12 days", "7 days"))
-    honours.answered(RUN, "Approve", "chen", "")
+    honours.answered(RUN, "Approve", "chen", "已核")
     with pytest.raises(TerminalError, match="something else was approved"):
         announce()
     approve()
