@@ -308,9 +308,15 @@ def _require_approved(stores: Stores, run: str) -> Roll:
     _require_approver(person, roll)
     require_may_stand(roll)
     if roll.status != store.FROZEN:
-        for one in generations(stores.engine):
-            if one.id == roll.generation_id:
-                _require_sound(one)
+        stands_on = next((one for one in generations(stores.engine) if one.id == roll.generation_id), None)
+        if stands_on is None:
+            raise TerminalError(
+                f"generation {roll.generation_id} is no longer kept: nobody can tell whether it was rolled back",
+                where=_name(roll),
+                kept=_KEPT,
+                todo="propose anew: trigger another run",
+            )
+        _require_sound(stands_on)
     return roll
 
 

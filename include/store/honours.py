@@ -263,6 +263,13 @@ def rolls(warehouse: Warehouse, year: int | None = None, scheme_id: str | None =
         return [Roll(**row._mapping) for row in connection.execute(query)]
 
 
+def stood_on(warehouse: Warehouse) -> set[int]:
+    """The generations of rolls that may still freeze."""
+    query = sa.select(honour_roll.c.generation_id).where(honour_roll.c.status.in_((PROPOSED, NOTICE)))
+    with reading(warehouse) as connection:
+        return set(connection.scalars(query))
+
+
 def candidates(warehouse: Warehouse, roll_id: int) -> list[Entry]:
     """Who is on a roll, in the order of honour and place."""
     return _entries(warehouse, honour_candidate, honour_candidate.c.roll_id == roll_id)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from include.kernel.errors import BadInput, InnopointsError, TerminalError
+from include.publish.generations import prune, rollback
 from include.publish.honours import difference, digest, notice_days
 from include.steps import honours, honours_question
 from include.steps.approval import answered, asked
@@ -21,7 +22,7 @@ from include.steps.honours_question import question
 from include.steps.stores import open_stores
 from include.store import honours as store
 from include.store.approvals import run_approval
-from include.store.warehouse import generation, reading, writing
+from include.store.warehouse import PUBLISHED, clock, generation, reading, writing
 from tests.portal.conftest import code, put, town
 
 RUN, SCHEME, HONOUR = "innopoints_honours/manual__1", "changzhou_v1", "标兵企业"
@@ -309,6 +310,38 @@ def test_a_roll_whose_generation_was_rolled_back_is_not_announced(engine: Engine
         connection.execute(sa.update(generation).values(status="rolled_back"))
     with pytest.raises(TerminalError, match="generation 1 is rolled_back"):
         announce()
+
+
+def test_the_generation_of_an_open_roll_is_kept_so_that_a_roll_back_is_known_to_the_end_of_the_longest_notice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = put(engine, town())
+    propose(days=honours.LONGEST_NOTICE_DAYS)
+    approve()
+    announce()
+    rollback(engine, 1, by="wang", reason="数据有误")
+    assert prune(engine, now=clock() + timedelta(days=200)) == []
+    at(monkeypatch, AFTERWARDS + timedelta(days=100))
+    with pytest.raises(TerminalError, match=f"generation {wrong} is rolled_back"):
+        freeze()
+    approve(option="Reject")
+    assert prune(engine, now=clock() + timedelta(days=200)) == [wrong]
+
+
+def test_a_roll_whose_generation_is_not_kept_does_not_freeze_and_one_that_froze_stays(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen(monkeypatch, 2025, run="innopoints_honours/manual__0")
+    at(monkeypatch, APPROVED_ON)
+    in_public()
+    put(engine, town())
+    with writing(engine) as connection:  # as a version of before did
+        for table in (*PUBLISHED.values(), generation):
+            connection.execute(sa.delete(table).where(table.c.generation_id == 1))
+    at(monkeypatch, AFTERWARDS)
+    with pytest.raises(TerminalError, match=r"generation 1 is no longer kept.* propose anew"):
+        freeze()
+    assert freeze("innopoints_honours/manual__0")["frozen"] == 2
 
 
 def test_the_nightly_lists_of_later_nights_change_nothing_of_a_roll(
