@@ -4,7 +4,6 @@ beside it; the same as a list for a spreadsheet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path, Query
@@ -16,7 +15,7 @@ from include.portal.city import LONGEST_QUERY
 from include.portal.desk import Desk, GenerationId, Sorry
 from include.portal.published import Reader, Reading
 from include.portal.show import Show, beijing
-from include.publish.honours import Moved, difference, require_unchanged
+from include.publish.honours import Moved, difference, require_unchanged, year_before
 from include.store import honours as store
 from include.store.honours import Roll, Year
 
@@ -72,13 +71,12 @@ def awarded(held: Year) -> list[Awarded]:
 
 
 def came_and_went(reading: Reading, reader: Reader, held: Year) -> dict[str, dict[str, Moved]]:
-    """Word → who is new on the roll and who is gone, per honour: since what froze of the year before, and beside the
-    list that is published now. What is not there, and what is of another scheme, is not compared with.
+    """Word → who is new on the roll and who is gone, per honour: since the honours of the year before as they are in
+    force, and beside the list that is published now. What is not there, and what is of another scheme, is not compared
+    with.
     """
     roll = held.roll
-    lists: dict[str, list[Mapping[str, Any]]] = {
-        "since_last_year": [vars(one) for one in store.frozen(reading.connection, roll.year - 1, roll.scheme_id)]
-    }
+    lists: dict[str, list[dict[str, Any]]] = {"since_last_year": year_before(reading.connection, roll) or []}
     if reading.generation.scheme_id == roll.scheme_id:
         published = (row for name in reading.list_names("honours") for row in reading.listed("honours", name))
         lists["beside_tonight"] = [dict(row._mapping) for row in published]

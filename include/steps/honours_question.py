@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
 
 from include.kernel.settings import settings
-from include.publish.honours import difference, require_unchanged
+from include.publish.honours import Entries, difference, require_unchanged, year_before
 from include.steps.approval import Question
 from include.steps.honours import about, honoured, require_generation, require_may_stand, roll_of
 from include.steps.stores import open_stores
 from include.store import honours as store
-from include.store.honours import Entry
 
 MOST_NAMED = 20
 """So many come or go by name of each honour; the others are behind the link."""
@@ -26,8 +24,9 @@ def question(run: str, pages: str) -> Question:
     require_may_stand(roll)
     entries = store.candidates(engine, roll.roll_id)
     require_unchanged(roll, entries, proposed=True)
-    before = store.frozen(engine, roll.year - 1, roll.scheme_id)
-    tonight = honoured(engine, require_generation(engine, None).id)
+    before = year_before(engine, roll)
+    told = [asdict(one) for one in entries]
+    tonight = [asdict(one) for one in honoured(engine, require_generation(engine, None).id)]
     return Question(
         about(roll),
         f"Honours of {roll.year}, roll {roll.roll_id}: announce? 是否公示{roll.year}年度荣誉？",
@@ -36,9 +35,9 @@ Approved, they stand in public for {roll.notice_days} days, then they freeze.
 批准后公示 {roll.notice_days} 天，期满定榜。
 {len(store.held_back(engine, roll, entries))} held back by objections to this year's rolls 因本年度异议暂缓。
 
-**Since last year 与上年相比**: {_told(before, entries) if before else f"nothing is frozen for {roll.year - 1}"}
+**Since last year 与上年相比**: {f"nothing is frozen for {roll.year - 1}" if before is None else _told(before, told)}
 
-**Beside tonight's list 与今夜名单相比**: {_told(tonight, entries)}
+**Beside tonight's list 与今夜名单相比**: {_told(tonight, told)}
 
 [The whole roll 完整名单]({pages}/honours/{roll.year}?scheme={roll.scheme_id}&roll={roll.roll_id})
 
@@ -48,17 +47,17 @@ What is approved 批准对象: {about(roll)}
     )
 
 
-def _told(before: Sequence[Entry], after: Sequence[Entry]) -> str:
+def _told(before: Entries, after: Entries) -> str:
     """Per honour how many stay, come and go, and by name who comes and who goes."""
     told = ""
-    for honour, moved in difference([asdict(one) for one in before], [asdict(one) for one in after]).items():
+    for honour, moved in difference(before, after).items():
         stay, come, go = map(len, moved)
         told += f"\n- {honour}: {stay} stay, {come} new, {go} gone"
         told += _named("new 新增", moved.come) + _named("gone 退出", moved.go)
     return told
 
 
-def _named(word: str, entries: Sequence[Mapping[str, Any]]) -> str:
+def _named(word: str, entries: Entries) -> str:
     if not entries:
         return ""
     names: Iterable[str] = (_MARKUP.sub(r"\\\1", one["name"]) for one in entries[:MOST_NAMED])

@@ -337,13 +337,21 @@ def announce(engine: Engine, lease: Lease, roll: Roll, until: date) -> Roll:
 
 def freeze(engine: Engine, lease: Lease, roll: Roll, entries: Sequence[Entry], frozen_sha: str) -> Roll:
     """What is left of a roll is frozen, once and for all; a proposal of the year that still waits has come too late.
-    The roll is moved last: from then on the database takes nothing more for the year.
+    The roll is moved last: from then on the database takes nothing more for the year. A row that stood there before is
+    refused here, where nothing is committed yet.
     """
     of_year = {"year": roll.year, "scheme_id": roll.scheme_id, "roll_id": roll.roll_id}
     waiting = [honour_roll.c[name] == of_year[name] for name in ("year", "scheme_id")]
     with writing(engine) as connection:
         lease.assert_held(connection)
         connection.execute(sa.insert(frozen_honours), [of_year | asdict(one) for one in entries])
+        if frozen(connection, roll.year, roll.scheme_id) != list(entries):
+            raise TerminalError(
+                "frozen_honours holds rows that are not of this roll",
+                where=f"honours of {roll.year}, {roll.scheme_id}, roll {roll.roll_id}",
+                kept="the roll in public; nothing is frozen",
+                todo="let the owner of the database lift its trigger and remove them, then clear `freeze`",
+            )
         _supersede(connection, sa.and_(*waiting, honour_roll.c.status == PROPOSED))
         return _move(connection, roll, status=FROZEN, frozen_at=clock(), frozen_sha=frozen_sha)
 

@@ -215,6 +215,9 @@ def test_the_page_lists_who_is_new_and_who_is_gone(
     honours.announce(**of_last)
     clock["now"] = AFTERWARDS
     honours.freeze(**of_last)
+    told = {"reference": "常科发〔2026〕3号", "evidence": "材料不实", "by": "李工"}
+    honours.correct(2025, SCHEME, code(0), HONOUR, "withdrawn", **told)
+    honours.correct(2025, SCHEME, code(1), HONOUR, "granted", **told)
     rows = town()
     rows["honours"] = [
         {"uscc": code(0), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True},
@@ -223,17 +226,27 @@ def test_the_page_lists_who_is_new_and_who_is_gone(
     put(engine, rows)
     honours.propose(2026, None, None, run=RUN, holder="test")
     put(engine, town())  # of 标兵企业 the first stays and the fourth, on tonight's list again, is not on the roll
-    gone, new = (
-        f"1  常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司  {code(3)}",
-        f"1  常州青禾软件有限公司  {code(5)}",
+    first_of, second, fourth, sixth = (
+        f"常州恒创液压机械有限公司  {code(0)}",
+        f"常州恒创精密有限公司  {code(1)}",
+        f"常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司  {code(3)}",
+        f"常州青禾软件有限公司  {code(5)}",
     )
-    whole = [[HONOUR, "1", "0", gone], ["新锐企业", "0", new, "0"]]
-    assert compared(get(desk, engine, "/honours/2026").text) == {"since_last_year": whole, "beside_tonight": whole}
-    of_one = [[HONOUR, "0", "0", gone]]
+    newcomers = ["新锐企业", "0", f"1  {sixth}", "0"]
+    assert compared(get(desk, engine, "/honours/2026").text) == {
+        # last year the first was taken back and the second granted, by errata
+        "since_last_year": [[HONOUR, "0", f"1  {first_of}", f"2  {fourth}  {second}"], newcomers],
+        "beside_tonight": [[HONOUR, "1", "0", f"1  {fourth}"], newcomers],
+    }
+    of_one = [[HONOUR, "0", "0", f"1  {fourth}"]]
     shown = get(desk, engine, "/honours/2026", Reader("li", frozenset({"320412"}))).text
     assert compared(shown) == {"since_last_year": of_one, "beside_tonight": of_one}
     assert code(0) not in shown
     assert code(5) not in shown
+    with writing(engine) as connection:
+        connection.execute(sa.text("DROP TRIGGER frozen_honours_no_delete"))
+        connection.execute(sa.text("DELETE FROM frozen_honours WHERE place = 2"))
+    assert get(desk, engine, "/honours/2026").status_code == 503, "a list that was changed is not compared with"
 
 
 @pytest.mark.parametrize(

@@ -379,6 +379,32 @@ def test_the_difference_to_last_year_and_to_tonight_is_counted(engine: Engine, m
     assert f"http://pages/honours/2026?scheme={SCHEME}&roll=2" in shown
 
 
+def test_last_year_is_compared_as_it_is_in_force_with_its_errata(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen(monkeypatch, 2025, run="innopoints_honours/manual__0")
+    told: dict[str, Any] = {"reference": "常科发〔2026〕3号", **WHY}
+    honours.correct(2025, SCHEME, code(0), HONOUR, "withdrawn", **told)
+    honours.correct(2025, SCHEME, code(5), HONOUR, "granted", **told)
+    at(monkeypatch, APPROVED_ON)
+    propose()
+    since, _, beside = question(RUN, "http://pages").body.partition("**Beside")
+    # the first lost it and has it again; 青禾 was granted it and is not on the roll; the fourth keeps it
+    assert f"- {HONOUR}: 1 stay" in since
+    assert "new 新增: 常州恒创液压机械有限公司" in since
+    assert "gone 退出: 常州青禾软件有限公司" in since
+    assert f"- {HONOUR}: 2 stay" in beside
+
+
+def test_a_form_does_not_compare_with_a_list_that_was_changed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch, 2025, run="innopoints_honours/manual__0")
+    change_what_froze(engine)
+    at(monkeypatch, APPROVED_ON)
+    propose()
+    with pytest.raises(TerminalError, match="no longer what their digest says"):
+        question(RUN, "http://pages")
+
+
 def test_a_form_names_as_many_as_fit_and_counts_the_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(honours_question, "MOST_NAMED", 1)
     rows = town()
@@ -506,17 +532,43 @@ def test_frozen_honours_are_refused_any_change_by_the_database_itself(
     assert held.roll.frozen_sha == digest([vars(one) for one in held.entries])
 
 
-def test_a_change_made_with_the_trigger_off_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen(monkeypatch)
+def change_what_froze(engine: Engine) -> None:
     with writing(engine) as connection:
         if engine.dialect.name == "sqlite":
             connection.execute(sa.text("DROP TRIGGER frozen_honours_no_update"))
         else:
             connection.execute(sa.text("DROP TRIGGER never_changes ON publish.frozen_honours"))
         connection.execute(sa.update(store.frozen_honours).values(place=1))
+
+
+def test_a_change_made_with_the_trigger_off_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch)
+    change_what_froze(engine)
     for read in (lambda: honours.year_of(2026, SCHEME), freeze):
         with pytest.raises(TerminalError, match="no longer what their digest says"):
             read()
+
+
+def test_a_row_that_stands_there_before_the_freeze_freezes_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_public()
+    stray = {**vars(store.candidates(engine, 1)[0]), "uscc": code(5), "year": 2026, "scheme_id": SCHEME, "roll_id": 1}
+    with writing(engine) as connection:
+        connection.execute(sa.insert(store.frozen_honours).values(stray))
+    at(monkeypatch, AFTERWARDS)
+    for _ in range(2):
+        with pytest.raises(TerminalError, match=r"rows that are not of this roll .* nothing is frozen"):
+            freeze()
+    assert [one.status for one in store.rolls(engine)] == ["notice"]
+    assert [one.uscc for one in store.frozen(engine, 2026, SCHEME)] == [code(5)]
+    with writing(engine) as connection:  # what the message says
+        if engine.dialect.name == "sqlite":
+            connection.execute(sa.text("DROP TRIGGER frozen_honours_no_delete"))
+        else:
+            connection.execute(sa.text("DROP TRIGGER never_changes ON publish.frozen_honours"))
+        connection.execute(sa.delete(store.frozen_honours))
+    assert freeze()["frozen"] == 2
 
 
 def test_two_officers_at_once_add_one_erratum_and_one_settlement(
