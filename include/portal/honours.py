@@ -16,6 +16,7 @@ from include.portal.desk import Desk, GenerationId, Sorry
 from include.portal.published import Reader, Reading
 from include.portal.show import Show, beijing
 from include.publish.honours import Moved, difference, require_unchanged, year_before
+from include.steps.honours import hindrance, takes_objections
 from include.store import honours as store
 from include.store.honours import Roll, Year
 
@@ -34,13 +35,16 @@ def honours_of(reading: Reading, reader: Reader, year: int, scheme: str, roll: i
     if found is None:
         raise Sorry(404, "unknown_year")
     require_unchanged(found.roll, found.entries)
-    entries = [one for one in found.entries if reader.may_see(one.district)]
-    return Year(found.roll, entries, [one for one in found.errata if reader.may_see(one.district)], found.beside)
+    entries, held_back = (
+        [one for one in part if reader.may_see(one.district)] for part in (found.entries, found.held_back)
+    )
+    errata = [one for one in found.errata if reader.may_see(one.district)]
+    return Year(found.roll, entries, held_back, errata, found.beside)
 
 
 class Awarded(NamedTuple):
-    """One honour of a year as a list shows it. `erratum` is what happened to it after it froze, decided by `reference`;
-    who was granted one afterwards has no place.
+    """One honour of a year as a list shows it. `erratum` is what happened to it after it froze, decided by `reference`,
+    or `held_back` where an objection keeps it from freezing; who was granted one afterwards has no place.
     """
 
     honour: str
@@ -62,7 +66,8 @@ def awarded(held: Year) -> list[Awarded]:
     for one in held.entries:
         said = last.pop((one.uscc, one.honour), None)
         known = {name: getattr(one, name) for name in Awarded._fields[:-2]}
-        found.append(Awarded(**known, erratum=said.what if said else "", reference=said.reference if said else ""))
+        what, reference = (said.what, said.reference) if said else ("held_back" if one in held.held_back else "", "")
+        found.append(Awarded(**known, erratum=what, reference=reference))
     for said in last.values():
         found.append(
             Awarded(said.honour, None, said.name, said.uscc, "", said.district, None, None, said.what, said.reference)
@@ -87,9 +92,19 @@ def came_and_went(reading: Reading, reader: Reader, held: Year) -> dict[str, dic
 
 
 def stands(show: Show, roll: Roll) -> str:
-    """Where a roll stands, with the day that belongs to it."""
+    """Where a roll stands today, with the day that belongs to it."""
     day = {store.NOTICE: str(roll.notice_until), store.FROZEN: beijing(roll.frozen_at)}.get(roll.status, "")
-    return f"{show.say('roll_' + roll.status)} {day}".strip()
+    is_over = roll.status == store.NOTICE and not takes_objections(roll)
+    return f"{show.say('roll_' + ('over' if is_over else roll.status))} {day}".strip()
+
+
+def outlook(reading: Reading, show: Show, held: Year) -> str:
+    """What would come of an open roll when its notice is over, in one line."""
+    if found := hindrance(reading.connection, held.roll):
+        return show.say("freeze_" + found)
+    if held.roll.status != store.NOTICE:
+        return ""
+    return show.say("freeze_due").format(len(held.entries) - len(held.held_back), len(held.held_back))
 
 
 def honour_routes(desk: Desk) -> APIRouter:
@@ -113,6 +128,7 @@ def honour_routes(desk: Desk) -> APIRouter:
                 sheet=sheet,
                 held=held,
                 stands=where,
+                outlook=outlook(reading, show, held),
                 compared=came_and_went(reading, asked.reader, held),
                 beside=[(one, stands(show, one)) for one in held.beside],
                 years=[one for one, *_ in store.years(reading.connection)],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -29,6 +29,8 @@ from include.store.warehouse import PUBLISHED, Warehouse, clock, reading
 LOCK = "honours"
 LONGEST_NOTICE_DAYS = 90
 _KEPT = "the honours as they stand"
+_GONE = "no longer kept"
+_UNSOUND = ("blocked", "rolled_back", _GONE)
 
 
 def propose(year: int, generation: int | None, longer: int | None, *, run: str, holder: str) -> dict[str, Any]:
@@ -117,6 +119,24 @@ def year_of(year: int, scheme: str, warehouse: Warehouse | None = None) -> Year:
     return found
 
 
+def takes_objections(roll: Roll) -> bool:
+    """Does it stand in public today?"""
+    return roll.status == store.NOTICE and roll.notice_until is not None and business_date(clock()) <= roll.notice_until
+
+
+def hindrance(warehouse: Warehouse, roll: Roll) -> Literal["unsound", "unapproved"] | None:
+    """What would keep an open roll from freezing, whatever the day: what became of its generation, or that its approval
+    is asked for anew.
+    """
+    if roll.status not in (store.PROPOSED, store.NOTICE):
+        return None
+    if _status_below(warehouse, roll) in _UNSOUND:
+        return "unsound"
+    said = approval(warehouse, roll.proposed_by)
+    stands = said is not None and (said.about, said.answer) == (about(roll), APPROVE)
+    return None if stands or roll.status == store.PROPOSED else "unapproved"
+
+
 def object_to(year: int, scheme: str, uscc: str, honour: str, *, evidence: str, by: str) -> tuple[Objection, bool]:
     """Take an objection down while the roll stands in public, and whether it holds an honour of the roll back.
 
@@ -125,15 +145,14 @@ def object_to(year: int, scheme: str, uscc: str, honour: str, *, evidence: str, 
     """
     engine, held = open_stores().engine, year_of(year, scheme)
     roll, code = held.roll, _code(uscc)
-    until = roll.notice_until
-    when = "not any more" if roll.status == store.REJECTED else f"until {until}" if until else "not yet"
-    if roll.status != store.NOTICE or until is None or business_date(clock()) > until:
-        raise BadInput(
-            f"it stands in public {when}, and takes objections then only",
-            where=_name(roll),
-            kept=_KEPT,
-            todo="once it is frozen, `honours erratum` corrects it",
-        )
+    if not takes_objections(roll):
+        until = roll.notice_until
+        when = "not any more" if roll.status == store.REJECTED else f"until {until}" if until else "not yet"
+        what = f"it stands in public {when}, and takes objections then only"
+        todo = "once it is frozen, `honours erratum` corrects it"
+        if roll.status == store.FROZEN:
+            what, todo = "it is frozen and takes no objections", "correct it: `honours erratum`"
+        raise BadInput(what, where=_name(roll), kept=_KEPT, todo=todo)
     _require_honour(held, honour)
     raised = store.object_to(engine, roll.roll_id, code, honour, evidence=evidence, by=by)
     return raised, (code, honour) in {(one.uscc, one.honour) for one in held.entries}
@@ -265,14 +284,22 @@ def require_generation(warehouse: Warehouse, wanted: int | None) -> Generation:
             kept=_KEPT,
             todo="look at `innopoints generations`",
         )
-    _require_sound(chosen)
+    _require_sound(chosen.id, chosen.status)
     return chosen
 
 
-def _require_sound(chosen: Generation) -> None:
-    if chosen.status in ("blocked", "rolled_back"):
+def _status_below(warehouse: Warehouse, roll: Roll) -> str:
+    """The status of the generation that a roll stands on; where it is not kept, nobody can tell what became of it."""
+    kept = {one.id: one.status for one in generations(warehouse)}
+    return kept.get(roll.generation_id, _GONE)
+
+
+def _require_sound(number: int, status: str) -> None:
+    if status in _UNSOUND:
         raise TerminalError(
-            f"generation {chosen.id} is {chosen.status}", kept=_KEPT, todo="propose from another generation"
+            f"generation {number} is {status}",
+            kept=_KEPT,
+            todo="propose from another generation: trigger another run",
         )
 
 
@@ -308,15 +335,7 @@ def _require_approved(stores: Stores, run: str) -> Roll:
     _require_approver(person, roll)
     require_may_stand(roll)
     if roll.status != store.FROZEN:
-        stands_on = next((one for one in generations(stores.engine) if one.id == roll.generation_id), None)
-        if stands_on is None:
-            raise TerminalError(
-                f"generation {roll.generation_id} is no longer kept: nobody can tell whether it was rolled back",
-                where=_name(roll),
-                kept=_KEPT,
-                todo="propose anew: trigger another run",
-            )
-        _require_sound(stands_on)
+        _require_sound(roll.generation_id, _status_below(stores.engine, roll))
     return roll
 
 

@@ -203,12 +203,13 @@ class Erratum:
 
 @dataclass(frozen=True)
 class Year:
-    """The honours of a year under one scheme: a roll, its entries (frozen: what froze), the errata, and which rolls
-    stand or wait beside it.
+    """The honours of a year under one scheme: a roll, its entries (frozen: what froze), those of them that an objection
+    keeps from freezing, the errata, and which rolls stand or wait beside it.
     """
 
     roll: Roll
     entries: list[Entry]
+    held_back: list[Entry]
     errata: list[Erratum]
     beside: list[Roll]
 
@@ -248,8 +249,10 @@ def year_of(warehouse: Warehouse, year: int, scheme_id: str, roll_id: int | None
             return None
         beside = [one for one in standing if one.roll_id != roll.roll_id]
         if roll.status == FROZEN:
-            return Year(roll, frozen(connection, year, scheme_id), errata(connection, year, scheme_id), beside)
-        return Year(roll, candidates(connection, roll.roll_id), [], beside)
+            return Year(roll, frozen(connection, year, scheme_id), [], errata(connection, year, scheme_id), beside)
+        entries = candidates(connection, roll.roll_id)
+        back = held_back(connection, roll, entries) if roll.status in (PROPOSED, NOTICE) else []
+        return Year(roll, entries, back, [], beside)
 
 
 def rolls(warehouse: Warehouse, year: int | None = None, scheme_id: str | None = None) -> list[Roll]:

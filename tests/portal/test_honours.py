@@ -22,7 +22,7 @@ from include.portal.published import Reader
 from include.steps import honours
 from include.steps.approval import asked
 from include.steps.stores import open_stores
-from include.store.warehouse import writing
+from include.store.warehouse import generation, writing
 from tests.portal.conftest import code, put, town
 from tests.portal.test_pages import cells
 from tests.portal.test_runs import rows as rows_of
@@ -90,6 +90,65 @@ def test_the_page_says_where_the_roll_stands(
     assert "常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司" in shown
     assert "<script" not in shown
     assert "/points/honours/2026?scheme=changzhou_v1" in get(desk, engine, "/honours").text
+
+
+def test_the_page_says_what_would_freeze_and_which_honour_an_objection_holds_back(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    announce()
+    assert (
+        "On the day after, 2 honours freeze; objections hold 0 back" in get(desk, engine, "/honours/2026?lang=en").text
+    )
+    honours.object_to(2026, SCHEME, code(3), HONOUR, evidence="来信举报", by="匿名甲")
+    shown = get(desk, engine, "/honours/2026?lang=en").text
+    assert "On the day after, 1 honours freeze; objections hold 1 back" in shown
+    assert "次日定榜 1 项，因异议暂缓 1 项" in get(desk, engine, "/honours/2026").text
+    assert [(row[0], row[3]) for row in rows_of(shown)[:2]] == [
+        (HONOUR, code(0)),
+        (f"{HONOUR} (held back by an objection)", code(3)),
+    ]
+    found = get(desk, engine, "/api/honours/2026")
+    assert [(one["uscc"], one["held_back"]) for one in found.json()["entries"]] == [(code(0), False), (code(3), True)]
+    assert (found.json()["takes_objections"], found.json()["hindrance"]) == (True, None)
+    text = get(desk, engine, "/honours/2026.csv").content.decode("utf-8-sig")
+    assert [row["erratum"] for row in csv.DictReader(io.StringIO(text))] == ["", "held_back"]
+    for told in (shown, found.text, text):
+        assert "举报" not in told
+        assert "匿名" not in told
+    of_one = get(desk, engine, "/honours/2026?lang=en", Reader("officer", frozenset({"320411"}))).text
+    assert "1 honours freeze; objections hold 0 back" in of_one, "of the reader's districts"
+    honours.settle(1, "dismissed", evidence="已核", by="王工")
+    assert "held back by an objection" not in get(desk, engine, "/honours/2026?lang=en").text
+
+
+def test_after_its_last_day_a_roll_takes_no_objections_and_says_so(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    announce()
+    clock["now"] = AFTERWARDS
+    shown = get(desk, engine, "/honours/2026?lang=en").text
+    assert "The notice is over, objections were taken until 2026-12-07" in shown
+    assert "open to objections" not in shown
+    assert get(desk, engine, "/api/honours/2026").json()["takes_objections"] is False
+
+
+def test_a_roll_that_will_not_freeze_says_so(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    announce()
+    asked(RUN, honours.about(honours.roll_asked(RUN)))  # `ask` was cleared
+    assert "待重新答复，未获批准不定榜" in get(desk, engine, "/honours/2026").text
+    assert get(desk, engine, "/api/honours/2026").json()["hindrance"] == "unapproved"
+    honours.answered(RUN, "Approve", "chen", "已核")
+    assert get(desk, engine, "/api/honours/2026").json()["hindrance"] is None
+    put(engine, town())
+    with writing(engine) as connection:
+        connection.execute(sa.update(generation).where(generation.c.generation_id == 1).values(status="rolled_back"))
+    for lang, line in (("en", "It will not freeze: its generation"), ("zh", "不会定榜：所依据的代次")):
+        shown = get(desk, engine, f"/honours/2026?lang={lang}").text
+        assert line in shown
+        assert "honours freeze" not in shown
+    assert get(desk, engine, "/api/honours/2026").json()["hindrance"] == "unsound"
 
 
 def test_a_proposal_is_shown_beside_what_stands_in_public(

@@ -339,7 +339,7 @@ def test_a_roll_whose_generation_is_not_kept_does_not_freeze_and_one_that_froze_
         for table in (*PUBLISHED.values(), generation):
             connection.execute(sa.delete(table).where(table.c.generation_id == 1))
     at(monkeypatch, AFTERWARDS)
-    with pytest.raises(TerminalError, match=r"generation 1 is no longer kept.* propose anew"):
+    with pytest.raises(TerminalError, match=r"generation 1 is no longer kept .* trigger another run"):
         freeze()
     assert freeze("innopoints_honours/manual__0")["frozen"] == 2
 
@@ -499,6 +499,9 @@ def test_objections_are_taken_from_the_announcement_to_the_last_day_and_no_longe
     honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
     at(monkeypatch, AFTERWARDS)
     with pytest.raises(BadInput, match="stands in public until 2026-12-07"):
+        honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    freeze()
+    with pytest.raises(BadInput, match=r"it is frozen and takes no objections .* correct it: `honours erratum`"):
         honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
 
 
