@@ -32,6 +32,8 @@ DEFAULT_SCHEME = "changzhou_v1"
 def honours_of(reading: Reading, reader: Reader, year: int, scheme: str, roll: int | None) -> Year:
     """The honours of a year in the reader's districts, proved by their digest: as they stand, or a certain roll's."""
     found = store.year_of(reading.connection, year, scheme, roll)
+    if found is None and roll is not None and store.rolls(reading.connection, year, scheme):
+        raise Sorry(404, "unknown_roll", str(roll))
     if found is None:
         raise Sorry(404, "unknown_year")
     require_unchanged(found.roll, found.entries)

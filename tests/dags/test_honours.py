@@ -247,8 +247,9 @@ def test_what_the_form_shows_is_the_difference_and_a_link_to_the_roll(dags: dict
     subject, body = form().subject, str(form().body)
     assert subject == "Honours of 2026, roll 1: announce? 是否公示2026年度荣誉？"
     assert "2 honours from generation 1 as of 2026-11-23" in body
-    assert "nothing is frozen for 2025" in body
-    assert "标兵企业: 2 stay, 0 new, 0 gone" in body
+    assert "名单共 2 项，出自代次 1，数据日期 2026-11-23" in body
+    assert "nothing is frozen 上年未定榜" in body
+    assert "标兵企业: 2 stay 保留, 0 new 新增, 0 gone 退出" in body
     assert "/points/honours/2026?scheme=changzhou_v1&roll=1" in body
     assert not [one["name"] for one in town()["enterprise_profile"] if one["name"] in str(xcom_of("propose"))]
 

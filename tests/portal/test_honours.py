@@ -326,6 +326,29 @@ def test_a_year_that_is_not_there_is_a_plain_page(
         assert get(desk, engine, where).status_code == status
 
 
+@pytest.mark.parametrize("where", ["/honours/2026", "/api/honours/2026", "/rankings", "/api/lists/标兵企业"])
+@pytest.mark.parametrize("wrong", ["none", "0", "1.5", str(2**40)])
+def test_what_cannot_be_understood_in_an_address_is_named_in_both_languages(
+    engine: Engine, desk: Callable[..., TestClient], where: str, wrong: str
+) -> None:
+    name = "roll" if "honours" in where else "generation"
+    lines = ("地址中有无法理解的参数：", "The address holds what cannot be understood:")
+    for lang, line in zip(("zh", "en"), lines, strict=True):
+        answer = get(desk, engine, f"{where}?lang={lang}&{name}={wrong}")
+        assert answer.status_code == 422
+        told = answer.json()["message"] if where.startswith("/api/") else answer.text
+        assert f"{line} {name}" in told
+        assert "constrained" not in told
+
+
+def test_a_roll_that_the_year_does_not_have_is_told(engine: Engine, desk: Callable[..., TestClient]) -> None:
+    assert "No such roll in this year under this scheme: 99" in get(desk, engine, "/honours/2026?lang=en&roll=99").text
+    assert "这一年、这个方案没有这份名单： 99" in get(desk, engine, "/honours/2026?roll=99").text
+    answer = get(desk, engine, "/api/honours/2026?roll=99")
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown_roll")
+    assert get(desk, engine, "/api/honours/2025?roll=1").json()["error"] == "unknown_year"
+
+
 def test_the_commands_take_objections_and_errata_down(engine: Engine, clock: dict[str, datetime]) -> None:
     def say(*words: str) -> str:
         done = CliRunner().invoke(commands, ["honours", *words], catch_exceptions=False)

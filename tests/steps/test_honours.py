@@ -370,9 +370,9 @@ def test_the_difference_to_last_year_and_to_tonight_is_counted(engine: Engine, m
     shown = question(RUN, "http://pages").body
     # of 标兵企业 the first stays and the fourth goes; 新锐企业 is new
     told = f"""
-- 标兵企业: 1 stay, 0 new, 1 gone
+- 标兵企业: 1 stay 保留, 0 new 新增, 1 gone 退出
   - gone 退出: {FOURTH}
-- 新锐企业: 0 stay, 1 new, 0 gone
+- 新锐企业: 0 stay 保留, 1 new 新增, 0 gone 退出
   - new 新增: 常州青禾软件有限公司
 """
     assert shown.count(told) == 2  # since last year, and beside tonight
@@ -390,10 +390,10 @@ def test_last_year_is_compared_as_it_is_in_force_with_its_errata(
     propose()
     since, _, beside = question(RUN, "http://pages").body.partition("**Beside")
     # the first lost it and has it again; 青禾 was granted it and is not on the roll; the fourth keeps it
-    assert f"- {HONOUR}: 1 stay" in since
+    assert f"- {HONOUR}: 1 stay 保留" in since
     assert "new 新增: 常州恒创液压机械有限公司" in since
     assert "gone 退出: 常州青禾软件有限公司" in since
-    assert f"- {HONOUR}: 2 stay" in beside
+    assert f"- {HONOUR}: 2 stay 保留" in beside
 
 
 def test_a_form_does_not_compare_with_a_list_that_was_changed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,6 +403,21 @@ def test_a_form_does_not_compare_with_a_list_that_was_changed(engine: Engine, mo
     propose()
     with pytest.raises(TerminalError, match="no longer what their digest says"):
         question(RUN, "http://pages")
+
+
+def test_a_form_says_which_districts_its_generation_has_no_result_of_that_day_of(engine: Engine) -> None:
+    note = "last good result of 320411 (2026-11-20), 320404 (2026-11-19); no result of 320412; anna accepted the drift"
+    propose()
+    assert "no result" not in question(RUN, "http://pages").body.lower()
+    with writing(engine) as connection:
+        connection.execute(sa.update(generation).values(reason=note))
+    shown = question(RUN, "http://pages").body
+    assert (
+        "沿用上次结果: 新北区 Xinbei (Changzhou National High-tech Zone) (2026-11-20), 钟楼区 Zhonglou (2026-11-19)\n"
+        in shown
+    )
+    assert "没有结果: 武进区 Wujin\n" in shown
+    assert "anna" not in shown
 
 
 def test_a_form_names_as_many_as_fit_and_counts_the_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
