@@ -576,7 +576,7 @@ def honours_settle(
 
 @honours_app.command("objections")
 def honours_objections(year: Year, scheme: Scheme = DEFAULT_SCHEME) -> None:
-    """What was objected against a year's roll and how it was settled, in its order."""
+    """What was objected to a year's rolls and how it was settled, in its order."""
     from include.steps.honours import objections
 
     for one in objections(year, scheme):

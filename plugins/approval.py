@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
+from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
+from include.kernel.errors import BadInput
 from plugins.task_wrapper import run_name, run_step
 
 if TYPE_CHECKING:
     from include.steps.approval import Question
 
-REASON = {"reason": Param("", type="string", maxLength=500, title="Reason 理由 (kept in the ledger)")}
+REASON = {
+    "reason": Param("", type="string", maxLength=500, title="Reason 理由 (to approve, give one; kept in the ledger)")
+}
 
 
 class Approval(ApprovalOperator):
@@ -53,15 +57,32 @@ class Approval(ApprovalOperator):
         """
 
         def put_down(*, holder: str) -> dict[str, Any]:
+            option, reason = self._answer(context, event)
             who = event["responded_by_user"] or {}
-            reason = str((event["params_input"] or {}).get("reason") or "")
             self.answered(run_name(context), option, who.get("name") or who.get("id"), reason)
             return {"by": "answered"}
 
-        (option,) = event["chosen_options"]
         run_step(put_down)
         super().execute_complete(context, event)
-        return {"answer": option}
+        return {"answer": event["chosen_options"][0]}
+
+    def _answer(self, context: Any, event: dict[str, Any]) -> tuple[str, str]:
+        """Option and reason, if they are what the form asks for: Airflow takes whatever comes through its API, and
+        looks at it only when the task is resumed.
+        """
+        given = event["params_input"] or {}
+        try:
+            (option,) = event["chosen_options"]
+            self.validate_chosen_options([option])
+            self.validate_params_input(given)
+        except (ValueError, ParamValidationError):  # its text quotes what was given
+            raise BadInput(
+                "the answer is not one that its form can give",
+                where=run_name(context),
+                kept="what was answered before; this is not put down",
+                todo="clear `ask` and answer it again, with a reason of 500 characters at most",
+            ) from None
+        return option, str(given.get("reason") or "")
 
     def _put_up(self, context: Any) -> str | None:
         """The text of the form as people see it: ours, or that of an earlier try, which Airflow keeps."""

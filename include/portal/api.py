@@ -18,6 +18,7 @@ from include.portal.desk import AskedSpan, Desk, Since, Who, account_of, list_na
 from include.portal.honours import DEFAULT_SCHEME, RollNumber, SchemeId, YearNumber, honours_of
 from include.portal.published import LISTS, Reading, whole
 from include.publish.generations import generations as all_generations
+from include.steps.honours import hindrance, takes_objections
 
 Code = Annotated[str, Path(description="Unified social credit code.", examples=["91320411YY10000014"])]
 IndicatorId = Annotated[str, Path(description="Indicator id.", examples=["INP-03"])]
@@ -151,7 +152,9 @@ class ListTitle(BaseModel):
 
 
 class Honoured(BaseModel):
-    """One enterprise and its honour, with the name and stage that it had on the roll's day."""
+    """One enterprise and its honour, with the name and stage that it had on the roll's day. `held_back`: an objection
+    keeps it from freezing.
+    """
 
     uscc: str
     honour: str
@@ -161,6 +164,7 @@ class Honoured(BaseModel):
     stage: str
     reason: str | None
     robust: bool | None
+    held_back: bool
 
 
 class Correction(BaseModel):
@@ -187,7 +191,9 @@ class OtherRoll(BaseModel):
 
 class HonourRoll(BaseModel):
     """A year's honours. Once `status` is `frozen`, `entries` never change: read `errata` beside them. `beside` is the
-    proposal that waits beside what stands, or for a roll that was asked for by number, what stands.
+    proposal that waits beside what stands, or for a roll that was asked for by number, what stands. `hindrance` is what
+    would keep an open roll from freezing whatever the day: its generation is `unsound` (rolled back, blocked, no longer
+    kept), or it is `unapproved` (its approval is asked for anew).
     """
 
     roll_id: int
@@ -199,6 +205,8 @@ class HonourRoll(BaseModel):
     status: Where
     notice_days: int
     notice_until: datetime.date | None
+    takes_objections: bool
+    hindrance: Literal["unsound", "unapproved"] | None
     frozen_at: datetime.datetime | None
     frozen_sha: str | None
     entries: list[Honoured]
@@ -301,8 +309,13 @@ def api_routes(desk: Desk) -> APIRouter:
         """The honours of a year: what froze, else what stands in public, else what is proposed."""
         with desk.reading() as reading:
             held = honours_of(reading, reader, year, scheme, number)
-            listed = {name: [vars(one) for one in getattr(held, name)] for name in ("entries", "errata", "beside")}
-            return _tagged(request, reading, HonourRoll.model_validate(vars(held.roll) | listed))
+            listed = {name: [vars(one) for one in getattr(held, name)] for name in ("errata", "beside")}
+            listed["entries"] = [vars(one) | {"held_back": one in held.held_back} for one in held.entries]
+            today = {
+                "takes_objections": takes_objections(held.roll),
+                "hindrance": hindrance(reading.connection, held.roll),
+            }
+            return _tagged(request, reading, HonourRoll.model_validate(vars(held.roll) | listed | today))
 
     @routes.get("/search", response_model=FoundSheet)
     def search(

@@ -102,7 +102,8 @@ def _plain_answers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def unreadable(request: Request, error: RequestValidationError) -> Response:
-        names = dict.fromkeys(str(found["loc"][-1]) for found in error.errors())
+        # where it stands, its name; what follows are the kinds that it is not
+        names = dict.fromkeys(str(found["loc"][:2][-1]) for found in error.errors())
         return answer(request, 422, "bad_request", ", ".join(names))
 
     @app.exception_handler(HTTPException)

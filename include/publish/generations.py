@@ -15,6 +15,7 @@ from include.publish import drift
 from include.publish.audit import findings
 from include.publish.tables import conforming
 from include.store.bulk import fill
+from include.store.honours import stood_on
 from include.store.ledger import Lease, run_publication, run_rollback
 from include.store.warehouse import PUBLISHED, Warehouse, clock, generation, pointer, reading, writing
 
@@ -143,9 +144,14 @@ def generations(warehouse: Warehouse) -> list[Generation]:
 
 
 def prune(engine: Engine, *, now: datetime, keep_days: int = 90) -> list[int]:
-    """Remove generations made more than `keep_days` before `now`, each in its transaction; the current one stays."""
+    """Remove generations made more than `keep_days` before `now`, each in its transaction; the current one stays, and
+    one that a year's honours may still freeze from: whether it was rolled back is asked until then.
+    """
+    needed = stood_on(engine)
     old = [
-        row.id for row in generations(engine) if row.status != "current" and row.created_at < now - timedelta(keep_days)
+        row.id
+        for row in generations(engine)
+        if row.status != "current" and row.created_at < now - timedelta(keep_days) and row.id not in needed
     ]
     for generation_id in sorted(old):
         with writing(engine) as connection:

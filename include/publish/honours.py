@@ -17,7 +17,9 @@ from pydantic import Field
 
 from include.kernel.errors import TerminalError
 from include.schemes.reading import Dated, Strict, Whole, in_force, parse, read_yaml
-from include.store.honours import Entry, Roll
+from include.store import honours as store
+from include.store.honours import Entry, Erratum, Roll
+from include.store.warehouse import Warehouse
 
 RULES = Path(__file__).with_name("notice.yaml")
 Entries = Sequence[Mapping[str, Any]]
@@ -74,6 +76,19 @@ def require_unchanged(roll: Roll, entries: Sequence[Entry], *, proposed: bool = 
             kept="the digests in honour_roll",
             todo="restore the warehouse, or trigger another run if they are not frozen",
         )
+
+
+def year_before(warehouse: Warehouse, roll: Roll) -> list[dict[str, Any]] | None:
+    """The honours of the year before a roll's that are in force: what froze, proved by its digest, with its errata.
+    None where nothing froze.
+    """
+    held = store.year_of(warehouse, roll.year - 1, roll.scheme_id)
+    if held is None or held.roll.status != store.FROZEN:
+        return None
+    require_unchanged(held.roll, held.entries)
+    said: list[Entry | Erratum] = [*held.entries, *held.errata]
+    known, in_force = {(one.uscc, one.honour): vars(one) for one in said}, held.in_force()
+    return [one for key, one in known.items() if key in in_force]
 
 
 def notice_days(on: date) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from include.kernel.errors import TerminalError
+from include.kernel.errors import BadInput, TerminalError
 from include.steps.stores import open_stores
 from include.store import approvals as store
 
@@ -29,7 +29,14 @@ def asked(run: str, about: str) -> None:
 
 
 def answered(run: str, option: str, person: str | None, reason: str) -> None:
-    """What Airflow says was answered, and by whom; nobody where the time ran out."""
+    """What Airflow says was answered, and by whom; nobody where the time ran out. Who approves says why."""
+    if option == APPROVE and not reason.strip():
+        raise BadInput(
+            "approved without a reason",
+            where=run,
+            kept="what was answered before; this is not put down",
+            todo="clear `ask` and answer it again, with a reason",
+        )
     store.answer(open_stores().engine, run, option, person, reason)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -29,38 +29,23 @@ from include.store.warehouse import PUBLISHED, Warehouse, clock, reading
 LOCK = "honours"
 LONGEST_NOTICE_DAYS = 90
 _KEPT = "the honours as they stand"
+_GONE = "no longer kept"
+_UNSOUND = ("blocked", "rolled_back", _GONE)
 
 
 def propose(year: int, generation: int | None, longer: int | None, *, run: str, holder: str) -> dict[str, Any]:
     """Put the honours of a generation (None: the current one) down as the roll of a year, with the days that it is to
-    stand in public.
+    stand in public. A run whose roll stands in public makes no other: what it asks next is of that one.
     """
     stores = open_stores()
-    days = _days(longer)
-    chosen = require_generation(stores.engine, generation)
-    if not chosen.as_of.year - 1 <= year <= chosen.as_of.year:
-        raise BadInput(
-            f"generation {chosen.id} of {chosen.as_of} cannot give the honours of {year}",
-            kept=_KEPT,
-            todo="choose a generation of that year or of the one after it",
-        )
-    entries = honoured(stores.engine, chosen.id)
-    if not entries:
-        raise BadInput(f"generation {chosen.id} honours nobody", kept=_KEPT, todo="choose one of a scheme with honours")
-    _require_open(stores, year, chosen.scheme_id)
-    said = {
-        "year": year,
-        "scheme_id": chosen.scheme_id,
-        "scheme_version": chosen.scheme_version,
-        "generation_id": chosen.id,
-        "as_of": chosen.as_of,
-        "content_sha": digest([asdict(one) for one in entries]),
-        "proposed_by": run,
-        "notice_days": days,
-    }
     with stores.lease(LOCK, holder) as lease:
-        roll = store.propose(stores.engine, lease, said, entries)
-    return {"year": year, "roll": roll.roll_id, "generation": chosen.id, "honoured": len(entries), "notice_days": days}
+        roll = next((one for one in rolls_of(run) if one.status == store.NOTICE), None)
+        if roll is None:
+            said, entries = _proposal(stores, year, generation, longer)
+            roll = store.propose(stores.engine, lease, said | {"proposed_by": run}, entries)
+    count = len(store.candidates(stores.engine, roll.roll_id))
+    told = {"year": roll.year, "roll": roll.roll_id, "generation": roll.generation_id}
+    return told | {"honoured": count, "notice_days": roll.notice_days}
 
 
 def answered(run: str, option: str, person: str | None, reason: str) -> None:
@@ -103,8 +88,8 @@ def freeze(*, run: str, holder: str) -> dict[str, Any]:
             )
         if roll.status == store.NOTICE:
             _require_over(roll)
-            back = store.held_back(store.objections(stores.engine, roll.roll_id))
-            left = [one for one in candidates if (one.uscc, one.honour) not in back]
+            back = store.held_back(stores.engine, roll, candidates)
+            left = [one for one in candidates if one not in back]
             if not left:
                 raise TerminalError(
                     "objections hold back every honour",
@@ -134,22 +119,40 @@ def year_of(year: int, scheme: str, warehouse: Warehouse | None = None) -> Year:
     return found
 
 
+def takes_objections(roll: Roll) -> bool:
+    """Does it stand in public today?"""
+    return roll.status == store.NOTICE and roll.notice_until is not None and business_date(clock()) <= roll.notice_until
+
+
+def hindrance(warehouse: Warehouse, roll: Roll) -> Literal["unsound", "unapproved"] | None:
+    """What would keep an open roll from freezing, whatever the day: what became of its generation, or that its approval
+    is asked for anew.
+    """
+    if roll.status not in (store.PROPOSED, store.NOTICE):
+        return None
+    if _status_below(warehouse, roll) in _UNSOUND:
+        return "unsound"
+    said = approval(warehouse, roll.proposed_by)
+    stands = said is not None and (said.about, said.answer) == (about(roll), APPROVE)
+    return None if stands or roll.status == store.PROPOSED else "unapproved"
+
+
 def object_to(year: int, scheme: str, uscc: str, honour: str, *, evidence: str, by: str) -> tuple[Objection, bool]:
     """Take an objection down while the roll stands in public, and whether it holds an honour of the roll back.
 
-    Somebody who is not on the roll may object too: that holds nothing back, and may come to an erratum.
+    It is to an honour of the year: on a roll that takes this one's place it holds the same honour back. To one who is
+    not on the roll it holds nothing back, and may come to an erratum.
     """
     engine, held = open_stores().engine, year_of(year, scheme)
     roll, code = held.roll, _code(uscc)
-    until = roll.notice_until
-    when = "not any more" if roll.status == store.REJECTED else f"until {until}" if until else "not yet"
-    if roll.status != store.NOTICE or until is None or business_date(clock()) > until:
-        raise BadInput(
-            f"it stands in public {when}, and takes objections then only",
-            where=_name(roll),
-            kept=_KEPT,
-            todo="once it is frozen, `honours erratum` corrects it",
-        )
+    if not takes_objections(roll):
+        until = roll.notice_until
+        when = "not any more" if roll.status == store.REJECTED else f"until {until}" if until else "not yet"
+        what = f"it stands in public {when}, and takes objections then only"
+        todo = "once it is frozen, `honours erratum` corrects it"
+        if roll.status == store.FROZEN:
+            what, todo = "it is frozen and takes no objections", "correct it: `honours erratum`"
+        raise BadInput(what, where=_name(roll), kept=_KEPT, todo=todo)
     _require_honour(held, honour)
     raised = store.object_to(engine, roll.roll_id, code, honour, evidence=evidence, by=by)
     return raised, (code, honour) in {(one.uscc, one.honour) for one in held.entries}
@@ -165,7 +168,7 @@ def settle(number: int, outcome: str, *, evidence: str, by: str) -> Objection:
     todo = "look at `honours objections`"
     for roll in store.rolls(engine):
         with store.deciding(engine, roll.roll_id) as connection:
-            said = store.objections(connection, roll.roll_id)
+            said = [one for one in store.objections(connection, roll) if one.roll_id == roll.roll_id]
             found = next((one for one in said if one.id == number and one.settles is None), None)
             if found and any(one.settles == number for one in said):
                 raise BadInput(f"objection {number} is settled already", kept=_KEPT, todo=todo)
@@ -175,8 +178,8 @@ def settle(number: int, outcome: str, *, evidence: str, by: str) -> Objection:
 
 
 def objections(year: int, scheme: str) -> list[Objection]:
-    """What was objected against the year's roll, and what became of it."""
-    return store.objections(open_stores().engine, year_of(year, scheme).roll.roll_id)
+    """What was objected to the year's rolls, and what became of it."""
+    return store.objections(open_stores().engine, year_of(year, scheme).roll)
 
 
 def correct(
@@ -211,16 +214,49 @@ def about(roll: Roll) -> str:
 
 def rolls_of(run: str) -> list[Roll]:
     """What a run proposed, the newest first."""
-    own = [one for one in store.rolls(open_stores().engine) if one.proposed_by == run]
+    return [one for one in store.rolls(open_stores().engine) if one.proposed_by == run]
+
+
+def roll_of(run: str) -> Roll:
+    """What a run asks about: its roll in public, so that the approval can be taken back; else its newest."""
+    own = rolls_of(run)
     if not own:
         raise TerminalError("no roll is of this run", where=run, kept=_KEPT, todo="trigger another run")
-    return own
+    return min(own, key=lambda roll: roll.status != store.NOTICE)
 
 
 def roll_asked(run: str) -> Roll:
-    """The roll of a run that its form asked about; before it asks, the run's newest."""
-    own, asked = rolls_of(run), approval(open_stores().engine, run)
-    return next((one for one in own if asked and asked.about == about(one)), own[0])
+    """The roll of a run that its form asked about; before it asks, the one that it will ask about."""
+    asked = approval(open_stores().engine, run)
+    return next((one for one in rolls_of(run) if asked and asked.about == about(one)), None) or roll_of(run)
+
+
+def _proposal(
+    stores: Stores, year: int, generation: int | None, longer: int | None
+) -> tuple[dict[str, Any], list[Entry]]:
+    """What is to be put down as a roll, if it may be."""
+    days = _days(longer)
+    chosen = require_generation(stores.engine, generation)
+    if not chosen.as_of.year - 1 <= year <= chosen.as_of.year:
+        raise BadInput(
+            f"generation {chosen.id} of {chosen.as_of} cannot give the honours of {year}",
+            kept=_KEPT,
+            todo="choose a generation of that year or of the one after it",
+        )
+    entries = honoured(stores.engine, chosen.id)
+    if not entries:
+        raise BadInput(f"generation {chosen.id} honours nobody", kept=_KEPT, todo="choose one of a scheme with honours")
+    _require_open(stores, year, chosen.scheme_id)
+    said = {
+        "year": year,
+        "scheme_id": chosen.scheme_id,
+        "scheme_version": chosen.scheme_version,
+        "generation_id": chosen.id,
+        "as_of": chosen.as_of,
+        "content_sha": digest([asdict(one) for one in entries]),
+        "notice_days": days,
+    }
+    return said, entries
 
 
 def _name(roll: Roll) -> str:
@@ -248,14 +284,22 @@ def require_generation(warehouse: Warehouse, wanted: int | None) -> Generation:
             kept=_KEPT,
             todo="look at `innopoints generations`",
         )
-    _require_sound(chosen)
+    _require_sound(chosen.id, chosen.status)
     return chosen
 
 
-def _require_sound(chosen: Generation) -> None:
-    if chosen.status in ("blocked", "rolled_back"):
+def _status_below(warehouse: Warehouse, roll: Roll) -> str:
+    """The status of the generation that a roll stands on; where it is not kept, nobody can tell what became of it."""
+    kept = {one.id: one.status for one in generations(warehouse)}
+    return kept.get(roll.generation_id, _GONE)
+
+
+def _require_sound(number: int, status: str) -> None:
+    if status in _UNSOUND:
         raise TerminalError(
-            f"generation {chosen.id} is {chosen.status}", kept=_KEPT, todo="propose from another generation"
+            f"generation {number} is {status}",
+            kept=_KEPT,
+            todo="propose from another generation: trigger another run",
         )
 
 
@@ -291,9 +335,7 @@ def _require_approved(stores: Stores, run: str) -> Roll:
     _require_approver(person, roll)
     require_may_stand(roll)
     if roll.status != store.FROZEN:
-        for one in generations(stores.engine):
-            if one.id == roll.generation_id:
-                _require_sound(one)
+        _require_sound(roll.generation_id, _status_below(stores.engine, roll))
     return roll
 
 

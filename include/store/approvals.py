@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Engine, Table
 from sqlalchemy.types import Integer, Text
 
-from include.store.warehouse import Moment, clock, metadata, reading, writing
+from include.store.warehouse import Moment, Warehouse, clock, metadata, reading, writing
 
 run_approval = Table(
     "run_approval",
@@ -60,9 +60,9 @@ def answer(engine: Engine, run: str, option: str, person: str | None, reason: st
         connection.execute(sa.update(run_approval).where(run_approval.c.id == newest).values(said))
 
 
-def approval(engine: Engine, run: str) -> Approval | None:
+def approval(warehouse: Warehouse, run: str) -> Approval | None:
     """What is known of the form of a run as it was put up last; None when it never asked."""
     query = sa.select(run_approval).where(run_approval.c.run == run).order_by(run_approval.c.id.desc()).limit(1)
-    with reading(engine) as connection:
+    with reading(warehouse) as connection:
         row = connection.execute(query).one_or_none()
     return Approval(**row._mapping) if row else None

@@ -203,12 +203,13 @@ class Erratum:
 
 @dataclass(frozen=True)
 class Year:
-    """The honours of a year under one scheme: a roll, its entries (frozen: what froze), the errata, and which rolls
-    stand or wait beside it.
+    """The honours of a year under one scheme: a roll, its entries (frozen: what froze), those of them that an objection
+    keeps from freezing, the errata, and which rolls stand or wait beside it.
     """
 
     roll: Roll
     entries: list[Entry]
+    held_back: list[Entry]
     errata: list[Erratum]
     beside: list[Roll]
 
@@ -248,8 +249,10 @@ def year_of(warehouse: Warehouse, year: int, scheme_id: str, roll_id: int | None
             return None
         beside = [one for one in standing if one.roll_id != roll.roll_id]
         if roll.status == FROZEN:
-            return Year(roll, frozen(connection, year, scheme_id), errata(connection, year, scheme_id), beside)
-        return Year(roll, candidates(connection, roll.roll_id), [], beside)
+            return Year(roll, frozen(connection, year, scheme_id), [], errata(connection, year, scheme_id), beside)
+        entries = candidates(connection, roll.roll_id)
+        back = held_back(connection, roll, entries) if roll.status in (PROPOSED, NOTICE) else []
+        return Year(roll, entries, back, [], beside)
 
 
 def rolls(warehouse: Warehouse, year: int | None = None, scheme_id: str | None = None) -> list[Roll]:
@@ -261,6 +264,13 @@ def rolls(warehouse: Warehouse, year: int | None = None, scheme_id: str | None =
         query = query.where(honour_roll.c.scheme_id == scheme_id)
     with reading(warehouse) as connection:
         return [Roll(**row._mapping) for row in connection.execute(query)]
+
+
+def stood_on(warehouse: Warehouse) -> set[int]:
+    """The generations of rolls that may still freeze."""
+    query = sa.select(honour_roll.c.generation_id).where(honour_roll.c.status.in_((PROPOSED, NOTICE)))
+    with reading(warehouse) as connection:
+        return set(connection.scalars(query))
 
 
 def candidates(warehouse: Warehouse, roll_id: int) -> list[Entry]:
@@ -282,30 +292,35 @@ def errata(warehouse: Warehouse, year: int, scheme_id: str) -> list[Erratum]:
         return [Erratum(**row._mapping) for row in connection.execute(query)]
 
 
-def objections(warehouse: Warehouse, roll_id: int) -> list[Objection]:
-    """What was objected against a roll and how it was settled, in its order."""
-    held = run_honour_objection.c
-    query = sa.select(run_honour_objection).where(held.roll_id == roll_id).order_by(held.id)
+def objections(warehouse: Warehouse, roll: Roll) -> list[Objection]:
+    """What was objected to any roll of a roll's year and scheme, and how it was settled, in its order."""
+    query = (
+        sa.select(run_honour_objection)
+        .join(honour_roll)
+        .where(honour_roll.c.year == roll.year, honour_roll.c.scheme_id == roll.scheme_id)
+        .order_by(run_honour_objection.c.id)
+    )
     with reading(warehouse) as connection:
         return [Objection(**row._mapping) for row in connection.execute(query)]
 
 
-def held_back(said: Sequence[Objection]) -> set[tuple[str, str]]:
-    """(uscc, honour) that an objection keeps from freezing: it was upheld, or nobody has settled it."""
-    outcomes = {one.settles: one.outcome for one in said if one.settles}
-    raised = (one for one in said if one.settles is None)
-    return {(one.uscc, one.honour) for one in raised if outcomes.get(one.id) != DISMISSED}
+def held_back(warehouse: Warehouse, roll: Roll, entries: Sequence[Entry]) -> list[Entry]:
+    """Of a roll's entries those that an objection of the year keeps from freezing: it was upheld, or nobody has settled
+    it. Against which roll of the year it was raised makes no difference.
+    """
+    said = objections(warehouse, roll)
+    dismissed = {one.settles for one in said if one.outcome == DISMISSED}
+    standing = {(one.uscc, one.honour) for one in said if one.settles is None and one.id not in dismissed}
+    return [one for one in entries if (one.uscc, one.honour) in standing]
 
 
 def propose(engine: Engine, lease: Lease, roll: dict[str, Any], entries: Sequence[Entry]) -> Roll:
-    """Add a roll; an earlier proposal of its year and scheme is superseded. A retry of a run finds its own roll, in
-    public or not.
-    """
+    """Add a roll; an earlier proposal of its year and scheme is superseded. A retry of a run finds its own."""
     of_year = sa.and_(honour_roll.c.year == roll["year"], honour_roll.c.scheme_id == roll["scheme_id"])
     with writing(engine) as connection:
         lease.assert_held(connection)
         for held in rolls(connection, roll["year"], roll["scheme_id"]):
-            if held.status in (PROPOSED, NOTICE) and roll.items() <= vars(held).items():
+            if held.status == PROPOSED and roll.items() <= vars(held).items():
                 return held
         _supersede(connection, sa.and_(of_year, honour_roll.c.status == PROPOSED))
         made = sa.insert(honour_roll).values(**roll, proposed_at=clock(), status=PROPOSED)
@@ -325,13 +340,21 @@ def announce(engine: Engine, lease: Lease, roll: Roll, until: date) -> Roll:
 
 def freeze(engine: Engine, lease: Lease, roll: Roll, entries: Sequence[Entry], frozen_sha: str) -> Roll:
     """What is left of a roll is frozen, once and for all; a proposal of the year that still waits has come too late.
-    The roll is moved last: from then on the database takes nothing more for the year.
+    The roll is moved last: from then on the database takes nothing more for the year. A row that stood there before is
+    refused here, where nothing is committed yet.
     """
     of_year = {"year": roll.year, "scheme_id": roll.scheme_id, "roll_id": roll.roll_id}
     waiting = [honour_roll.c[name] == of_year[name] for name in ("year", "scheme_id")]
     with writing(engine) as connection:
         lease.assert_held(connection)
         connection.execute(sa.insert(frozen_honours), [of_year | asdict(one) for one in entries])
+        if frozen(connection, roll.year, roll.scheme_id) != list(entries):
+            raise TerminalError(
+                "frozen_honours holds rows that are not of this roll",
+                where=f"honours of {roll.year}, {roll.scheme_id}, roll {roll.roll_id}",
+                kept="the roll in public; nothing is frozen",
+                todo="let the owner of the database lift its trigger and remove them, then clear `freeze`",
+            )
         _supersede(connection, sa.and_(*waiting, honour_roll.c.status == PROPOSED))
         return _move(connection, roll, status=FROZEN, frozen_at=clock(), frozen_sha=frozen_sha)
 

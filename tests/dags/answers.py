@@ -15,8 +15,8 @@ Act = Callable[[Any, Any], None]
 """What somebody does to the task that asks: it and a session of Airflow's database."""
 
 
-def answer(option: str, who: dict[str, str] | None, reason: str) -> Act:
-    """Answer the form; nobody: what the scheduler does when its time has run out."""
+def answer(option: str, who: dict[str, str] | None, reason: str, **more: str) -> Act:
+    """Answer the form, with `more` than it asks for; nobody: what the scheduler does when its time has run out."""
 
     def act(instance: Any, session: Any) -> None:
         from airflow.models.hitl import HITLDetail
@@ -26,7 +26,7 @@ def answer(option: str, who: dict[str, str] | None, reason: str) -> Act:
 
         detail = session.scalars(select(HITLDetail).where(HITLDetail.ti_id == instance.id)).one()
         detail.chosen_options, detail.responded_by = [option], who
-        detail.params_input, detail.responded_at = {"reason": reason}, datetime.now(UTC)
+        detail.params_input, detail.responded_at = {"reason": reason, **more}, datetime.now(UTC)
         event = TriggerEvent(detail.as_resume_event_payload(timedout=who is None))
         handle_event_submit(event, task_instance=instance, session=session)
 

@@ -96,6 +96,27 @@ def test_rejected_or_left_alone_nothing_is_announced_and_it_is_put_down(
     assert status(engine) == "rejected"
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        answer("Approve", CHEN, "长" * 501),
+        answer("Reject", CHEN, "长" * 501),
+        answer("Approve", CHEN, "已核", extra="x"),
+        answer("Approve", CHEN, " "),
+        answer("Delete", CHEN, "已核"),
+    ],
+    ids=["too long", "too long a no", "one key more", "no reason", "no such option"],
+)
+def test_an_answer_that_is_not_what_the_form_asks_for_is_none(
+    dags: dict[str, Any], engine: Engine, caplog: pytest.LogCaptureFixture, given: Any
+) -> None:
+    state, states = run_among(dags["innopoints_honours"], FORM, given)
+    assert (state, states["ask"], states["announce"]) == ("failed", "failed", "upstream_failed")
+    assert (answers(engine), status(engine)) == ([(None, None, None)], "proposed")
+    assert "do: clear `ask` and answer it again" in caplog.text
+    assert "长长" not in caplog.text
+
+
 def test_the_form_is_for_those_who_may_approve_and_who_else_answers_is_put_down_and_refused(
     dags: dict[str, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,18 +166,22 @@ def test_the_days_are_those_that_were_approved_whatever_an_xcom_says(dags: dict[
     assert (state, str(store.rolls(engine)[0].notice_until)) == ("success", "2026-12-12")
 
 
+@pytest.mark.parametrize("cleared", [("ask",), ("propose", "ask")], ids="+".join)
 def test_an_approval_taken_back_takes_the_roll_out_of_the_notice(
-    dags: dict[str, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
+    dags: dict[str, Any], engine: Engine, monkeypatch: pytest.MonkeyPatch, cleared: tuple[str, ...]
 ) -> None:
     from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
     from airflow.utils.session import create_session
 
-    def clear_ask_meanwhile(self: Any, context: Any) -> None:
+    def clear_meanwhile(self: Any, context: Any) -> None:
         assert status(engine) == "notice"
+        rows = town()
+        rows["honours"] = rows["honours"][:1]
+        put(engine, rows)  # another night is published meanwhile
         with create_session() as session:
-            clear("ask")(context["ti"], session)
+            clear(*cleared)(context["ti"], session)
 
-    monkeypatch.setattr(DateTimeSensorAsync, "execute", clear_ask_meanwhile)
+    monkeypatch.setattr(DateTimeSensorAsync, "execute", clear_meanwhile)
     taken_back = answer("Reject", CHEN, "发现材料有误")
     _, states = run_among(dags["innopoints_honours"], FORM, answer(*YES), taken_back)
     assert states["freeze"] != "success"
@@ -222,8 +247,9 @@ def test_what_the_form_shows_is_the_difference_and_a_link_to_the_roll(dags: dict
     subject, body = form().subject, str(form().body)
     assert subject == "Honours of 2026, roll 1: announce? 是否公示2026年度荣誉？"
     assert "2 honours from generation 1 as of 2026-11-23" in body
-    assert "nothing is frozen for 2025" in body
-    assert "标兵企业: 2 stay, 0 new, 0 gone" in body
+    assert "名单共 2 项，出自代次 1，数据日期 2026-11-23" in body
+    assert "nothing is frozen 上年未定榜" in body
+    assert "标兵企业: 2 stay 保留, 0 new 新增, 0 gone 退出" in body
     assert "/points/honours/2026?scheme=changzhou_v1&roll=1" in body
     assert not [one["name"] for one in town()["enterprise_profile"] if one["name"] in str(xcom_of("propose"))]
 

@@ -22,7 +22,7 @@ from include.portal.published import Reader
 from include.steps import honours
 from include.steps.approval import asked
 from include.steps.stores import open_stores
-from include.store.warehouse import writing
+from include.store.warehouse import generation, writing
 from tests.portal.conftest import code, put, town
 from tests.portal.test_pages import cells
 from tests.portal.test_runs import rows as rows_of
@@ -51,7 +51,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: dict[str, dat
 
 def approve(run: str = RUN) -> None:
     asked(run, honours.about(honours.roll_asked(run)))
-    honours.answered(run, "Approve", "chen", "")
+    honours.answered(run, "Approve", "chen", "已核")
 
 
 def announce() -> None:
@@ -90,6 +90,65 @@ def test_the_page_says_where_the_roll_stands(
     assert "常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司" in shown
     assert "<script" not in shown
     assert "/points/honours/2026?scheme=changzhou_v1" in get(desk, engine, "/honours").text
+
+
+def test_the_page_says_what_would_freeze_and_which_honour_an_objection_holds_back(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    announce()
+    assert (
+        "On the day after, 2 honours freeze; objections hold 0 back" in get(desk, engine, "/honours/2026?lang=en").text
+    )
+    honours.object_to(2026, SCHEME, code(3), HONOUR, evidence="来信举报", by="匿名甲")
+    shown = get(desk, engine, "/honours/2026?lang=en").text
+    assert "On the day after, 1 honours freeze; objections hold 1 back" in shown
+    assert "次日定榜 1 项，因异议暂缓 1 项" in get(desk, engine, "/honours/2026").text
+    assert [(row[0], row[3]) for row in rows_of(shown)[:2]] == [
+        (HONOUR, code(0)),
+        (f"{HONOUR} (held back by an objection)", code(3)),
+    ]
+    found = get(desk, engine, "/api/honours/2026")
+    assert [(one["uscc"], one["held_back"]) for one in found.json()["entries"]] == [(code(0), False), (code(3), True)]
+    assert (found.json()["takes_objections"], found.json()["hindrance"]) == (True, None)
+    text = get(desk, engine, "/honours/2026.csv").content.decode("utf-8-sig")
+    assert [row["erratum"] for row in csv.DictReader(io.StringIO(text))] == ["", "held_back"]
+    for told in (shown, found.text, text):
+        assert "举报" not in told
+        assert "匿名" not in told
+    of_one = get(desk, engine, "/honours/2026?lang=en", Reader("officer", frozenset({"320411"}))).text
+    assert "1 honours freeze; objections hold 0 back" in of_one, "of the reader's districts"
+    honours.settle(1, "dismissed", evidence="已核", by="王工")
+    assert "held back by an objection" not in get(desk, engine, "/honours/2026?lang=en").text
+
+
+def test_after_its_last_day_a_roll_takes_no_objections_and_says_so(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    announce()
+    clock["now"] = AFTERWARDS
+    shown = get(desk, engine, "/honours/2026?lang=en").text
+    assert "The notice is over, objections were taken until 2026-12-07" in shown
+    assert "open to objections" not in shown
+    assert get(desk, engine, "/api/honours/2026").json()["takes_objections"] is False
+
+
+def test_a_roll_that_will_not_freeze_says_so(
+    engine: Engine, desk: Callable[..., TestClient], clock: dict[str, datetime]
+) -> None:
+    announce()
+    asked(RUN, honours.about(honours.roll_asked(RUN)))  # `ask` was cleared
+    assert "待重新答复，未获批准不定榜" in get(desk, engine, "/honours/2026").text
+    assert get(desk, engine, "/api/honours/2026").json()["hindrance"] == "unapproved"
+    honours.answered(RUN, "Approve", "chen", "已核")
+    assert get(desk, engine, "/api/honours/2026").json()["hindrance"] is None
+    put(engine, town())
+    with writing(engine) as connection:
+        connection.execute(sa.update(generation).where(generation.c.generation_id == 1).values(status="rolled_back"))
+    for lang, line in (("en", "It will not freeze: its generation"), ("zh", "不会定榜：所依据的代次")):
+        shown = get(desk, engine, f"/honours/2026?lang={lang}").text
+        assert line in shown
+        assert "honours freeze" not in shown
+    assert get(desk, engine, "/api/honours/2026").json()["hindrance"] == "unsound"
 
 
 def test_a_proposal_is_shown_beside_what_stands_in_public(
@@ -215,6 +274,9 @@ def test_the_page_lists_who_is_new_and_who_is_gone(
     honours.announce(**of_last)
     clock["now"] = AFTERWARDS
     honours.freeze(**of_last)
+    told = {"reference": "常科发〔2026〕3号", "evidence": "材料不实", "by": "李工"}
+    honours.correct(2025, SCHEME, code(0), HONOUR, "withdrawn", **told)
+    honours.correct(2025, SCHEME, code(1), HONOUR, "granted", **told)
     rows = town()
     rows["honours"] = [
         {"uscc": code(0), "honour": HONOUR, "place": 1, "reason": "第1名", "robust": True},
@@ -223,17 +285,27 @@ def test_the_page_lists_who_is_new_and_who_is_gone(
     put(engine, rows)
     honours.propose(2026, None, None, run=RUN, holder="test")
     put(engine, town())  # of 标兵企业 the first stays and the fourth, on tonight's list again, is not on the roll
-    gone, new = (
-        f"1  常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司  {code(3)}",
-        f"1  常州青禾软件有限公司  {code(5)}",
+    first_of, second, fourth, sixth = (
+        f"常州恒创液压机械有限公司  {code(0)}",
+        f"常州恒创精密有限公司  {code(1)}",
+        f"常州&lt;script&gt;alert(1)&lt;/script&gt;有限公司  {code(3)}",
+        f"常州青禾软件有限公司  {code(5)}",
     )
-    whole = [[HONOUR, "1", "0", gone], ["新锐企业", "0", new, "0"]]
-    assert compared(get(desk, engine, "/honours/2026").text) == {"since_last_year": whole, "beside_tonight": whole}
-    of_one = [[HONOUR, "0", "0", gone]]
+    newcomers = ["新锐企业", "0", f"1  {sixth}", "0"]
+    assert compared(get(desk, engine, "/honours/2026").text) == {
+        # last year the first was taken back and the second granted, by errata
+        "since_last_year": [[HONOUR, "0", f"1  {first_of}", f"2  {fourth}  {second}"], newcomers],
+        "beside_tonight": [[HONOUR, "1", "0", f"1  {fourth}"], newcomers],
+    }
+    of_one = [[HONOUR, "0", "0", f"1  {fourth}"]]
     shown = get(desk, engine, "/honours/2026", Reader("li", frozenset({"320412"}))).text
     assert compared(shown) == {"since_last_year": of_one, "beside_tonight": of_one}
     assert code(0) not in shown
     assert code(5) not in shown
+    with writing(engine) as connection:
+        connection.execute(sa.text("DROP TRIGGER frozen_honours_no_delete"))
+        connection.execute(sa.text("DELETE FROM frozen_honours WHERE place = 2"))
+    assert get(desk, engine, "/honours/2026").status_code == 503, "a list that was changed is not compared with"
 
 
 @pytest.mark.parametrize(
@@ -252,6 +324,29 @@ def test_a_year_that_is_not_there_is_a_plain_page(
 ) -> None:
     for where in (path, *(["/api" + path] if "." not in path else [])):
         assert get(desk, engine, where).status_code == status
+
+
+@pytest.mark.parametrize("where", ["/honours/2026", "/api/honours/2026", "/rankings", "/api/lists/标兵企业"])
+@pytest.mark.parametrize("wrong", ["none", "0", "1.5", str(2**40)])
+def test_what_cannot_be_understood_in_an_address_is_named_in_both_languages(
+    engine: Engine, desk: Callable[..., TestClient], where: str, wrong: str
+) -> None:
+    name = "roll" if "honours" in where else "generation"
+    lines = ("地址中有无法理解的参数：", "The address holds what cannot be understood:")
+    for lang, line in zip(("zh", "en"), lines, strict=True):
+        answer = get(desk, engine, f"{where}?lang={lang}&{name}={wrong}")
+        assert answer.status_code == 422
+        told = answer.json()["message"] if where.startswith("/api/") else answer.text
+        assert f"{line} {name}" in told
+        assert "constrained" not in told
+
+
+def test_a_roll_that_the_year_does_not_have_is_told(engine: Engine, desk: Callable[..., TestClient]) -> None:
+    assert "No such roll in this year under this scheme: 99" in get(desk, engine, "/honours/2026?lang=en&roll=99").text
+    assert "这一年、这个方案没有这份名单： 99" in get(desk, engine, "/honours/2026?roll=99").text
+    answer = get(desk, engine, "/api/honours/2026?roll=99")
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown_roll")
+    assert get(desk, engine, "/api/honours/2025?roll=1").json()["error"] == "unknown_year"
 
 
 def test_the_commands_take_objections_and_errata_down(engine: Engine, clock: dict[str, datetime]) -> None:

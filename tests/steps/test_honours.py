@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from include.kernel.errors import BadInput, InnopointsError, TerminalError
+from include.publish.generations import prune, rollback
 from include.publish.honours import difference, digest, notice_days
 from include.steps import honours, honours_question
 from include.steps.approval import answered, asked
@@ -21,7 +22,7 @@ from include.steps.honours_question import question
 from include.steps.stores import open_stores
 from include.store import honours as store
 from include.store.approvals import run_approval
-from include.store.warehouse import generation, reading, writing
+from include.store.warehouse import PUBLISHED, clock, generation, reading, writing
 from tests.portal.conftest import code, put, town
 
 RUN, SCHEME, HONOUR = "innopoints_honours/manual__1", "changzhou_v1", "标兵企业"
@@ -56,9 +57,9 @@ def answers(engine: Engine) -> list[sa.Row]:
         return list(connection.execute(sa.select(run_approval).order_by(run_approval.c.id)))
 
 
-def approve(run: str = RUN, person: str | None = "chen", option: str = "Approve") -> None:
+def approve(run: str = RUN, person: str | None = "chen", option: str = "Approve", reason: str = "已核") -> None:
     asked(run, honours.about(honours.roll_asked(run)))
-    honours.answered(run, option, person, "已核")
+    honours.answered(run, option, person, reason)
 
 
 def announce(run: str = RUN) -> dict[str, Any]:
@@ -131,6 +132,18 @@ def test_nothing_is_announced_without_the_yes_of_somebody_with_a_name(
     assert store.rolls(engine)[0].status == ("rejected" if option == "Reject" else "proposed")
 
 
+@pytest.mark.parametrize("reason", ["", " \n"], ids=["none", "blank"])
+def test_an_approval_wants_a_reason_and_a_rejection_none(engine: Engine, reason: str) -> None:
+    propose()
+    with pytest.raises(BadInput, match=r"approved without a reason .* clear `ask`"):
+        approve(reason=reason)
+    assert [one.answer for one in answers(engine)] == [None]
+    with pytest.raises(TerminalError, match="no recorded approval"):
+        announce()
+    approve(option="Reject", reason=reason)
+    assert store.rolls(engine)[0].status == "rejected"
+
+
 def test_a_question_that_was_never_answered_and_one_that_was_never_asked_approve_nothing(engine: Engine) -> None:
     propose()
     with pytest.raises(TerminalError, match="no recorded approval"):
@@ -159,12 +172,12 @@ def test_freezing_asks_for_the_approval_too(engine: Engine, monkeypatch: pytest.
 def test_an_approval_of_something_else_or_in_another_run_does_not_count(engine: Engine) -> None:
     propose()
     asked(RUN, "roll 1 of something else")
-    answered(RUN, "Approve", "chen", "")
+    answered(RUN, "Approve", "chen", "已核")
     with pytest.raises(TerminalError, match="something else was approved"):
         announce()
     other = "innopoints_honours/manual__2"
     asked(other, honours.about(honours.roll_asked(RUN)))
-    answered(other, "Approve", "chen", "")
+    answered(other, "Approve", "chen", "已核")
     with pytest.raises(TerminalError, match="no roll is of this run"):
         announce(run=other)
 
@@ -209,6 +222,31 @@ def test_an_approval_taken_back_in_the_notice_takes_the_roll_out_of_it(
         question(RUN, "http://pages")
 
 
+def test_a_run_whose_roll_is_in_public_makes_no_second_one_and_its_approval_can_be_taken_back(engine: Engine) -> None:
+    proposed = in_public()
+    rows = town()
+    rows["honours"] = rows["honours"][:1]
+    put(engine, rows)
+    assert propose() == proposed  # `propose` was cleared, and another generation is current now
+    assert question(RUN, "http://pages").about == honours.about(honours.roll_asked(RUN))
+    approve(option="Reject", person="wang")
+    assert [(one.roll_id, one.status) for one in store.rolls(engine)] == [(1, "rejected")]
+
+
+def test_a_run_with_a_newer_proposal_beside_its_roll_in_public_asks_about_what_is_in_public(engine: Engine) -> None:
+    in_public()
+    beside = "innopoints_honours/manual__2"
+    propose(run=beside)
+    with writing(engine) as connection:  # as a version of before left it
+        made = sa.update(store.honour_roll).where(store.honour_roll.c.proposed_by == beside)
+        connection.execute(made.values(proposed_by=RUN))
+    shown = question(RUN, "http://pages")
+    assert shown.about.startswith("roll 1 ")
+    asked(RUN, shown.about)
+    honours.answered(RUN, "Reject", "wang", "")
+    assert [(one.roll_id, one.status) for one in store.rolls(engine)] == [(2, "proposed"), (1, "rejected")]
+
+
 def test_what_froze_is_not_rejected_any_more(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen(monkeypatch)
     approve(option="Reject")
@@ -242,7 +280,7 @@ def test_the_days_in_public_are_what_was_proposed_and_part_of_what_is_approved(e
     assert "12 days" in shown.body
     assert shown.about in shown.body
     asked(RUN, shown.about.replace("12 days", "7 days"))
-    honours.answered(RUN, "Approve", "chen", "")
+    honours.answered(RUN, "Approve", "chen", "已核")
     with pytest.raises(TerminalError, match="something else was approved"):
         announce()
     approve()
@@ -274,6 +312,38 @@ def test_a_roll_whose_generation_was_rolled_back_is_not_announced(engine: Engine
         announce()
 
 
+def test_the_generation_of_an_open_roll_is_kept_so_that_a_roll_back_is_known_to_the_end_of_the_longest_notice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = put(engine, town())
+    propose(days=honours.LONGEST_NOTICE_DAYS)
+    approve()
+    announce()
+    rollback(engine, 1, by="wang", reason="数据有误")
+    assert prune(engine, now=clock() + timedelta(days=200)) == []
+    at(monkeypatch, AFTERWARDS + timedelta(days=100))
+    with pytest.raises(TerminalError, match=f"generation {wrong} is rolled_back"):
+        freeze()
+    approve(option="Reject")
+    assert prune(engine, now=clock() + timedelta(days=200)) == [wrong]
+
+
+def test_a_roll_whose_generation_is_not_kept_does_not_freeze_and_one_that_froze_stays(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen(monkeypatch, 2025, run="innopoints_honours/manual__0")
+    at(monkeypatch, APPROVED_ON)
+    in_public()
+    put(engine, town())
+    with writing(engine) as connection:  # as a version of before did
+        for table in (*PUBLISHED.values(), generation):
+            connection.execute(sa.delete(table).where(table.c.generation_id == 1))
+    at(monkeypatch, AFTERWARDS)
+    with pytest.raises(TerminalError, match=r"generation 1 is no longer kept .* trigger another run"):
+        freeze()
+    assert freeze("innopoints_honours/manual__0")["frozen"] == 2
+
+
 def test_the_nightly_lists_of_later_nights_change_nothing_of_a_roll(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,13 +370,54 @@ def test_the_difference_to_last_year_and_to_tonight_is_counted(engine: Engine, m
     shown = question(RUN, "http://pages").body
     # of 标兵企业 the first stays and the fourth goes; 新锐企业 is new
     told = f"""
-- 标兵企业: 1 stay, 0 new, 1 gone
+- 标兵企业: 1 stay 保留, 0 new 新增, 1 gone 退出
   - gone 退出: {FOURTH}
-- 新锐企业: 0 stay, 1 new, 0 gone
+- 新锐企业: 0 stay 保留, 1 new 新增, 0 gone 退出
   - new 新增: 常州青禾软件有限公司
 """
     assert shown.count(told) == 2  # since last year, and beside tonight
     assert f"http://pages/honours/2026?scheme={SCHEME}&roll=2" in shown
+
+
+def test_last_year_is_compared_as_it_is_in_force_with_its_errata(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen(monkeypatch, 2025, run="innopoints_honours/manual__0")
+    told: dict[str, Any] = {"reference": "常科发〔2026〕3号", **WHY}
+    honours.correct(2025, SCHEME, code(0), HONOUR, "withdrawn", **told)
+    honours.correct(2025, SCHEME, code(5), HONOUR, "granted", **told)
+    at(monkeypatch, APPROVED_ON)
+    propose()
+    since, _, beside = question(RUN, "http://pages").body.partition("**Beside")
+    # the first lost it and has it again; 青禾 was granted it and is not on the roll; the fourth keeps it
+    assert f"- {HONOUR}: 1 stay 保留" in since
+    assert "new 新增: 常州恒创液压机械有限公司" in since
+    assert "gone 退出: 常州青禾软件有限公司" in since
+    assert f"- {HONOUR}: 2 stay 保留" in beside
+
+
+def test_a_form_does_not_compare_with_a_list_that_was_changed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch, 2025, run="innopoints_honours/manual__0")
+    change_what_froze(engine)
+    at(monkeypatch, APPROVED_ON)
+    propose()
+    with pytest.raises(TerminalError, match="no longer what their digest says"):
+        question(RUN, "http://pages")
+
+
+def test_a_form_says_which_districts_its_generation_has_no_result_of_that_day_of(engine: Engine) -> None:
+    note = "last good result of 320411 (2026-11-20), 320404 (2026-11-19); no result of 320412; anna accepted the drift"
+    propose()
+    assert "no result" not in question(RUN, "http://pages").body.lower()
+    with writing(engine) as connection:
+        connection.execute(sa.update(generation).values(reason=note))
+    shown = question(RUN, "http://pages").body
+    assert (
+        "沿用上次结果: 新北区 Xinbei (Changzhou National High-tech Zone) (2026-11-20), 钟楼区 Zhonglou (2026-11-19)\n"
+        in shown
+    )
+    assert "没有结果: 武进区 Wujin\n" in shown
+    assert "anna" not in shown
 
 
 def test_a_form_names_as_many_as_fit_and_counts_the_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,6 +461,38 @@ def test_a_settled_objection_does_as_it_was_settled(
     assert freeze()["frozen"] == frozen_rows
 
 
+@pytest.mark.parametrize(("outcome", "frozen_rows"), [(None, 1), ("upheld", 1), ("dismissed", 2)])
+def test_an_objection_holds_the_honour_back_on_the_roll_that_replaces_the_one_it_was_made_to(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, outcome: str | None, frozen_rows: int
+) -> None:
+    in_public()
+    honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    honours.object_to(2026, SCHEME, code(5), HONOUR, **WHY)  # one who is on neither roll
+    put(engine, town())
+    other = "innopoints_honours/manual__2"
+    propose(run=other)
+    assert "1 held back by objections" in question(other, "http://pages").body
+    approve(other)
+    announce(other)
+    if outcome:
+        honours.settle(1, outcome, **WHY)
+    assert [(one.id, one.roll_id) for one in honours.objections(2026, SCHEME) if one.settles is None] == [
+        (1, 1),
+        (2, 1),
+    ]
+    at(monkeypatch, AFTERWARDS)
+    assert (freeze(other)["frozen"], freeze(other)["held_back"]) == (frozen_rows, 2 - frozen_rows)
+
+
+def test_an_objection_of_another_year_holds_nothing_back(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_public(2025)
+    honours.object_to(2025, SCHEME, code(3), HONOUR, **WHY)
+    other = "innopoints_honours/manual__2"
+    in_public(run=other)
+    at(monkeypatch, AFTERWARDS)
+    assert freeze(other)["frozen"] == 2
+
+
 def test_where_objections_hold_everything_back_nothing_freezes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     in_public()
     for place in (0, 3):
@@ -371,6 +514,9 @@ def test_objections_are_taken_from_the_announcement_to_the_last_day_and_no_longe
     honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
     at(monkeypatch, AFTERWARDS)
     with pytest.raises(BadInput, match="stands in public until 2026-12-07"):
+        honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
+    freeze()
+    with pytest.raises(BadInput, match=r"it is frozen and takes no objections .* correct it: `honours erratum`"):
         honours.object_to(2026, SCHEME, code(3), HONOUR, **WHY)
 
 
@@ -404,17 +550,43 @@ def test_frozen_honours_are_refused_any_change_by_the_database_itself(
     assert held.roll.frozen_sha == digest([vars(one) for one in held.entries])
 
 
-def test_a_change_made_with_the_trigger_off_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    frozen(monkeypatch)
+def change_what_froze(engine: Engine) -> None:
     with writing(engine) as connection:
         if engine.dialect.name == "sqlite":
             connection.execute(sa.text("DROP TRIGGER frozen_honours_no_update"))
         else:
             connection.execute(sa.text("DROP TRIGGER never_changes ON publish.frozen_honours"))
         connection.execute(sa.update(store.frozen_honours).values(place=1))
+
+
+def test_a_change_made_with_the_trigger_off_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(monkeypatch)
+    change_what_froze(engine)
     for read in (lambda: honours.year_of(2026, SCHEME), freeze):
         with pytest.raises(TerminalError, match="no longer what their digest says"):
             read()
+
+
+def test_a_row_that_stands_there_before_the_freeze_freezes_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_public()
+    stray = {**vars(store.candidates(engine, 1)[0]), "uscc": code(5), "year": 2026, "scheme_id": SCHEME, "roll_id": 1}
+    with writing(engine) as connection:
+        connection.execute(sa.insert(store.frozen_honours).values(stray))
+    at(monkeypatch, AFTERWARDS)
+    for _ in range(2):
+        with pytest.raises(TerminalError, match=r"rows that are not of this roll .* nothing is frozen"):
+            freeze()
+    assert [one.status for one in store.rolls(engine)] == ["notice"]
+    assert [one.uscc for one in store.frozen(engine, 2026, SCHEME)] == [code(5)]
+    with writing(engine) as connection:  # what the message says
+        if engine.dialect.name == "sqlite":
+            connection.execute(sa.text("DROP TRIGGER frozen_honours_no_delete"))
+        else:
+            connection.execute(sa.text("DROP TRIGGER never_changes ON publish.frozen_honours"))
+        connection.execute(sa.delete(store.frozen_honours))
+    assert freeze()["frozen"] == 2
 
 
 def test_two_officers_at_once_add_one_erratum_and_one_settlement(
