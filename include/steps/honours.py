@@ -95,7 +95,7 @@ def freeze(*, run: str, holder: str) -> dict[str, Any]:
                     "objections hold back every honour",
                     where=_name(roll),
                     kept=_KEPT,
-                    todo="settle them, or propose anew",
+                    todo="settle those that are open; what is upheld stays out of every roll of the year",
                 )
             roll = store.freeze(stores.engine, lease, roll, left, digest([asdict(one) for one in left]))
     frozen = year_of(roll.year, roll.scheme_id).entries
