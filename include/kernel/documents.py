@@ -78,8 +78,8 @@ def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
 def _timestamp(loader: Loader, node: yaml.ScalarNode) -> Any:
     try:
         return loader.construct_yaml_timestamp(node)
-    except ValueError as error:
-        raise _refused(f"{node.value!r:.40}: {error}", node.start_mark) from None
+    except (ValueError, AttributeError):
+        raise _refused(f"{node.value!r:.40} is no date", node.start_mark) from None
 
 
 Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
@@ -111,7 +111,7 @@ def parse_yaml(text: str, where: str, *, kept: str = "", loader: type[Loader] = 
     """Like `read_yaml`, of a text."""
     try:
         return yaml.load(text, Loader=loader)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, KeyError) as error:  # KeyError: what a tag calls a yes/no, and is none
         what = f"not readable YAML: {_one_line(error)}"
         raise BadInput(what, where=where, kept=kept, todo="correct the file") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from include.kernel.irrational import TooLarge
 from include.points.outcome import Facts, Outcome, own_side, read_by
 from include.schemes.compile import value_name
 from include.schemes.decided import is_decided
@@ -32,18 +33,31 @@ def interval(
 
 def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: Facts) -> Span:
     missing = {name for name in line.inputs if facts[name] is None}
-    known = is_decided(line.formula.root, facts, missing)
+    known, value = _decided(line, facts, missing)
     excusable = line.applicable is not None and not is_decided(line.applicable.root, facts, missing)
-    chosen = line.curve.chosen_by not in missing or outcome.unrounded is None
-    if _is_without(line, facts, missing) or (known and not excusable and chosen):
+    nothing = known and value is None
+    if _is_without(line, facts, missing) or (
+        known and not excusable and (nothing or line.curve.chosen_by not in missing)
+    ):
         return _final(outcome)
+    if nothing:
+        return Span(None, None, frozenset({NOT_HELD, NOT_APPLICABLE}), excusable)
     if isinstance(line.shape, Bands):
-        outcomes = _choices(line, line.shape, facts, outcome.unrounded if known else None)
+        outcomes = _choices(line, line.shape, facts, None if value is None else Fraction(value))
     else:
         outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
     reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, _asked(line)))}
     absences = frozenset(reason for reason, may_be in reasons.items() if may_be)
     return as_shown(Span(min(outcomes), max(outcomes), absences, excusable), compiled.rule.round_indicators)
+
+
+def _decided(line: TreeLine, facts: Facts, missing: set[str]) -> tuple[bool, Fraction | bool | None]:
+    """Whether the formula's value is final, and it. What is too large for it is refused where it is asked for."""
+    try:
+        final = is_decided(line.formula.root, facts, missing)
+        return final, line.formula.exact(facts) if final else None
+    except TooLarge:
+        return False, None
 
 
 def _is_without(line: TreeLine, facts: Facts, missing: set[str]) -> bool:
@@ -141,7 +155,7 @@ def _node_span(
         waits |= bool(open_members) and all(outcomes[name].points is None for name in members)
         if not waits and is_decided(node.formula.root, read, changing):
             final = _final(outcomes[node.id])
-            return decided_span(final, members) if open_members or changing else final
+            return decided_span(final, members, handling) if open_members or changing else final
         known = {
             name: Reach(value, value) for name, value in read.items() if value is not None and name not in changing
         }

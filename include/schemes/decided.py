@@ -6,13 +6,28 @@ from collections.abc import Mapping, Set
 from fractions import Fraction
 
 from include.kernel.irrational import TooLarge
-from include.schemes.expression import Case, Choice, Logic, Measure, Node, Value, walk
+from include.schemes.expression import (
+    Absolute,
+    Arithmetic,
+    Cagr,
+    Case,
+    Choice,
+    Comparison,
+    Irrational,
+    Logic,
+    Measure,
+    Node,
+    Ratio,
+    Value,
+    walk,
+)
 from include.schemes.formula_exact import node_value
 
 
 def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: Set[str]) -> bool:
     """No value of the `open_ones` would change what the node gives: a fallback behind what is held, the other side of
-    an `or` that holds, or whatever stands on nothing else. A no may be too careful: 0 x anything is not looked through.
+    an `or` that holds, a division by zero, or whatever stands on nothing else. A no may be too careful: 0 x anything is
+    not looked through.
     """
     if all(part.name not in open_ones for part in walk(node) if isinstance(part, Measure)):
         return True
@@ -46,4 +61,8 @@ def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: S
                 if not final or value is not None:
                     return final
             return True
+        case Ratio() | Arithmetic() | Comparison() | Cagr() | Irrational() | Absolute():
+            answers = [answer(part) for part in node.children()]
+            by_zero = isinstance(node, Ratio) and answers[1] == (True, 0)
+            return by_zero or (True, None) in answers or all(final for final, _ in answers)
     return all(is_decided(part, measures, open_ones) for part in node.children())

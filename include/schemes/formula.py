@@ -384,7 +384,7 @@ class _Reader:
         return Arithmetic(replace(kind, decimals=self.decimals + GUARD) if quotients else kind, sign, left, right)
 
     def no_growth_in(self, parts: list[Node]) -> None:
-        if not self.is_exact and any(isinstance(node, Cagr) for part in parts for node in walk(part)):
+        if not self.is_exact and any(isinstance(node, Cagr) for part in parts for node in made_of(part)):
             raise FormulaError("cagr(…) is no fraction: it stands alone, not inside arithmetic or a ratio")
 
     def growth_beside_numbers(self, parts: list[Node]) -> None:

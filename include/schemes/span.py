@@ -82,9 +82,14 @@ def formula_span(
     return Span(bounded(rule, low), bounded(rule, high), *absences)
 
 
-def decided_span(final: Span, members: Mapping[str, Span]) -> Span:
-    """A formula node whose points are known while something it reads is open: that it does not apply may come out."""
+def decided_span(final: Span, members: Mapping[str, Span], handling: Handling) -> Span:
+    """A formula node whose points are known while something it reads is open: that it does not apply may come out, and
+    where all its members may be left out it may have none after all.
+    """
+    leaving = [{r for r in span.absences if handling[r] == "left_out"} for span in members.values()]
     absences = final.absences | _reasons(members) if final.absences else final.absences
+    if leaving and all(leaving):
+        absences |= {NOT_APPLICABLE} if set.union(*leaving) == {NOT_APPLICABLE} else _reasons(members)
     return replace(final, absences=absences, excusable=final.excusable or _all_excusable(members))
 
 

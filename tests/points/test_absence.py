@@ -13,6 +13,7 @@ import pytest
 from include.kernel.errors import BadInput
 from tests.points.test_tree import ALL, nodes, score, written
 
+INSTALLED = Path(__file__).parents[2] / "include/schemes"
 SUM = nodes(f"kind: sum, {ALL}")
 
 
@@ -414,9 +415,38 @@ def test_what_can_have_no_value_is_closed_whatever_else_is_missing(tmp_path: Pat
         measures.write("  d: {unit: 分, decimals: 2, zh: 甲}\n")
     rest = {"a": "1", "b": "0"}
     assert total(score(tmp_path, scheme, {"X": rest})["X"]) == ["1", "1", "1"]
+    assert total(score(tmp_path, scheme, {"X": {"b": "0"}})["X"]) == ["0", "0", "100"]  # a's own points, and no more
     scheme = written(tmp_path / "applies", SUM, maximum="300")
     changed(scheme, "CCC-01", ("expression: c,", 'expression: c, applicable_when: "ratio(a, b) > 1",'))
     assert total(score(tmp_path, scheme, {"X": rest})["X"]) == ["1", "1", "1"]
+
+
+def test_a_node_that_has_points_today_may_yet_be_left_out(tmp_path: Path) -> None:
+    """Today AAA-01, of which nobody knows whether it applies, counts as 0; if it does not, both nodes are left out."""
+    tree = nodes(
+        "kind: mean, of: [par, rest]",
+        par="kind: formula, expression: 'coalesce(b, p)', maximum: 100, not_applicable: left_out",
+        p="kind: sum, of: [AAA-01], not_applicable: left_out",
+        rest="kind: sum, of: [BBB-01], cap: 100",
+    ).replace("[par, rest]}", "[par, rest], not_applicable: left_out}")
+    tree = tree.replace("[BBB-01], cap: 100", "[BBB-01, CCC-01], cap: 100")
+    scheme = changed(written(tmp_path, tree), "AAA-01", ("expression: a,", "expression: a, applicable_when: c > 50,"))
+    changed(scheme, "BBB-01", ("expression: b,", "expression: a,"))
+    found = score(tmp_path, scheme, {"X": {"a": "10", "b": "50"}, "Y": {"a": "10", "b": "50", "c": "0"}})
+    assert total(found["Y"]) == ["10", "10", "10"]  # the rest alone
+    today, low, high = total(found["X"])
+    assert (today, low, high) == ("30", "10", "100")  # the rest alone lies between 10 and its cap
+
+
+@pytest.mark.parametrize("scheme", ["innovative_sme_2022", "tech_sme_2017"])
+def test_who_has_no_revenue_yet_is_open_only_for_what_may_come(scheme: str, tmp_path: Path) -> None:
+    """Shares of nothing can have no points: 40 of the 100 of the one rule (INN-02, SPE-02), 50 of the other's."""
+    given = {
+        "innovative_sme_2022": {"operating_revenue_yuan": "0"},
+        "tech_sme_2017": {"sales_revenue_yuan": "0", "cost_and_expense_yuan": "0"},
+    }[scheme]
+    found = score(tmp_path, INSTALLED / scheme, {"X": given})["X"]
+    assert found["total_high"]["points"] == {"innovative_sme_2022": "60", "tech_sme_2017": "50"}[scheme]
 
 
 def test_a_level_worked_out_from_a_ratio_is_not_rounded_and_may_be_looked_up(tmp_path: Path) -> None:

@@ -260,6 +260,7 @@ QUESTIONS = [
     "ratio(a, b) in (0.25, 0.5, 100, ratio(26, 100))",
     "cagr(a, b, 1) >= 0.25",
     "case when cagr(a, b, 1) > 0.1 then ratio(a, b) else 0 end >= 1.25",
+    "case when cagr(a, b, 1) > 0.1 then a else b end + a",
     "coalesce(cagr(a, b, 1), share) in (0.25, 0, 1)",
     "case when heads = 1 then b > 20 else b > 3 end",
     "(case when heads = 1 then b > 20 else b > 3 end) or share > 0.5",

@@ -78,7 +78,9 @@ def test_overlapping_dates_are_refused(broken: Broken) -> None:
         ("{from: 1704067200}", "key valid.from: write a date as 2024-01-01"),  # seconds of that day
         ("{from: 0}", "key valid.from: write a date as 2024-01-01"),
         ("{from: '2024-02-30'}", "key valid.from: day is out of range for month"),
-        ("{from: 2024-02-30}", "not readable YAML: line 6: '2024-02-30': day is out of range for month"),
+        ("{from: !!timestamp soon}", "not readable YAML: line 6: 'soon' is no date"),
+        ("{from: !!bool soon}", "not readable YAML: 'soon'"),
+        ("{from: 2024-02-30}", "not readable YAML: line 6: '2024-02-30' is no date"),
     ],
 )
 def test_a_validity_that_is_none(validity: str, reason: str, broken: Broken) -> None:
