@@ -275,12 +275,15 @@ class Contract(_Strict):
         return pa.schema([*fields, pa.field("_page", pa.int32()), pa.field("_ordinal", pa.int32())])
 
     def conformed_columns(self) -> dict[str, Column]:
-        """The columns of a conformed record: those of the contract, and the counts and firsts that conforming adds."""
+        """Those of a conformed record: the contract's, and the counts, parts and firsts that conforming adds."""
         added = {}
         if self.entity.names:
             added["owners"] = _counting(self.columns[self.entity.names], "其中列名的权利人数")
         if self.entity.filed_by:
             added["is_filer"] = _counting(self.columns[self.entity.filed_by], "是否列为申请人")
+        if self.entity.roles:
+            party = next(iter(self.entity.roles.values()))
+            added["role"] = self.columns[party.name].model_copy(update={"zh": "作为哪一方"})
         if self.versions and self.versions.first:
             first = self.columns[self.versions.first]
             added[f"first_{self.versions.first}"] = first.model_copy(update={"zh": f"首次{first.zh}"})

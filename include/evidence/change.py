@@ -101,7 +101,7 @@ def record_changes(contract: Contract, before: pa.Table, after: pa.Table) -> lis
             if was.get(name) != now.get(name)
         ]
         kind = "changed" if was and now else "added" if now else "removed"
-        natives = [contract.columns[name].native for name in contract.key]
+        natives = [contract.columns[name].native for name in contract.key] + _part(contract)
         changes.append(
             RecordChange(dataset=contract.dataset, change=kind, key=dict(zip(natives, key, strict=True)), fields=fields)
         )
@@ -111,7 +111,12 @@ def record_changes(contract: Contract, before: pa.Table, after: pa.Table) -> lis
 def _by_key(contract: Contract, table: pa.Table) -> dict[tuple[str, ...], dict[str, object]]:
     names = dict.fromkeys(["uscc", *contract.conformed_columns()])
     rows = table.select(list(names)).to_pylist()
-    return {tuple(str(row[name]) for name in contract.key): row for row in rows}
+    return {tuple(str(row[name]) for name in [*contract.key, *_part(contract)]): row for row in rows}
+
+
+def _part(contract: Contract) -> list[str]:
+    """Of a deal with itself an enterprise holds a record for each of its parts."""
+    return ["role"] if contract.entity.roles else []
 
 
 def _field_change(contract: Contract, name: str, was: object, now: object) -> FieldChange:

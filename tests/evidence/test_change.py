@@ -98,3 +98,15 @@ def test_a_patent_that_fewer_share_says_so_without_naming_them() -> None:
     (change,) = record_changes(contract, row("甲公司;乙", 2), row("甲公司", 1))
     told = {field.column: (field.before, field.after, field.withheld) for field in change.fields}
     assert told == {"assignees": (None, None, True), "owners": ("2", "1", False)}
+
+
+def test_which_part_an_enterprise_has_in_a_deal_tells_its_records_apart() -> None:
+    contract = contracts()["ST_CONTRACT"]
+    blank = {**dict.fromkeys(contract.conformed_schema().names), "registration_no": "R1", "event_no": 1}
+
+    def rows(*roles: str) -> pa.Table:
+        return pa.Table.from_pylist([{**blank, "role": role} for role in roles], contract.conformed_schema())
+
+    (change,) = record_changes(contract, rows("seller"), rows("buyer", "seller"))
+    assert (change.change, change.key) == ("added", {"HTDJBH": "R1", "BGXH": "1", "role": "buyer"})
+    assert record_changes(contract, rows("seller"), rows("seller")) == []
