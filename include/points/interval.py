@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from fractions import Fraction
 
 from include.kernel.irrational import TooLarge
 from include.points.outcome import Facts, Outcome, own_side, read_by
 from include.schemes.compile import value_name
 from include.schemes.decided import is_decided
-from include.schemes.expression import Node, may_give_nothing
+from include.schemes.expression import may_give_nothing
+from include.schemes.formula import Formula
 from include.schemes.reach import ANY, Reach, reach
 from include.schemes.shapes import Bands, Jumps, Line, Threshold
 from include.schemes.span import Span, as_shown, counted, decided_span, formula_span, node_span
@@ -34,7 +35,7 @@ def interval(
 def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: Facts) -> Span:
     missing = {name for name in line.inputs if facts[name] is None}
     known, value = _decided(line, facts, missing)
-    excusable = line.applicable is not None and not is_decided(line.applicable.root, facts, missing)
+    excusable = line.applicable is not None and not _is_final(line.applicable, facts, missing)
     nothing = known and value is None
     if _is_without(line, facts, missing) or (
         known and not excusable and (nothing or line.curve.chosen_by not in missing)
@@ -46,7 +47,7 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
         outcomes = _choices(line, line.shape, facts, None if value is None else Fraction(value))
     else:
         outcomes = _outcomes(line, {name: _measure(compiled, name, facts) for name in line.formula.inputs})
-    reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(map(may_give_nothing, _asked(line)))}
+    reasons = {NOT_APPLICABLE: excusable, NOT_HELD: any(may_give_nothing(formula.root) for formula in _asked(line))}
     absences = frozenset(reason for reason, may_be in reasons.items() if may_be)
     return as_shown(Span(min(outcomes), max(outcomes), absences, excusable), compiled.rule.round_indicators)
 
@@ -54,7 +55,7 @@ def _line_span(compiled: CompiledTree, line: TreeLine, outcome: Outcome, facts: 
 def _decided(line: TreeLine, facts: Facts, missing: set[str]) -> tuple[bool, Fraction | bool | None]:
     """Whether the formula's value is final, and it. What is too large for it is refused where it is asked for."""
     try:
-        final = is_decided(line.formula.root, facts, missing)
+        final = _is_final(line.formula, facts, missing)
         return final, line.formula.exact(facts) if final else None
     except TooLarge:
         return False, None
@@ -63,19 +64,23 @@ def _decided(line: TreeLine, facts: Facts, missing: set[str]) -> tuple[bool, Fra
 def _is_without(line: TreeLine, facts: Facts, missing: set[str]) -> bool:
     """Whether it surely has no value: it does not apply, or nobody can ever say whether it does."""
     rule = line.applicable
-    return rule is not None and is_decided(rule.root, facts, missing) and not rule.exact(facts)
+    return rule is not None and _is_final(rule, facts, missing) and not rule.exact(facts)
 
 
-def _asked(line: TreeLine) -> list[Node]:
+def _is_final(formula: Formula, facts: Facts, missing: Set[str]) -> bool:
+    return is_decided(formula.root, facts, missing, computed=formula.computed)
+
+
+def _asked(line: TreeLine) -> list[Formula]:
     """What decides on a line's value: its formula, and whether it applies."""
-    return [formula.root for formula in (line.formula, line.applicable) if formula is not None]
+    return [formula for formula in (line.formula, line.applicable) if formula is not None]
 
 
 def _is_open(compiled: CompiledTree, name: str, facts: Facts) -> bool:
     """Whether the value of an indicator may still change, its points or not."""
     line = compiled.lines[name]
     missing = {read for read in line.inputs if facts[read] is None}
-    decided = all(is_decided(root, facts, missing) for root in _asked(line))
+    decided = all(_is_final(formula, facts, missing) for formula in _asked(line))
     return not decided and not _is_without(line, facts, missing)
 
 
@@ -153,7 +158,7 @@ def _node_span(
         reasons = {reason for name in open_members for reason in (outcomes[name].status, *spans[name].absences)}
         waits = any(handling.get(reason) == "no_result" for reason in reasons)
         waits |= bool(open_members) and all(outcomes[name].points is None for name in members)
-        if not waits and is_decided(node.formula.root, read, changing):
+        if not waits and _is_final(node.formula, read, changing):
             final = _final(outcomes[node.id])
             return decided_span(final, members, handling) if open_members or changing else final
         known = {

@@ -24,19 +24,19 @@ from include.schemes.expression import (
 from include.schemes.formula_exact import node_value
 
 
-def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: Set[str]) -> bool:
+def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: Set[str], *, computed: bool) -> bool:
     """No value of the `open_ones` would change what the node gives: a fallback behind what is held, the other side of
     an `or` that holds, a division by zero, or whatever stands on nothing else. A no may be too careful: 0 x anything is
-    not looked through.
+    not looked through. `computed`: as the formula says of itself.
     """
     if all(part.name not in open_ones for part in walk(node) if isinstance(part, Measure)):
         return True
 
     def answer(part: Node) -> tuple[bool, Value]:
-        if not is_decided(part, measures, open_ones):
+        if not is_decided(part, measures, open_ones, computed=computed):
             return False, None
         try:
-            return True, node_value(part, measures, exact=True, computed=True)
+            return True, node_value(part, measures, exact=True, computed=computed)
         except TooLarge:  # refused, if it is ever asked for
             return False, None
 
@@ -65,4 +65,4 @@ def is_decided(node: Node, measures: Mapping[str, Fraction | None], open_ones: S
             answers = [answer(part) for part in node.children()]
             by_zero = isinstance(node, Ratio) and answers[1] == (True, 0)
             return by_zero or (True, None) in answers or all(final for final, _ in answers)
-    return all(is_decided(part, measures, open_ones) for part in node.children())
+    return all(is_decided(part, measures, open_ones, computed=computed) for part in node.children())

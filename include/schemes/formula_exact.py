@@ -90,11 +90,12 @@ def node_value(
         case Choice(function="coalesce", options=options):
             return next((v for v in (read(option) for option in options) if v is not None), None)
         case Choice(function=function, options=options):
-            present = [(v, option) for option in options if (v := number(option)) is not None]
-            missing = any(number(option) is None for option in options if reads_measure(option))
-            if not present or (missing and not any(_measured(option, read) for _, option in present)):
+            offered = [(number(option), option) for option in options]
+            present = [v for v, _ in offered if v is not None]
+            missing = any(v is None and reads_measure(option) for v, option in offered)
+            if not present or (missing and not any(_measured(option, read) for v, option in offered if v is not None)):
                 return None  # a number bounds what is held, and never stands in for what is not
-            return min(v for v, _ in present) if function == "least" else max(v for v, _ in present)
+            return min(present) if function == "least" else max(present)
         case Absolute(inner=inner):
             value = number(inner)
             return None if value is None else abs(value)

@@ -421,8 +421,22 @@ def test_what_can_have_no_value_is_closed_whatever_else_is_missing(tmp_path: Pat
     assert total(score(tmp_path, scheme, {"X": rest})["X"]) == ["1", "1", "1"]
 
 
+def test_a_tiny_divisor_is_none(tmp_path: Path) -> None:
+    """Without logarithms or roots nothing near 0 is taken for 0, and with b held it has points."""
+    scheme = with_formula(tmp_path, "ratio(1, a * a * a * a * a * a * a) * 0 + b")
+    for line in ("AAA-01", "BBB-01", "CCC-01"):
+        changed(scheme, line, ("unit: 分", "unit: 比例"))
+    measures = scheme / "measures.yaml"
+    measures.write_text(measures.read_text(encoding="utf-8").replace("unit: 分", "unit: 比例"), encoding="utf-8")
+    found = score(tmp_path, scheme, {"X": {"a": "0.000001"}, "Y": {"a": "0.000001", "b": "100"}})
+    assert total(found["Y"])[0] == "200.000001"
+    assert total(found["X"])[2] == "200.000001"
+
+
 def test_a_node_that_has_points_today_may_yet_be_left_out(tmp_path: Path) -> None:
-    """Today AAA-01, of which nobody knows whether it applies, counts as 0; if it does not, both nodes are left out."""
+    """Today AAA-01, of which nobody knows whether it applies, counts as 0; if it does not, both nodes are left out. The
+    ends are those of each member by itself: that c decides on both is not looked through.
+    """
     tree = nodes(
         "kind: mean, of: [par, rest]",
         par="kind: formula, expression: 'coalesce(b, p)', maximum: 100, not_applicable: left_out",
