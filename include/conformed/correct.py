@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from include.contracts import Column, Contract, contracts, require_contract
+from include.contracts import Column, Contract, contracts
 from include.kernel.areas import CITY, require_area
 from include.kernel.documents import TextLoader, read_yaml
 from include.kernel.errors import BadInput
@@ -172,7 +172,7 @@ def load_corrections(path: Path) -> tuple[Correction, ...]:
     where = f"{path.parent.name}/{path.name}"
     if path.stem not in contracts():
         raise BadInput("its name is no dataset", where=where, kept="nothing was started", todo="name it as IP_PAT.yaml")
-    contract = require_contract(path.stem)
+    contract = contracts()[path.stem]
     listed = read_yaml(path, kept="nothing was started", loader=TextLoader)
     if not isinstance(listed, list):
         raise BadInput("not a list of corrections", where=where, todo="see docs/how-to/correct-a-record.md")

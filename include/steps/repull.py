@@ -73,5 +73,5 @@ def _span(results: list[tuple[str, str]]) -> dict[str, Any]:
     """How many results, of which districts, from which date to which."""
     if not results:
         return {"results": 0}
-    districts, days = ({one[i] for one in results} for i in range(2))
+    districts, days = map(set, zip(*results, strict=True))
     return {"results": len(results), "districts": sorted(districts), "date_from": min(days), "date_to": max(days)}
